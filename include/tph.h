@@ -1,0 +1,225 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * libtph: PCIe steering tags for userspace drivers, through VFIO.
+ *
+ * A steering tag (ST) on a device's DMA writes tells the platform which CPU's cache the data is
+ * for. With libtph a userspace driver says "entry 3 of this device steers to CPU 5"; the kernel
+ * decides whether it may, asks firmware for the tag, and writes it where the device looks for it.
+ *
+ * Every call returns 0 or a negative errno, prints nothing, and keeps no global state. A handle is
+ * not for use by two threads at once; two handles are independent. The kernel side is the
+ * tph-vfio-pci driver; on any other driver the calls that need it fail with -ENOTTY.
+ */
+#ifndef TPH_H
+#define TPH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/** TPH_CPU_NONE - in place of a CPU number: this ST entry steers nowhere. */
+#define TPH_CPU_NONE	UINT32_MAX
+
+/** TPH_ENTRIES_MAX - the most ST entries a device can have (an MSI-X table's limit). */
+#define TPH_ENTRIES_MAX	2048
+
+/** enum tph_mode - the ST modes of operation (PCIe 6.2, 6.17.3), as in the TPH Control register. */
+enum tph_mode {
+	TPH_MODE_NO_ST = 0,		/* processing hints without steering tags */
+	TPH_MODE_INTERRUPT_VECTOR = 1,	/* the entry is the request's interrupt vector */
+	TPH_MODE_DEVICE_SPECIFIC = 2,	/* the device chooses the tag in its own way */
+};
+
+/** enum tph_width - how wide the tags are that the requester sends: two separate namespaces. */
+enum tph_width {
+	TPH_WIDTH_OFF = 0,	/* requester disabled */
+	TPH_WIDTH_8 = 8,	/* steering tags */
+	TPH_WIDTH_16 = 16,	/* extended steering tags */
+	TPH_WIDTH_WIDEST = 0xff,/* in tph_enable(): the widest that device and platform both have */
+};
+
+/** enum tph_table - where the ST table is. */
+enum tph_table {
+	TPH_TABLE_NONE = 0,	/* the driver places tags itself: Device Specific mode */
+	TPH_TABLE_CAPABILITY = 1,
+	TPH_TABLE_MSIX = 2,
+};
+
+/** enum tph_memory - what kind of memory the steered writes go to. */
+enum tph_memory {
+	TPH_MEMORY_VOLATILE = 0,
+	TPH_MEMORY_PERSISTENT = 1,
+};
+
+/**
+ * struct tph_state - what a device can do and what is in force
+ * @modes: modes on offer, bit 1 << enum tph_mode each, after policy and platform
+ * @width_max: widest tags on offer
+ * @table: where the ST table is
+ * @entries: number of ST entries that tph_set() takes; 0 if the driver refuses steering here
+ * @enabled: whether the requester is enabled
+ * @mode: mode in force (meaningless unless @enabled)
+ * @width: width in force, TPH_WIDTH_OFF unless @enabled
+ * @tags_readable: whether tph_get_tags() is allowed (policy ds-st)
+ */
+struct tph_state {
+	uint32_t modes;
+	enum tph_width width_max;
+	enum tph_table table;
+	uint32_t entries;
+	bool enabled;
+	enum tph_mode mode;
+	enum tph_width width;
+	bool tags_readable;
+};
+
+struct tph_device;
+
+/**
+ * tph_open() - open a device by its PCI address and make it ready for DMA
+ * @bdf: "0000:01:00.0"; the domain may be left out
+ * @device: receives the handle
+ *
+ * Opens the device's VFIO character device and /dev/iommu, binds one to the other and attaches an
+ * own, empty I/O address space. For programs that manage VFIO themselves there is tph_from_fd().
+ *
+ * Return: 0; -EINVAL: @bdf is no PCI address; -ENODEV: no such device, or it is not bound to a VFIO
+ * driver; -EBUSY: somebody else has it open; -EACCES, -EPERM: file permissions, or the device's
+ * IOMMU group is not free for a user; -ENOENT: the kernel has no iommufd or VFIO character device;
+ * -EIO: sysfs, the IOMMU or configuration space is not usable; -ENOMEM, -EMFILE, -ENFILE.
+ */
+int tph_open(const char *bdf, struct tph_device **device);
+
+/**
+ * tph_from_fd() - use a VFIO device that the caller has opened
+ * @device_fd: VFIO device file descriptor, bound (iommufd) or from a group in a container. The
+ *	caller keeps it and must keep it open for as long as the handle lives.
+ * @device: receives the handle
+ *
+ * Return: 0; -EBADF: not an open descriptor; -ENOTTY: not a VFIO device; -EINVAL: VFIO, but not
+ * ready for use (not bound), or not a PCI device; -ENOMEM.
+ */
+int tph_from_fd(int device_fd, struct tph_device **device);
+
+/**
+ * tph_close() - free the handle; a device that tph_open() opened is closed, and steering ends
+ * @device: handle, or NULL
+ */
+void tph_close(struct tph_device *device);
+
+/** tph_device_fd() - the VFIO device file descriptor, for everything that is not steering. */
+int tph_device_fd(const struct tph_device *device);
+
+/** tph_iommu_fd() - the /dev/iommu descriptor of tph_open(), or -EBADF for tph_from_fd(). */
+int tph_iommu_fd(const struct tph_device *device);
+
+/** tph_ioas() - the I/O address space id of tph_open(), or 0 for tph_from_fd(). */
+uint32_t tph_ioas(const struct tph_device *device);
+
+/**
+ * tph_read_state() - read what the device offers and what is in force
+ *
+ * Return: 0; -EOPNOTSUPP: no TPH Requester capability; -EIO: configuration space cannot be read.
+ */
+int tph_read_state(struct tph_device *device, struct tph_state *state);
+
+/**
+ * tph_probe() - whether steering can be used on this device, and if not, why
+ *
+ * Return: 0; -ENOTTY: the driver is not tph-vfio-pci; -EOPNOTSUPP: device, root port or firmware
+ * cannot; -EPERM: the operator's policy says no.
+ */
+int tph_probe(struct tph_device *device);
+
+/**
+ * tph_set() - steer entries to CPUs, all or none of them
+ * @memory: kind of memory that the writes go to
+ * @index: first ST entry
+ * @count: number of entries, 1 ..
+ * @cpus: @count host CPU numbers, or TPH_CPU_NONE to clear
+ *
+ * Works whether steering is enabled or not. On failure nothing has changed. The entries are a lease
+ * of this process: the kernel takes them back as tph_notify() says.
+ *
+ * Return: 0; -EINVAL: @index, @count or a CPU number out of range; -EPERM: a CPU that is offline,
+ * not in the operator's list for the device, or that no thread of this process may run on; policy
+ * no-st; a device that is not attached to an I/O address space; -EUSERS: too many other processes
+ * hold entries of the device; -EOPNOTSUPP: firmware has no valid tag for a CPU; -ENODEV: firmware
+ * does not know the device, or a CPU, at all; -ENOTTY: other driver; -EIO: malformed firmware
+ * answer, or the device is not accessible; -ENOMEM.
+ */
+int tph_set(struct tph_device *device, enum tph_memory memory, uint32_t index, uint32_t count,
+	    const uint32_t *cpus);
+
+/** tph_set_entry() - tph_set() of one entry to one CPU, volatile memory. */
+int tph_set_entry(struct tph_device *device, uint32_t index, uint32_t cpu);
+
+/** tph_clear() - clear @count entries from @index on. Errors as for tph_set(). */
+int tph_clear(struct tph_device *device, uint32_t index, uint32_t count);
+
+/**
+ * tph_get_cpus() - read which CPU each entry steers to
+ * @cpus: receives @count host CPU numbers or TPH_CPU_NONE
+ *
+ * Return: 0; -EINVAL: range; -ENOTTY, -EOPNOTSUPP, -EPERM as for tph_probe().
+ */
+int tph_get_cpus(struct tph_device *device, uint32_t index, uint32_t count, uint32_t *cpus);
+
+/**
+ * tph_get_tags() - read the steering tags themselves, for a device without an ST table
+ * @width: TPH_WIDTH_8 or TPH_WIDTH_16: which of the two namespaces
+ * @tags: receives @count tags; 0 for an entry that is clear
+ *
+ * Return: 0; -EPERM: the policy is not ds-st; else as for tph_get_cpus(). -EOPNOTSUPP also where
+ * firmware gave no valid tag of that width.
+ */
+int tph_get_tags(struct tph_device *device, enum tph_width width, uint32_t index, uint32_t count,
+		 uint16_t *tags);
+
+/**
+ * tph_notify() - be told when entries are taken back
+ * @eventfd: signalled whenever entries are taken back, instead of a former one; -1: no more. The
+ *	caller keeps it and may close it.
+ *
+ * An entry is taken back when its CPU goes offline, when the operator takes the CPU off the
+ * device's list, when the process that set it may not run there any more or ends, and when the
+ * device is detached from its I/O address space. It is then clear, in the device too; nothing comes
+ * back by itself. tph_get_cpus() tells what is left, tph_set() asks anew.
+ *
+ * Return: 0; -EINVAL: @eventfd is no eventfd, or below -1; -EBADF: it is not open; -EOPNOTSUPP: the
+ * device cannot steer; -ENOTTY: other driver; -EIO: the device is not accessible; -ENOMEM.
+ */
+int tph_notify(struct tph_device *device, int eventfd);
+
+/**
+ * tph_enable() - let the device put hints on its requests
+ * @mode: ST mode
+ * @width: TPH_WIDTH_8, TPH_WIDTH_16 or TPH_WIDTH_WIDEST: 16 where it is on offer and taken, else 8
+ *
+ * Writes the TPH Control register and reads back what the kernel took.
+ *
+ * Return: 0: in force as asked; -EOPNOTSUPP: mode or width not on offer (nothing changed);
+ * -ENOTTY: other driver; -EIO: the kernel did not take it (a tag of that width is missing for an
+ * entry, or the device is not accessible); steering is then off.
+ */
+int tph_enable(struct tph_device *device, enum tph_mode mode, enum tph_width width);
+
+/**
+ * tph_disable() - no hints on any request; entries stay
+ *
+ * Return: 0, also where there is no TPH capability; -EIO: still enabled, or nobody knows.
+ */
+int tph_disable(struct tph_device *device);
+
+/** tph_version() - version of the library, "0.1.0". */
+const char *tph_version(void);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* TPH_H */

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: ((GPL-2.0-only WITH Linux-syscall-note) OR MIT) */
+/*
+ * What userspace says to tph-vfio-pci: PCIe TLP Processing Hints for VFIO devices.
+ *
+ * Everything is an item of the VFIO_DEVICE_FEATURE ioctl (see <linux/vfio.h>). The feature numbers
+ * are not assigned by the kernel, so probe before use: a driver that does not know them answers
+ * ENOTTY.
+ *
+ * Steering is switched on and off as a driver on bare metal does it: by writing the TPH Control
+ * register (PCIe 6.2, 7.9.13.3) in the device's configuration space. Both the capability register
+ * and the control register that userspace sees are virtual: the capability offers what device,
+ * platform and operator policy allow, and the control register reads back what is in force.
+ */
+#ifndef _UAPI_LINUX_VFIO_TPH_H
+#define _UAPI_LINUX_VFIO_TPH_H
+
+#include <linux/types.h>
+
+#define VFIO_DEVICE_FEATURE_TPH_BASE	0x7450
+
+/**
+ * VFIO_DEVICE_FEATURE_TPH_ST - the CPU that each ST entry steers to
+ *
+ * PROBE: 0 if entries can be SET on this device under its policy and platform, with which of SET
+ *	and GET is asked for.
+ *	EOPNOTSUPP: the device, its root port or the firmware cannot do it. EPERM: the operator's
+ *	policy does not allow it. ENOTTY: not this driver.
+ *
+ * SET: @data holds @count host CPU numbers for entries @index .. @index + @count - 1, or
+ *	VFIO_TPH_CPU_NONE to clear an entry. All or nothing: on any error the entries, the enable
+ *	state and the hardware are as they were. SET works with steering enabled or disabled; while
+ *	it is enabled, the requester is disabled once for the whole batch. Nothing reaches the
+ *	device before steering is enabled.
+ *	@flags may hold VFIO_TPH_ST_MEM_TYPE_PM.
+ *
+ * GET: fills @data with the steering tags of entries @index .. @index + @count - 1, the 8-bit ones,
+ *	or with VFIO_TPH_ST_EXT the 16-bit extended ones; 0 for an entry that is clear. Tags are
+ *	given out under policy ds-st alone (EPERM otherwise). With VFIO_TPH_ST_CPU it fills in the
+ *	host CPU numbers instead, under every policy.
+ *
+ * An entry is an index into the ST table: 0..63 for a table in the TPH capability, 0..2047 for one
+ * in the MSI-X table (as many as the device has). A device without an ST table has
+ * VFIO_TPH_ST_MAX slots to hold entries for a driver that places the tags itself.
+ *
+ * Errors: EINVAL - argsz below 8 + 4 * count, undefined flag, SET and GET at once without PROBE,
+ *	neither of them, count 0, index + count beyond the table, a CPU number that the system does
+ *	not have. EFAULT - @data not readable or writable. EPERM - a CPU that is offline
+ *	or not among those the threads of the calling process may run on, or not in the operator's
+ *	list for the device; a policy; a device that is not attached to an I/O address space. EUSERS
+ *	- too many other processes hold entries of the device. EOPNOTSUPP - no TPH, no completer on
+ *	the way up, no steering tags in firmware, or none valid for that CPU, memory type and width.
+ *	ENODEV - the platform knows no firmware object for this device, or no firmware identity for
+ *	that CPU. EIO - firmware's answer is malformed, or the device does not take configuration
+ *	writes. ENOMEM - no memory; firmware is asked again next time.
+ */
+#define VFIO_DEVICE_FEATURE_TPH_ST	(VFIO_DEVICE_FEATURE_TPH_BASE + 0)
+
+#define VFIO_TPH_ST_MAX		2048
+#define VFIO_TPH_CPU_NONE	(~0U)
+
+/**
+ * struct vfio_device_feature_tph_st - payload of VFIO_DEVICE_FEATURE_TPH_ST
+ * @flags: VFIO_TPH_ST_*; undefined bits must be zero
+ * @index: first ST entry
+ * @count: number of ST entries, at least 1
+ * @data: SET: host CPU numbers; GET: steering tags, or host CPU numbers with VFIO_TPH_ST_CPU
+ */
+struct vfio_device_feature_tph_st {
+	__u32 flags;
+#define VFIO_TPH_ST_MEM_TYPE_PM	(1U << 0) /* SET: persistent memory; else volatile */
+#define VFIO_TPH_ST_EXT		(1U << 1) /* GET: the 16-bit extended tag; else the 8-bit one */
+#define VFIO_TPH_ST_CPU		(1U << 2) /* GET: the host CPU; VFIO_TPH_CPU_NONE if clear */
+	__u16 index;
+	__u16 count;
+	__u32 data[];
+};
+
+/**
+ * VFIO_DEVICE_FEATURE_TPH_NOTIFY - be told when entries are taken back
+ *
+ * A grant is a lease of the process that set the entry. Entries are taken back, in the ledger and
+ * in hardware, when their CPU goes offline, when the operator takes it off the device's list, when
+ * the process may run on it no more (within a second) or ends, and when the device is detached from
+ * its I/O address space. Nothing comes back by itself. GET with VFIO_TPH_ST_CPU says what is left.
+ *
+ * PROBE: as for VFIO_DEVICE_FEATURE_TPH_ST.
+ *
+ * SET: @eventfd is signalled whenever entries are taken back, instead of a former one; -1 removes
+ * it.
+ *	@flags must be 0.
+ *
+ * Errors: EINVAL - argsz below 8, a flag, an @eventfd below -1 or that is no eventfd. EBADF - no
+ *	open descriptor. EOPNOTSUPP - no TPH.
+ */
+#define VFIO_DEVICE_FEATURE_TPH_NOTIFY	(VFIO_DEVICE_FEATURE_TPH_BASE + 1)
+
+/**
+ * struct vfio_device_feature_tph_notify - payload of VFIO_DEVICE_FEATURE_TPH_NOTIFY
+ * @eventfd: an eventfd, or -1
+ * @flags: 0
+ */
+struct vfio_device_feature_tph_notify {
+	__s32 eventfd;
+	__u32 flags;
+};
+
+#endif /* _UAPI_LINUX_VFIO_TPH_H */
