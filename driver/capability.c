@@ -1,0 +1,118 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/errno.h>
+
+#include "capability.h"
+
+/**
+ * tph_capability_decode() - decode the TPH Requester capability register
+ * @offset: offset of the capability in configuration space, 0 if there is none
+ * @reg: its capability register (PCIe 6.2, 7.9.13.2)
+ * @config_size: bytes of configuration space
+ * @msix_entries: size of the function's MSI-X table, 0 without MSI-X
+ * @cap: receives the result
+ *
+ * A table that cannot be where the register says (reserved location, more than 64 entries in the
+ * capability, beyond configuration space, in an MSI-X table that is not there) counts as none, and
+ * with it Interrupt Vector mode: nothing is ever written outside the capability.
+ */
+void tph_capability_decode(u16 offset, u32 reg, u16 config_size, u16 msix_entries,
+			   struct tph_capability *cap)
+{
+	u32 entries = ((reg & PCI_TPH_CAP_ST_MASK) >> PCI_TPH_CAP_ST_SHIFT) + 1;
+
+	*cap = (struct tph_capability){};
+	if (!offset || offset + PCI_TPH_BASE_SIZEOF > config_size)
+		return;
+
+	cap->offset = offset;
+	cap->length = PCI_TPH_BASE_SIZEOF;
+	cap->modes = reg & TPH_MODES_ALL;
+	cap->extended = reg & PCI_TPH_CAP_EXT_TPH;
+
+	switch (reg & PCI_TPH_CAP_LOC_MASK) {
+	case PCI_TPH_LOC_CAP:
+		if (entries > TPH_CAPABILITY_ENTRIES_MAX ||
+		    offset + PCI_TPH_BASE_SIZEOF + entries * 2 > config_size)
+			break;
+		cap->place = TPH_PLACE_CAPABILITY;
+		cap->entries = entries;
+		cap->length += (entries * 2 + 3) & ~3;
+		break;
+	case PCI_TPH_LOC_MSIX:
+		if (!msix_entries || msix_entries > TPH_MSIX_ENTRIES_MAX)
+			break;
+		cap->place = TPH_PLACE_MSIX;
+		cap->entries = msix_entries;
+		break;
+	}
+
+	if (cap->place == TPH_PLACE_NONE)
+		cap->modes &= ~PCI_TPH_CAP_ST_IV;
+}
+
+/**
+ * tph_offer_make() - decide what of a capability the user is offered
+ * @cap: the function's capability
+ * @platform: the way to the CPUs
+ * @policy: what the operator allows
+ * @offer: receives the result
+ *
+ * @offer->steering keeps apart what cannot be (-EOPNOTSUPP) and what may not be (-EPERM): it is
+ * -EPERM only where another policy would allow it.
+ */
+void tph_offer_make(const struct tph_capability *cap, const struct tph_platform *platform,
+		    enum tph_policy policy, struct tph_offer *offer)
+{
+	u8 tagged = PCI_TPH_CAP_ST_IV | PCI_TPH_CAP_ST_DS;
+	u8 completer = platform->completer;
+
+	*offer = (struct tph_offer){ .steering = -EOPNOTSUPP };
+	if (!cap->offset)
+		return;
+
+	offer->entries = cap->place == TPH_PLACE_NONE ? TPH_MSIX_ENTRIES_MAX : cap->entries;
+
+	if (platform->root_integrated)
+		completer = TPH_WIDTH_16;
+	/* 10b is reserved: a completer that says so has said nothing */
+	if (!platform->allowed || completer == TPH_WIDTH_NONE || completer == TPH_WIDTH_RESERVED)
+		return;
+
+	offer->extended = cap->extended && completer == TPH_WIDTH_16 && platform->prefixes;
+	offer->modes = cap->modes;
+	/* an interrupt vector's tag can only come from firmware */
+	if (!platform->firmware)
+		offer->modes &= ~PCI_TPH_CAP_ST_IV;
+
+	if (platform->firmware && offer->modes & tagged)
+		offer->steering = 0;
+
+	if (policy == TPH_POLICY_NO_ST)
+		offer->modes &= ~tagged;
+	else if (policy == TPH_POLICY_IV_ST)
+		offer->modes &= ~PCI_TPH_CAP_ST_DS;
+
+	if (!offer->steering && !(offer->modes & tagged))
+		offer->steering = -EPERM;
+	if (offer->modes & tagged)
+		offer->place = cap->place;
+}
+
+/**
+ * tph_offer_register() - the capability register that the user sees
+ * @offer: what is offered
+ *
+ * Return: the value of the virtual TPH Requester Capability register.
+ */
+u32 tph_offer_register(const struct tph_offer *offer)
+{
+	u32 reg = offer->modes;
+
+	if (offer->extended)
+		reg |= PCI_TPH_CAP_EXT_TPH;
+	if (offer->place == TPH_PLACE_NONE)
+		return reg;
+
+	reg |= offer->place == TPH_PLACE_MSIX ? PCI_TPH_LOC_MSIX : PCI_TPH_LOC_CAP;
+	return reg | (u32)(offer->entries - 1) << PCI_TPH_CAP_ST_SHIFT;
+}

@@ -1,0 +1,226 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/pm_runtime.h>
+#include <linux/uaccess.h>
+
+#include "tph_vfio_pci.h"
+#include "trace.h"
+
+/*
+ * The capability's header belongs to the core, which virtualises the chain of capabilities. From
+ * the capability register on everything is ours: no access of the user's reaches hardware there.
+ */
+static loff_t view_start(const struct tph_vdev *tph)
+{
+	return tph->cap.offset + PCI_TPH_CAP;
+}
+
+static loff_t view_end(const struct tph_vdev *tph)
+{
+	return tph->cap.offset + tph->cap.length;
+}
+
+/* The next part of an access that is all ours or all the core's. */
+static size_t part(const struct tph_vdev *tph, loff_t at, size_t count, bool *ours)
+{
+	loff_t start = view_start(tph), end = view_end(tph);
+
+	*ours = tph->cap.offset && at >= start && at < end;
+	if (*ours)
+		return min_t(size_t, count, end - at);
+	if (tph->cap.offset && at < start)
+		return min_t(size_t, count, start - at);
+	return count;
+}
+
+static int view_read(struct tph_vdev *tph, unsigned int at, char __user *buf, size_t count)
+{
+	u8 bytes[PCI_TPH_BASE_SIZEOF + TPH_CAPABILITY_ENTRIES_MAX * 2];
+	size_t i;
+
+	scoped_guard(mutex, &tph->lock)
+		for (i = 0; i < count; i++)
+			bytes[i] = tph_view_byte(&tph->offer, tph->table.wanted, at + i);
+	return copy_to_user(buf, bytes, count) ? -EFAULT : 0;
+}
+
+/*
+ * A write to the virtual capability. The capability register is read only, the ST table takes no
+ * tags from the user; what is left is the control register. Like hardware, it does not say whether
+ * it took the value: reading it does.
+ */
+static int view_write(struct tph_vdev *tph, unsigned int at, const char __user *buf, size_t count)
+{
+	unsigned int start = max(at, (unsigned int)PCI_TPH_CTRL);
+	unsigned int end = min_t(unsigned int, at + count, PCI_TPH_CTRL + 4);
+	struct device *dev = &tph->core.pdev->dev;
+	struct tph_table *table = &tph->table;
+	struct tph_control control;
+	u8 bytes[4];
+	int ret;
+
+	if (start >= end)
+		return 0;
+	if (copy_from_user(bytes, buf + (start - at), end - start))
+		return -EFAULT;
+
+	ret = pm_runtime_resume_and_get(dev);
+	if (ret)
+		return -EIO;
+	/* nothing is enabled on what its holders lost since the last review */
+	tph_lease_review(tph);
+	scoped_guard(rwsem_read, &tph->core.memory_lock) {
+		guard(mutex)(&tph->lock);
+		control = tph_control_request(&tph->offer, table->wanted,
+					      tph_control_merge(tph_control_register(table->wanted),
+								start - PCI_TPH_CTRL, bytes,
+								end - start));
+		if (control.width != TPH_WIDTH_NONE && !tph->attached) {
+			trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, TPH_REASON_DETACHED, 0);
+			control.width = TPH_WIDTH_NONE;
+		}
+		if (!tph_control_same(control, table->wanted)) {
+			ret = tph_table_control(table, control);
+			if (ret)
+				trace_tph_refuse(tph->core.pdev, TPH_NO_CPU,
+						 ret == -EOPNOTSUPP ? TPH_REASON_FIRMWARE :
+								      TPH_REASON_HARDWARE, ret);
+			tph_operator_changed(tph);
+		}
+	}
+	pm_runtime_put(dev);
+	return 0;
+}
+
+static bool overlaps(loff_t at, size_t count, unsigned int reg)
+{
+	return at < reg + 2 && at + count > reg;
+}
+
+/*
+ * A write that is the core's. One of the power state can cost the function all that it holds,
+ * without a word: requester off before, the whole table after. One of the command register can
+ * bring back the memory that an ST table in the MSI-X table is written through.
+ */
+static ssize_t core_write(struct tph_vdev *tph, const char __user *buf, size_t count, loff_t *ppos)
+{
+	struct vfio_device *vdev = &tph->core.vdev;
+	loff_t at = *ppos & VFIO_PCI_OFFSET_MASK;
+	u16 pm = tph->core.pdev->pm_cap;
+	bool power = tph->cap.offset && pm && overlaps(at, count, pm + PCI_PM_CTRL);
+	ssize_t ret;
+
+	if (power)
+		tph_steering_hold(tph);
+	ret = vfio_pci_core_write(vdev, buf, count, ppos);
+	if (power)
+		tph_steering_release(tph);
+	else if (tph->cap.offset && overlaps(at, count, PCI_COMMAND))
+		tph_steering_sync(tph);
+	return ret;
+}
+
+static ssize_t config_rw(struct vfio_device *vdev, char __user *buf, size_t count, loff_t *ppos,
+			 bool write)
+{
+	struct tph_vdev *tph = tph_vdev(vdev);
+	size_t done = 0;
+	ssize_t ret = 0;
+
+	while (done < count) {
+		loff_t at = *ppos & VFIO_PCI_OFFSET_MASK;
+		char __user *from = buf + done;
+		bool ours;
+		size_t n = part(tph, at, count - done, &ours);
+
+		if (ours) {
+			ret = write ? view_write(tph, at - tph->cap.offset, from, n) :
+				      view_read(tph, at - tph->cap.offset, from, n);
+			if (!ret) {
+				ret = n;
+				*ppos += n;
+			}
+		} else if (write) {
+			ret = core_write(tph, from, n, ppos);
+		} else {
+			ret = vfio_pci_core_read(vdev, from, n, ppos);
+		}
+		if (ret <= 0)
+			break;
+		done += ret;
+	}
+	return done ?: ret;
+}
+
+/**
+ * tph_config_read() - read() of the device
+ * @vdev: the device, open
+ * @buf: user memory
+ * @count: bytes
+ * @ppos: region and offset
+ *
+ * Return: bytes read, or a negative errno.
+ */
+ssize_t tph_config_read(struct vfio_device *vdev, char __user *buf, size_t count, loff_t *ppos)
+{
+	if (VFIO_PCI_OFFSET_TO_INDEX(*ppos) != VFIO_PCI_CONFIG_REGION_INDEX)
+		return vfio_pci_core_read(vdev, buf, count, ppos);
+	return config_rw(vdev, buf, count, ppos, false);
+}
+
+/**
+ * tph_config_write() - write() of the device
+ * @vdev: the device, open
+ * @buf: user memory
+ * @count: bytes
+ * @ppos: region and offset
+ *
+ * Return: bytes written, or a negative errno.
+ */
+ssize_t tph_config_write(struct vfio_device *vdev, const char __user *buf, size_t count,
+			 loff_t *ppos)
+{
+	if (VFIO_PCI_OFFSET_TO_INDEX(*ppos) != VFIO_PCI_CONFIG_REGION_INDEX)
+		return vfio_pci_core_write(vdev, buf, count, ppos);
+	return config_rw(vdev, (char __user *)buf, count, ppos, true);
+}
+
+static __le32 *virtual_header(struct tph_vdev *tph, u16 at)
+{
+	return (__le32 *)(tph->core.vconfig + at);
+}
+
+/**
+ * tph_config_open() - hide a capability that nothing can be done with
+ * @tph: the device, enabled by vfio-pci-core, tph_steering_open() done
+ *
+ * Takes it out of the chain that the core shows; at its head, only the identity goes, for the chain
+ * hangs on it.
+ */
+void tph_config_open(struct tph_vdev *tph)
+{
+	u16 at = PCI_CFG_SPACE_SIZE;
+	u32 header;
+	int hops;
+
+	if (!tph->cap.offset || tph->offer.modes)
+		return;
+
+	if (tph->cap.offset == at) {
+		header = le32_to_cpu(*virtual_header(tph, at));
+		*virtual_header(tph, at) = cpu_to_le32(header & 0xfff00000);
+		return;
+	}
+
+	/* the core has walked this chain already; the bound is for a function that changes it */
+	for (hops = 0; hops < PCI_CFG_SPACE_EXP_SIZE / 8 && at; hops++) {
+		header = le32_to_cpu(*virtual_header(tph, at));
+		if (PCI_EXT_CAP_NEXT(header) == tph->cap.offset) {
+			u32 next = PCI_EXT_CAP_NEXT(le32_to_cpu(*virtual_header(tph,
+										tph->cap.offset)));
+
+			*virtual_header(tph, at) = cpu_to_le32((header & 0x000fffff) | next << 20);
+			return;
+		}
+		at = PCI_EXT_CAP_NEXT(header);
+	}
+}

@@ -1,0 +1,237 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include <linux/overflow.h>
+#include <linux/slab.h>
+#include <linux/uaccess.h>
+#include <linux/vfio_tph.h>
+
+#include "tph_vfio_pci.h"
+#include "trace.h"
+
+static_assert(VFIO_TPH_CPU_NONE == TPH_NO_CPU);
+static_assert(VFIO_TPH_ST_MAX == TPH_MSIX_ENTRIES_MAX);
+
+#define SET_FLAGS	VFIO_TPH_ST_MEM_TYPE_PM
+#define GET_FLAGS	(VFIO_TPH_ST_EXT | VFIO_TPH_ST_CPU)
+
+/* Tags for the CPUs of a batch; clear entries need none. */
+static int resolve(struct tph_vdev *tph, const u32 *cpus, u32 count, bool persistent,
+		   struct tph_entry *entries)
+{
+	u32 i;
+	int ret;
+
+	guard(mutex)(&tph->lock);
+	for (i = 0; i < count; i++) {
+		entries[i] = (struct tph_entry){ .cpu = cpus[i] };
+		if (cpus[i] == TPH_NO_CPU)
+			continue;
+		ret = tph_source_resolve(tph, cpus[i], persistent, &entries[i].tags);
+		if (ret) {
+			trace_tph_refuse(tph->core.pdev, cpus[i], TPH_REASON_FIRMWARE, ret);
+			return ret;
+		}
+		/* a width that cannot be enabled here is no reason to accept an entry */
+		if (!tph->offer.extended)
+			entries[i].tags.xst_valid = false;
+	}
+	return 0;
+}
+
+/* Look again at what may have changed, and make it so: all of the batch, or nothing of it. */
+static int commit(struct tph_vdev *tph, u32 index, u32 count, const u32 *cpus,
+		  struct tph_entry *entries)
+{
+	int ret, lease;
+	u32 i;
+
+	guard(rwsem_read)(&tph->core.memory_lock);
+	guard(mutex)(&tph->lock);
+
+	ret = tph_grant_check_locked(tph, cpus, count);
+	if (ret)
+		return ret;
+	lease = tph_lease_take_locked(tph);
+	if (lease < 0)
+		return lease;
+	for (i = 0; i < count; i++)
+		entries[i].lease = lease;
+
+	ret = tph_table_commit(&tph->table, index, count, entries);
+	if (ret) {
+		trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, ret == -EOPNOTSUPP ?
+				 TPH_REASON_FIRMWARE : TPH_REASON_HARDWARE, ret);
+		return ret;
+	}
+	for (i = 0; i < count; i++)
+		trace_tph_set(tph->core.pdev, index + i, &entries[i]);
+	tph_lease_watch(tph);
+	tph_operator_changed(tph);
+	return 0;
+}
+
+static int set_entries(struct tph_vdev *tph, const struct vfio_device_feature_tph_st *st,
+		       const u32 __user *data)
+{
+	struct tph_entry *entries;
+	u32 *cpus;
+	int ret;
+
+	if (tph->offer.steering) {
+		trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, TPH_REASON_NOT_OFFERED,
+				 tph->offer.steering);
+		return tph->offer.steering;
+	}
+	if (st->flags & ~SET_FLAGS || !tph_ledger_holds(&tph->table.ledger, st->index, st->count))
+		return -EINVAL;
+
+	cpus = memdup_array_user(data, st->count, sizeof(*cpus));
+	if (IS_ERR(cpus))
+		return PTR_ERR(cpus);
+
+	ret = tph_grant_check(tph, cpus, st->count);
+	if (ret)
+		goto out_free_cpus;
+
+	entries = kvmalloc_array(st->count, sizeof(*entries), GFP_KERNEL);
+	if (!entries) {
+		ret = -ENOMEM;
+		goto out_free_cpus;
+	}
+
+	ret = resolve(tph, cpus, st->count, st->flags & VFIO_TPH_ST_MEM_TYPE_PM, entries);
+	if (ret)
+		goto out_free_entries;
+
+	ret = commit(tph, st->index, st->count, cpus, entries);
+
+out_free_entries:
+	kvfree(entries);
+out_free_cpus:
+	kfree(cpus);
+	return ret;
+}
+
+static int get_entries(struct tph_vdev *tph, const struct vfio_device_feature_tph_st *st,
+		       u32 __user *data)
+{
+	u8 width = st->flags & VFIO_TPH_ST_EXT ? TPH_WIDTH_16 : TPH_WIDTH_8;
+	bool cpu = st->flags & VFIO_TPH_ST_CPU;
+	u32 *values;
+	int ret = 0;
+	u32 i;
+
+	if (!tph->cap.offset)
+		return -EOPNOTSUPP;
+	if (st->flags & ~GET_FLAGS || st->flags == GET_FLAGS ||
+	    !tph_ledger_holds(&tph->table.ledger, st->index, st->count))
+		return -EINVAL;
+	/* whoever knows a tag can send it in device-specific mode */
+	if (!cpu && tph->policy != TPH_POLICY_DS_ST)
+		return -EPERM;
+
+	values = kvmalloc_array(st->count, sizeof(*values), GFP_KERNEL);
+	if (!values)
+		return -ENOMEM;
+
+	scoped_guard(mutex, &tph->lock) {
+		const struct tph_entry *entries = tph->table.ledger.entries + st->index;
+
+		if (!cpu && !tph_entries_valid(entries, st->count, width))
+			ret = -EOPNOTSUPP;
+		for (i = 0; i < st->count; i++)
+			values[i] = cpu ? entries[i].cpu : tph_entry_tag(&entries[i], width);
+	}
+	if (!ret && copy_to_user(data, values, array_size(st->count, sizeof(*values))))
+		ret = -EFAULT;
+	kvfree(values);
+	return ret;
+}
+
+static int feature_st(struct tph_vdev *tph, u32 flags,
+		      struct vfio_device_feature_tph_st __user *arg, size_t argsz)
+{
+	struct vfio_device_feature_tph_st st;
+	int ret;
+
+	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_GET,
+				 sizeof(st));
+	if (ret < 0)
+		return ret;
+	if (!ret) {
+		/* which CPU an entry holds can be read under every policy */
+		if (flags & VFIO_DEVICE_FEATURE_GET && !(flags & VFIO_DEVICE_FEATURE_SET))
+			return tph->offer.steering == -EPERM ? 0 : tph->offer.steering;
+		return tph->offer.steering;
+	}
+
+	if (copy_from_user(&st, arg, sizeof(st)))
+		return -EFAULT;
+	if (argsz < struct_size(arg, data, st.count))
+		return -EINVAL;
+
+	if (flags & VFIO_DEVICE_FEATURE_SET)
+		return set_entries(tph, &st, arg->data);
+	return get_entries(tph, &st, arg->data);
+}
+
+static int feature_notify(struct tph_vdev *tph, u32 flags,
+			  struct vfio_device_feature_tph_notify __user *arg, size_t argsz)
+{
+	struct vfio_device_feature_tph_notify notify;
+	struct eventfd_ctx *ctx = NULL;
+	int ret;
+
+	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_SET, sizeof(notify));
+	if (ret < 0)
+		return ret;
+	if (!ret)
+		return tph->offer.steering;
+	if (!tph->cap.offset)
+		return -EOPNOTSUPP;
+
+	if (copy_from_user(&notify, arg, sizeof(notify)))
+		return -EFAULT;
+	if (notify.flags || notify.eventfd < -1)
+		return -EINVAL;
+	if (notify.eventfd >= 0) {
+		ctx = eventfd_ctx_fdget(notify.eventfd);
+		if (IS_ERR(ctx))
+			return PTR_ERR(ctx);
+	}
+	scoped_guard(mutex, &tph->lock)
+		swap(tph->notify, ctx);
+	if (ctx)
+		eventfd_ctx_put(ctx);
+	return 0;
+}
+
+/**
+ * tph_feature() - VFIO_DEVICE_FEATURE: ours, or the core's
+ * @vdev: the device, open
+ * @flags: feature number and operation
+ * @arg: the payload in user memory
+ * @argsz: its size in bytes
+ *
+ * Context: ioctl of the user; the device is resumed.
+ * Return: as include/uapi/linux/vfio_tph.h says, or what the core says.
+ */
+int tph_feature(struct vfio_device *vdev, u32 flags, void __user *arg, size_t argsz)
+{
+	struct tph_vdev *tph = tph_vdev(vdev);
+	int ret;
+
+	switch (flags & VFIO_DEVICE_FEATURE_MASK) {
+	case VFIO_DEVICE_FEATURE_TPH_ST:
+		return feature_st(tph, flags, arg, argsz);
+	case VFIO_DEVICE_FEATURE_TPH_NOTIFY:
+		return feature_notify(tph, flags, arg, argsz);
+	case VFIO_DEVICE_FEATURE_LOW_POWER_EXIT:
+		/* low power may have been D3cold, which forgets everything */
+		tph_steering_hold(tph);
+		ret = vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
+		tph_steering_release(tph);
+		return ret;
+	default:
+		return vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
+	}
+}

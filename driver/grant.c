@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "tph_vfio_pci.h"
+#include "trace.h"
+
+static int refuse(struct tph_vdev *tph, u32 cpu, enum tph_reason reason, int error)
+{
+	trace_tph_refuse(tph->core.pdev, cpu, reason, error);
+	return error;
+}
+
+/**
+ * tph_grant_check() - may the calling process target these CPUs?
+ * @tph: the device
+ * @cpus: host CPU numbers, or TPH_NO_CPU, which needs no grant
+ * @count: how many
+ *
+ * What a process could run on, it may warm: the CPU has to be online and among those that a thread
+ * of the process may run on. What the operator and the device's state allow is for
+ * tph_grant_check_locked().
+ *
+ * Context: process context of the caller; may sleep.
+ * Return: 0; -EINVAL for a number that is no CPU of this system; -EPERM; -ENOMEM.
+ */
+int tph_grant_check(struct tph_vdev *tph, const u32 *cpus, u32 count)
+{
+	cpumask_var_t allowed;
+	int ret = 0;
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		if (cpus[i] != TPH_NO_CPU && (cpus[i] >= nr_cpu_ids || !cpu_possible(cpus[i])))
+			return -EINVAL;
+
+	if (!alloc_cpumask_var(&allowed, GFP_KERNEL))
+		return -ENOMEM;
+	tph_process_cpus(current, allowed);
+
+	for (i = 0; i < count && !ret; i++) {
+		if (cpus[i] == TPH_NO_CPU)
+			continue;
+		if (!cpu_online(cpus[i]))
+			ret = refuse(tph, cpus[i], TPH_REASON_OFFLINE, -EPERM);
+		else if (!cpumask_test_cpu(cpus[i], allowed))
+			ret = refuse(tph, cpus[i], TPH_REASON_PROCESS, -EPERM);
+	}
+
+	free_cpumask_var(allowed);
+	return ret;
+}
+
+/**
+ * tph_grant_check_locked() - may the device target these CPUs now?
+ * @tph: the device
+ * @cpus: host CPU numbers that tph_grant_check() has passed
+ * @count: how many
+ *
+ * What can change between the caller's request and its effect is looked at here, under the lock
+ * that whoever takes a CPU away needs too: either it finds the entry, or the request finds the CPU
+ * gone.
+ *
+ * Return: 0 or -EPERM.
+ */
+int tph_grant_check_locked(struct tph_vdev *tph, const u32 *cpus, u32 count)
+{
+	u32 i;
+
+	lockdep_assert_held(&tph->lock);
+	for (i = 0; i < count; i++) {
+		if (cpus[i] == TPH_NO_CPU)
+			continue;
+		if (!tph->attached)
+			return refuse(tph, cpus[i], TPH_REASON_DETACHED, -EPERM);
+		if (!cpumask_test_cpu(cpus[i], tph->cpus))
+			return refuse(tph, cpus[i], TPH_REASON_OPERATOR, -EPERM);
+		if (tph_hotplug_leaving(cpus[i]))
+			return refuse(tph, cpus[i], TPH_REASON_OFFLINE, -EPERM);
+	}
+	return 0;
+}

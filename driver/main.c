@@ -1,0 +1,280 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * tph-vfio-pci: a vfio-pci variant driver that gives its users PCIe steering tags (TPH), by CPU
+ * number, within what the caller may run on and the operator allows.
+ */
+#define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
+
+#include <linux/module.h>
+#include <linux/pci.h>
+#include <linux/vfio_pci_core.h>
+
+#include "tph_vfio_pci.h"
+
+static char *name = "tph-vfio-pci";
+module_param(name, charp, 0444);
+MODULE_PARM_DESC(name, "Name to register the PCI driver under: tph-vfio-pci (default), or vfio-pci for programs that know no other; then the stock vfio-pci module must not be loaded");
+
+static char *policy = "iv-st";
+module_param(policy, charp, 0444);
+MODULE_PARM_DESC(policy, "What users may do: no-st (no steering tag may target a CPU), iv-st (default: interrupt vector mode, every tag from a table that the kernel owns), ds-st (also device-specific mode and reading tags back: users are trusted with any tag)");
+
+const char * const tph_policies[] = {
+	[TPH_POLICY_NO_ST] = "no-st",
+	[TPH_POLICY_IV_ST] = "iv-st",
+	[TPH_POLICY_DS_ST] = "ds-st",
+};
+
+enum tph_policy tph_default_policy;
+struct workqueue_struct *tph_workqueue;
+
+static int open_device(struct vfio_device *vdev)
+{
+	struct tph_vdev *tph = tph_vdev(vdev);
+	int ret;
+
+	ret = vfio_pci_core_enable(&tph->core);
+	if (ret)
+		return ret;
+
+	ret = tph_steering_open(tph);
+	if (ret) {
+		vfio_pci_core_disable(&tph->core);
+		return ret;
+	}
+	tph_config_open(tph);
+	vfio_pci_core_finish_enable(&tph->core);
+	return 0;
+}
+
+static void close_device(struct vfio_device *vdev)
+{
+	tph_steering_close(tph_vdev(vdev));
+	vfio_pci_core_close_device(vdev);
+}
+
+static long device_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
+{
+	struct tph_vdev *tph = tph_vdev(vdev);
+	bool held = false;
+	long ret;
+
+	switch (cmd) {
+	case VFIO_DEVICE_SET_IRQS:
+		/* whichever index it names: the user could change that under the core's eyes */
+		held = tph->cap.place == TPH_PLACE_MSIX;
+		break;
+	case VFIO_DEVICE_RESET:
+	case VFIO_DEVICE_PCI_HOT_RESET:
+		/* both begin with D0, which can cost the state, and may get no further (EAGAIN) */
+		held = true;
+		break;
+	}
+
+	if (held)
+		tph_steering_hold(tph);
+	ret = vfio_pci_core_ioctl(vdev, cmd, arg);
+	if (held)
+		tph_steering_release(tph);
+	return ret;
+}
+
+static int init_device(struct vfio_device *vdev)
+{
+	struct tph_vdev *tph = tph_vdev(vdev);
+	int ret;
+
+	ret = vfio_pci_core_init_dev(vdev);
+	if (ret)
+		return ret;
+
+	mutex_init(&tph->lock);
+	tph_lease_init(tph);
+	tph->allowed = tph_platform_allowed(tph->core.pdev);
+	tph->policy = tph_default_policy;
+	if (!alloc_cpumask_var(&tph->cpus, GFP_KERNEL)) {
+		ret = -ENOMEM;
+		goto err_release_core;
+	}
+	cpumask_copy(tph->cpus, cpu_possible_mask);
+	ret = tph_source_init(tph);
+	if (ret)
+		goto err_free_cpus;
+	return 0;
+
+err_free_cpus:
+	free_cpumask_var(tph->cpus);
+err_release_core:
+	mutex_destroy(&tph->lock);
+	vfio_pci_core_release_dev(vdev);
+	return ret;
+}
+
+static void release_device(struct vfio_device *vdev)
+{
+	struct tph_vdev *tph = tph_vdev(vdev);
+
+	tph_source_release(tph);
+	free_cpumask_var(tph->cpus);
+	mutex_destroy(&tph->lock);
+	vfio_pci_core_release_dev(vdev);
+}
+
+static int attach_ioas(struct vfio_device *vdev, u32 *pt_id)
+{
+	int ret = vfio_iommufd_physical_attach_ioas(vdev, pt_id);
+
+	if (!ret)
+		tph_steering_attached(tph_vdev(vdev));
+	return ret;
+}
+
+static void detach_ioas(struct vfio_device *vdev)
+{
+	tph_steering_detached(tph_vdev(vdev));
+	vfio_iommufd_physical_detach_ioas(vdev);
+}
+
+static const struct vfio_device_ops device_ops = {
+	.name = "tph-vfio-pci",
+	.init = init_device,
+	.release = release_device,
+	.open_device = open_device,
+	.close_device = close_device,
+	.ioctl = device_ioctl,
+	.get_region_info_caps = tph_region_info_caps,
+	.device_feature = tph_feature,
+	.read = tph_config_read,
+	.write = tph_config_write,
+	.mmap = tph_region_mmap,
+	.request = vfio_pci_core_request,
+	.match = vfio_pci_core_match,
+	.match_token_uuid = vfio_pci_core_match_token_uuid,
+	.bind_iommufd = vfio_iommufd_physical_bind,
+	.unbind_iommufd = vfio_iommufd_physical_unbind,
+	.attach_ioas = attach_ioas,
+	.detach_ioas = detach_ioas,
+	.pasid_attach_ioas = vfio_iommufd_physical_pasid_attach_ioas,
+	.pasid_detach_ioas = vfio_iommufd_physical_pasid_detach_ioas,
+};
+
+static const struct vfio_pci_device_ops pci_ops = {
+	.get_dmabuf_phys = tph_region_dmabuf_phys,
+};
+
+static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
+{
+	struct tph_vdev *tph;
+	int ret;
+
+	tph = vfio_alloc_device(tph_vdev, core.vdev, &pdev->dev, &device_ops);
+	if (IS_ERR(tph))
+		return PTR_ERR(tph);
+
+	dev_set_drvdata(&pdev->dev, &tph->core);
+	tph->core.pci_ops = &pci_ops;
+	ret = vfio_pci_core_register_device(&tph->core);
+	if (ret)
+		vfio_put_device(&tph->core.vdev);
+	return ret;
+}
+
+static void remove(struct pci_dev *pdev)
+{
+	struct tph_vdev *tph = tph_of_pdev(pdev);
+
+	vfio_pci_core_unregister_device(&tph->core);
+	vfio_put_device(&tph->core.vdev);
+}
+
+static void reset_prepare(struct pci_dev *pdev)
+{
+	tph_steering_reset_prepare(tph_of_pdev(pdev));
+}
+
+static void reset_done(struct pci_dev *pdev)
+{
+	tph_steering_reset_done(tph_of_pdev(pdev));
+}
+
+static pci_ers_result_t error_detected(struct pci_dev *pdev, pci_channel_state_t state)
+{
+	if (state != pci_channel_io_normal)
+		tph_steering_error(tph_of_pdev(pdev));
+	return vfio_pci_core_aer_err_detected(pdev, state);
+}
+
+static const struct pci_error_handlers error_handlers = {
+	.reset_prepare = reset_prepare,
+	.reset_done = reset_done,
+	.error_detected = error_detected,
+};
+
+/*
+ * Any device, but only one that was given to this driver by driver_override. No module alias is
+ * made of this table: it would tie with stock vfio-pci's for every device there is.
+ */
+static const struct pci_device_id id_table[] = {
+	{ PCI_DRIVER_OVERRIDE_DEVICE_VFIO(PCI_ANY_ID, PCI_ANY_ID) },
+	{}
+};
+
+static struct pci_driver driver = {
+	.id_table = id_table,
+	.probe = probe,
+	.remove = remove,
+	.err_handler = &error_handlers,
+	.dev_groups = tph_operator_groups,
+	.driver_managed_dma = true,
+};
+
+static int __init tph_init(void)
+{
+	int ret;
+
+	ret = match_string(tph_policies, ARRAY_SIZE(tph_policies), policy);
+	if (ret < 0) {
+		pr_err("policy=%s: unknown; use no-st, iv-st or ds-st\n", policy);
+		return -EINVAL;
+	}
+	tph_default_policy = ret;
+
+	if (strcmp(name, "tph-vfio-pci") && strcmp(name, "vfio-pci")) {
+		pr_err("name=%s: use tph-vfio-pci or vfio-pci\n", name);
+		return -EINVAL;
+	}
+	driver.name = name;
+
+	tph_workqueue = alloc_workqueue("tph-vfio-pci", WQ_UNBOUND, 0);
+	if (!tph_workqueue)
+		return -ENOMEM;
+	ret = tph_hotplug_init();
+	if (ret)
+		goto err_destroy_workqueue;
+	ret = pci_register_driver(&driver);
+	if (ret) {
+		pr_err("cannot register as %s: %d%s\n", name, ret,
+		       ret == -EBUSY ? "; unload the driver of that name first" : "");
+		goto err_exit_hotplug;
+	}
+	return 0;
+
+err_exit_hotplug:
+	tph_hotplug_exit();
+err_destroy_workqueue:
+	destroy_workqueue(tph_workqueue);
+	return ret;
+}
+module_init(tph_init);
+
+static void __exit tph_exit(void)
+{
+	pci_unregister_driver(&driver);
+	tph_hotplug_exit();
+	destroy_workqueue(tph_workqueue);
+}
+module_exit(tph_exit);
+
+MODULE_LICENSE("GPL");
+MODULE_AUTHOR("the vfio-tph authors");
+MODULE_DESCRIPTION("VFIO PCI with steering tags (TPH) for userspace drivers");

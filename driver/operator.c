@@ -1,0 +1,232 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the operator decides about a bound device, and sees of it: the attributes in its tph/ folder
+ * in sysfs. doc/abi/sysfs-bus-pci-tph describes them.
+ */
+#include <linux/sysfs.h>
+
+#include "tph_vfio_pci.h"
+
+#define FOLDER	"tph"
+
+static struct tph_vdev *device_to_tph(struct device *dev)
+{
+	return tph_of_pdev(to_pci_dev(dev));
+}
+
+static ssize_t policy_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct tph_vdev *tph = device_to_tph(dev);
+
+	guard(mutex)(&tph->lock);
+	return sysfs_emit(buf, "%s\n", tph_policies[tph->policy]);
+}
+
+static ssize_t policy_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			    size_t count)
+{
+	struct tph_vdev *tph = device_to_tph(dev);
+	int policy = sysfs_match_string(tph_policies, buf);
+
+	if (policy < 0)
+		return policy;
+	guard(mutex)(&tph->lock);
+	/* what the user was offered stays true until it closes the device */
+	if (tph->busy && tph->policy != policy)
+		return -EBUSY;
+	tph->policy = policy;
+	return count;
+}
+static DEVICE_ATTR_RW(policy);
+
+static ssize_t cpus_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct tph_vdev *tph = device_to_tph(dev);
+
+	guard(mutex)(&tph->lock);
+	return sysfs_emit(buf, "%*pbl\n", cpumask_pr_args(tph->cpus));
+}
+
+static bool lost_by_list(const struct tph_entry *entry, u32 index, void *arg)
+{
+	return !cpumask_test_cpu(entry->cpu, arg);
+}
+
+static ssize_t cpus_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			  size_t count)
+{
+	struct tph_vdev *tph = device_to_tph(dev);
+	cpumask_var_t cpus;
+	int ret;
+
+	if (!alloc_cpumask_var(&cpus, GFP_KERNEL))
+		return -ENOMEM;
+	ret = cpulist_parse(buf, cpus);
+	if (!ret && !cpumask_subset(cpus, cpu_possible_mask))
+		ret = -EINVAL;
+	if (!ret) {
+		guard(rwsem_read)(&tph->core.memory_lock);
+		guard(mutex)(&tph->lock);
+		cpumask_copy(tph->cpus, cpus);
+		tph_revoke_locked(tph, lost_by_list, cpus, TPH_REASON_OPERATOR, false);
+	}
+	free_cpumask_var(cpus);
+	return ret ?: count;
+}
+static DEVICE_ATTR_RW(cpus);
+
+static ssize_t targets_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct tph_vdev *tph = device_to_tph(dev);
+	cpumask_var_t cpus;
+	ssize_t ret;
+	u32 i;
+
+	if (!zalloc_cpumask_var(&cpus, GFP_KERNEL))
+		return -ENOMEM;
+	scoped_guard(mutex, &tph->lock)
+		for (i = 0; tph->opened && i < tph->table.ledger.size; i++)
+			if (tph->table.ledger.entries[i].cpu != TPH_NO_CPU)
+				cpumask_set_cpu(tph->table.ledger.entries[i].cpu, cpus);
+	ret = sysfs_emit(buf, "%*pbl\n", cpumask_pr_args(cpus));
+	free_cpumask_var(cpus);
+	return ret;
+}
+static DEVICE_ATTR_RO(targets);
+
+static ssize_t requester_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	static const char * const modes[] = { "no-st", "iv", "ds" };
+	struct tph_vdev *tph = device_to_tph(dev);
+	struct tph_control control = {};
+
+	guard(mutex)(&tph->lock);
+	if (tph->opened)
+		control = tph->table.wanted;
+	if (control.width == TPH_WIDTH_NONE)
+		return sysfs_emit(buf, "off\n");
+	return sysfs_emit(buf, "%s %u\n", modes[control.mode],
+			  control.width == TPH_WIDTH_16 ? 16 : 8);
+}
+static DEVICE_ATTR_RO(requester);
+
+static ssize_t revocations_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct tph_vdev *tph = device_to_tph(dev);
+
+	guard(mutex)(&tph->lock);
+	return sysfs_emit(buf, "%llu\n", tph->revocations);
+}
+static DEVICE_ATTR_RO(revocations);
+
+/* The first condition that does not hold, in the order in which a request meets them. */
+static const char *steering(struct tph_vdev *tph)
+{
+	struct tph_platform platform;
+	struct tph_capability cap;
+	struct tph_offer offer;
+
+	tph_platform_capability(tph, &cap);
+	tph_platform_read(tph, &platform);
+	tph_offer_make(&cap, &platform, tph->policy, &offer);
+
+	if (!platform.allowed)
+		return "notph";
+	if (!platform.root_integrated && (platform.completer == TPH_WIDTH_NONE ||
+					  platform.completer == TPH_WIDTH_RESERVED))
+		return "no-completer";
+	if (!(cap.modes & (PCI_TPH_CAP_ST_IV | PCI_TPH_CAP_ST_DS)))
+		return "no-mode";
+	if (!platform.firmware)
+		return "no-firmware";
+	if (offer.steering)
+		return "policy";
+	if (cpumask_empty(tph->cpus))
+		return "no-cpus";
+	if (tph->opened && !tph->attached)
+		return "not-attached";
+	return "possible";
+}
+
+static ssize_t steering_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct tph_vdev *tph = device_to_tph(dev);
+
+	guard(mutex)(&tph->lock);
+	return sysfs_emit(buf, "%s\n", steering(tph));
+}
+static DEVICE_ATTR_RO(steering);
+
+static struct attribute *attributes[] = {
+	&dev_attr_policy.attr,
+	&dev_attr_cpus.attr,
+	&dev_attr_targets.attr,
+	&dev_attr_requester.attr,
+	&dev_attr_revocations.attr,
+	&dev_attr_steering.attr,
+	NULL
+};
+
+static umode_t is_visible(struct kobject *kobj, struct attribute *attr, int n)
+{
+	struct pci_dev *pdev = to_pci_dev(kobj_to_dev(kobj));
+
+	return pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_TPH) ? attr->mode : 0;
+}
+
+static const struct attribute_group group = {
+	.name = FOLDER,
+	.attrs = attributes,
+	.is_visible = is_visible,
+};
+
+const struct attribute_group *tph_operator_groups[] = { &group, NULL };
+
+static struct kernfs_node *find_attribute(struct tph_vdev *tph, const char *name)
+{
+	struct kernfs_node *folder = sysfs_get_dirent(tph->core.pdev->dev.kobj.sd, FOLDER);
+	struct kernfs_node *attribute;
+
+	if (!folder)
+		return NULL;
+	attribute = sysfs_get_dirent(folder, name);
+	sysfs_put(folder);
+	return attribute;
+}
+
+/**
+ * tph_operator_open() - find what tph_operator_changed() wakes, while it may be looked for
+ * @tph: the device
+ */
+void tph_operator_open(struct tph_vdev *tph)
+{
+	tph->targets = find_attribute(tph, "targets");
+	tph->requester = find_attribute(tph, "requester");
+}
+
+/**
+ * tph_operator_close() - undo tph_operator_open()
+ * @tph: the device
+ */
+void tph_operator_close(struct tph_vdev *tph)
+{
+	tph_operator_changed(tph);
+	sysfs_put(tph->targets);
+	sysfs_put(tph->requester);
+	tph->targets = NULL;
+	tph->requester = NULL;
+}
+
+/**
+ * tph_operator_changed() - wake whoever polls what is in force
+ * @tph: the device
+ *
+ * Context: any.
+ */
+void tph_operator_changed(struct tph_vdev *tph)
+{
+	if (tph->targets)
+		sysfs_notify_dirent(tph->targets);
+	if (tph->requester)
+		sysfs_notify_dirent(tph->requester);
+}

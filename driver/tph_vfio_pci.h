@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The device as tph-vfio-pci has it, and the rooms that a request passes:
+ * feature.c or config.c (decode) -> grant.c -> source.c -> table.c.
+ */
+#ifndef TPH_VFIO_PCI_H
+#define TPH_VFIO_PCI_H
+
+#include <linux/acpi.h>
+#include <linux/cpumask.h>
+#include <linux/eventfd.h>
+#include <linux/mutex.h>
+#include <linux/vfio_pci_core.h>
+#include <linux/wait.h>
+#include <linux/workqueue.h>
+
+#include "capability.h"
+#include "table.h"
+
+struct tph_answer;
+struct tph_vdev;
+
+/**
+ * struct tph_source - where a function's steering tags come from
+ * @handle: the ACPI object of its host bridge, NULL if there is none
+ * @answers: what firmware answered, by CPU; nr_cpu_ids of them
+ */
+struct tph_source {
+	acpi_handle handle;
+	struct tph_answer *answers;
+};
+
+/* Processes that can hold entries of one device at a time; fixed, so that a user cannot grow it. */
+#define TPH_LEASES_MAX	64
+
+/**
+ * struct tph_lease - a process that set entries and holds them for as long as it may
+ * @tph: the device
+ * @pid: its thread group; NULL if the lease is free
+ * @exit: wakes the review when the process ends
+ */
+struct tph_lease {
+	struct tph_vdev *tph;
+	struct pid *pid;
+	wait_queue_entry_t exit;
+};
+
+/**
+ * struct tph_vdev - a VFIO device with steering
+ * @core: vfio-pci-core's part
+ * @allowed: the kernel was not told pci=notph
+ * @source: firmware's tags, kept for as long as the driver is bound
+ * @review: looks after the leases while there are entries
+ * @release: undoes a hold that a CPU going offline left, with memory_lock held
+ * @devices: in the list of open devices (hotplug.c)
+ * @targets: the attribute of that name, while open
+ * @requester: the attribute of that name, while open
+ * @lock: guards everything below. Lock order: igate -> memory_lock -> lock, and for the list of
+ *	open devices cpu_hotplug_lock -> list -> lock. A reset calls in with memory_lock held or
+ *	not, and a CPU going offline must not wait for it, so nothing that takes memory_lock may be
+ *	called with @lock held. Firmware is evaluated under @lock, but never under memory_lock.
+ * @policy: the operator's policy; does not change while @busy
+ * @cpus: CPUs that the operator lets the device target
+ * @revocations: entries taken back since the driver was bound
+ * @busy: a user has the device, or is about to
+ * @opened: @cap, @offer and @table are valid
+ * @attached: the device is attached to an I/O address space, or its group's container is
+ * @resetting: between reset_prepare and reset_done
+ * @deferred: holds that @release has to undo
+ * @cap: the function's TPH Requester capability
+ * @offer: what of it the user is offered
+ * @table: the function's steering state
+ * @leases: who holds the entries
+ * @notify: signalled when entries are taken back, may be NULL
+ * @msix_table: the function's MSI-X table, mapped while open if the ST table is in it
+ */
+struct tph_vdev {
+	struct vfio_pci_core_device core;
+	bool allowed;
+	struct tph_source source;
+	struct delayed_work review;
+	struct work_struct release;
+	struct list_head devices;
+	struct kernfs_node *targets;
+	struct kernfs_node *requester;
+
+	struct mutex lock; /* see above */
+	enum tph_policy policy;
+	cpumask_var_t cpus;
+	u64 revocations;
+	bool busy;
+	bool opened;
+	bool attached;
+	bool resetting;
+	unsigned int deferred;
+	struct tph_capability cap;
+	struct tph_offer offer;
+	struct tph_table table;
+	struct tph_lease leases[TPH_LEASES_MAX];
+	struct eventfd_ctx *notify;
+	void __iomem *msix_table;
+};
+
+static inline struct tph_vdev *tph_vdev(struct vfio_device *vdev)
+{
+	return container_of(vdev, struct tph_vdev, core.vdev);
+}
+
+static inline struct tph_vdev *tph_of_pdev(struct pci_dev *pdev)
+{
+	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
+
+	return tph_vdev(&core->vdev);
+}
+
+/* What a refusal or a revocation is for; the text is in trace.h. */
+enum tph_reason {
+	TPH_REASON_NOT_OFFERED,	/* device, platform or policy do not have it */
+	TPH_REASON_PROCESS,	/* not among the CPUs of the process */
+	TPH_REASON_OFFLINE,	/* the CPU is offline or going */
+	TPH_REASON_OPERATOR,	/* not among the CPUs of the operator's list */
+	TPH_REASON_DETACHED,	/* not attached to an I/O address space */
+	TPH_REASON_EXIT,	/* the process is gone */
+	TPH_REASON_FIRMWARE,	/* no valid steering tag */
+	TPH_REASON_HARDWARE,	/* the function does not take it */
+	TPH_REASON_ERROR,	/* the function was lost to an error */
+	TPH_REASON_CLOSE,	/* the user closed the device */
+	TPH_REASON_LEASES,	/* TPH_LEASES_MAX processes hold entries already */
+};
+
+/* main.c */
+extern enum tph_policy tph_default_policy;
+extern const char * const tph_policies[3];
+extern struct workqueue_struct *tph_workqueue;
+
+/* platform.c: the function, and what lies between it and the CPUs */
+void tph_platform_capability(struct tph_vdev *tph, struct tph_capability *cap);
+bool tph_platform_allowed(struct pci_dev *pdev);
+void tph_platform_read(struct tph_vdev *tph, struct tph_platform *platform);
+
+/* grant.c: may this caller target these CPUs? */
+int tph_grant_check(struct tph_vdev *tph, const u32 *cpus, u32 count);
+int tph_grant_check_locked(struct tph_vdev *tph, const u32 *cpus, u32 count);
+
+/* process.c: where a process may run */
+bool tph_process_cpus(struct task_struct *leader, struct cpumask *cpus);
+
+/* lease.c: for how long? */
+int tph_lease_take_locked(struct tph_vdev *tph);
+void tph_lease_review(struct tph_vdev *tph);
+void tph_lease_review_held(struct tph_vdev *tph);
+void tph_lease_drop_all(struct tph_vdev *tph);
+void tph_lease_watch(struct tph_vdev *tph);
+void tph_lease_init(struct tph_vdev *tph);
+u32 tph_revoke_locked(struct tph_vdev *tph, bool (*lost)(const struct tph_entry *, u32, void *),
+		      void *arg, enum tph_reason reason, bool defer);
+u32 tph_revoke_all_locked(struct tph_vdev *tph, enum tph_reason reason);
+
+/* hotplug.c: CPUs that go offline */
+int tph_hotplug_init(void);
+void tph_hotplug_exit(void);
+void tph_hotplug_add(struct tph_vdev *tph);
+void tph_hotplug_remove(struct tph_vdev *tph);
+bool tph_hotplug_leaving(u32 cpu);
+
+/* operator.c: the attributes of a bound device */
+extern const struct attribute_group *tph_operator_groups[];
+void tph_operator_open(struct tph_vdev *tph);
+void tph_operator_close(struct tph_vdev *tph);
+void tph_operator_changed(struct tph_vdev *tph);
+
+/* source.c: CPU -> steering tags */
+int tph_source_init(struct tph_vdev *tph);
+void tph_source_release(struct tph_vdev *tph);
+bool tph_source_present(struct tph_vdev *tph);
+int tph_source_resolve(struct tph_vdev *tph, u32 cpu, bool persistent, struct tph_tags *tags);
+
+/* hardware.c: the way to the ST table and the control register */
+extern const struct tph_table_ops tph_hardware_ops;
+int tph_hardware_open(struct tph_vdev *tph);
+void tph_hardware_close(struct tph_vdev *tph);
+
+/* region.c: the MSI-X table's pages are nobody else's */
+int tph_region_info_caps(struct vfio_device *vdev, struct vfio_region_info *info,
+			 struct vfio_info_cap *caps);
+int tph_region_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
+int tph_region_dmabuf_phys(struct vfio_pci_core_device *core, struct p2pdma_provider **provider,
+			   unsigned int region_index, struct phys_vec *phys_vec,
+			   struct vfio_region_dma_range *dma_ranges, size_t nr_ranges);
+
+/* steering.c: the state from open to close, through resets, attachments and changing vectors */
+int tph_steering_open(struct tph_vdev *tph);
+void tph_steering_close(struct tph_vdev *tph);
+void tph_steering_hold(struct tph_vdev *tph);
+void tph_steering_release(struct tph_vdev *tph);
+void tph_steering_sync(struct tph_vdev *tph);
+void tph_steering_attached(struct tph_vdev *tph);
+void tph_steering_detached(struct tph_vdev *tph);
+void tph_steering_error(struct tph_vdev *tph);
+void tph_steering_reset_prepare(struct tph_vdev *tph);
+void tph_steering_reset_done(struct tph_vdev *tph);
+
+/* feature.c: VFIO_DEVICE_FEATURE */
+int tph_feature(struct vfio_device *vdev, u32 flags, void __user *arg, size_t argsz);
+
+/* config.c: the virtual capability */
+void tph_config_open(struct tph_vdev *tph);
+ssize_t tph_config_read(struct vfio_device *vdev, char __user *buf, size_t count, loff_t *ppos);
+ssize_t tph_config_write(struct vfio_device *vdev, const char __user *buf, size_t count,
+			 loff_t *ppos);
+
+#endif

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+#undef TRACE_SYSTEM
+#define TRACE_SYSTEM tph_vfio_pci
+
+#if !defined(TPH_TRACE_H) || defined(TRACE_HEADER_MULTI_READ)
+#define TPH_TRACE_H
+
+#include <linux/pci.h>
+#include <linux/tracepoint.h>
+
+#include "tph_vfio_pci.h"
+
+/* "Why was I refused?", in words. The order of all events of one device is that of its lock. */
+#define TPH_REASONS							\
+	{ TPH_REASON_NOT_OFFERED,	"not-offered" },		\
+	{ TPH_REASON_PROCESS,		"process-may-not-run-there" },	\
+	{ TPH_REASON_OFFLINE,		"cpu-offline" },		\
+	{ TPH_REASON_OPERATOR,		"not-in-operator-list" },	\
+	{ TPH_REASON_DETACHED,		"not-attached" },		\
+	{ TPH_REASON_EXIT,		"process-gone" },		\
+	{ TPH_REASON_FIRMWARE,		"no-valid-tag" },		\
+	{ TPH_REASON_HARDWARE,		"hardware" },			\
+	{ TPH_REASON_ERROR,		"device-error" },		\
+	{ TPH_REASON_CLOSE,		"closed" },			\
+	{ TPH_REASON_LEASES,		"too-many-processes" }
+
+/* an entry was granted: it steers to @cpu, in force or not */
+TRACE_EVENT(tph_set,
+	TP_PROTO(struct pci_dev *pdev, u32 index, const struct tph_entry *granted),
+	TP_ARGS(pdev, index, granted),
+	TP_STRUCT__entry(
+		__string(device, pci_name(pdev))
+		__field(u32, index)
+		__field(u32, cpu)
+		__field(u16, st)
+		__field(u16, xst)
+	),
+	TP_fast_assign(
+		__assign_str(device);
+		__entry->index = index;
+		__entry->cpu = granted->cpu;
+		__entry->st = tph_entry_tag(granted, TPH_WIDTH_8);
+		__entry->xst = tph_entry_tag(granted, TPH_WIDTH_16);
+	),
+	TP_printk("%s index=%u cpu=%d st=%#x xst=%#x", __get_str(device), __entry->index,
+		  (int)__entry->cpu, __entry->st, __entry->xst)
+);
+
+/* a request was refused; @cpu is TPH_NO_CPU where no single CPU is to blame */
+TRACE_EVENT(tph_refuse,
+	TP_PROTO(struct pci_dev *pdev, u32 cpu, enum tph_reason reason, int error),
+	TP_ARGS(pdev, cpu, reason, error),
+	TP_STRUCT__entry(
+		__string(device, pci_name(pdev))
+		__field(u32, cpu)
+		__field(u32, reason)
+		__field(int, error)
+	),
+	TP_fast_assign(
+		__assign_str(device);
+		__entry->cpu = cpu;
+		__entry->reason = reason;
+		__entry->error = error;
+	),
+	TP_printk("%s cpu=%d reason=%s error=%d", __get_str(device), (int)__entry->cpu,
+		  __print_symbolic(__entry->reason, TPH_REASONS), __entry->error)
+);
+
+/* an entry was taken back: ledger now, hardware before the lock is dropped */
+TRACE_EVENT(tph_revoke,
+	TP_PROTO(struct pci_dev *pdev, u32 index, u32 cpu, enum tph_reason reason),
+	TP_ARGS(pdev, index, cpu, reason),
+	TP_STRUCT__entry(
+		__string(device, pci_name(pdev))
+		__field(u32, index)
+		__field(u32, cpu)
+		__field(u32, reason)
+	),
+	TP_fast_assign(
+		__assign_str(device);
+		__entry->index = index;
+		__entry->cpu = cpu;
+		__entry->reason = reason;
+	),
+	TP_printk("%s index=%u cpu=%u reason=%s", __get_str(device), __entry->index, __entry->cpu,
+		  __print_symbolic(__entry->reason, TPH_REASONS))
+);
+
+/* a write to hardware: configuration space, or the tag of MSI-X table entry @at if @bytes is 0 */
+TRACE_EVENT(tph_apply,
+	TP_PROTO(struct pci_dev *pdev, u16 at, u8 bytes, u32 value, int error),
+	TP_ARGS(pdev, at, bytes, value, error),
+	TP_STRUCT__entry(
+		__string(device, pci_name(pdev))
+		__field(u16, at)
+		__field(u8, bytes)
+		__field(u32, value)
+		__field(int, error)
+	),
+	TP_fast_assign(
+		__assign_str(device);
+		__entry->at = at;
+		__entry->bytes = bytes;
+		__entry->value = value;
+		__entry->error = error;
+	),
+	TP_printk("%s at=%#x bytes=%u value=%#x error=%d", __get_str(device), __entry->at,
+		  __entry->bytes, __entry->value, __entry->error)
+);
+
+/* a reset of the function begins (@done false) or is over */
+TRACE_EVENT(tph_reset,
+	TP_PROTO(struct pci_dev *pdev, bool done),
+	TP_ARGS(pdev, done),
+	TP_STRUCT__entry(
+		__string(device, pci_name(pdev))
+		__field(bool, done)
+	),
+	TP_fast_assign(
+		__assign_str(device);
+		__entry->done = done;
+	),
+	TP_printk("%s %s", __get_str(device), __entry->done ? "done" : "prepare")
+);
+
+#endif
+
+#undef TRACE_INCLUDE_PATH
+#define TRACE_INCLUDE_PATH .
+#undef TRACE_INCLUDE_FILE
+#define TRACE_INCLUDE_FILE trace
+#include <trace/define_trace.h>
