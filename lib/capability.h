@@ -1,0 +1,98 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Decoding of configuration space: the TPH Requester capability and what it refers to. Pure: reads
+ * go through a callback, so that the library uses it on a VFIO device and tphctl on sysfs.
+ */
+#ifndef TPH_CAPABILITY_H
+#define TPH_CAPABILITY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tph.h"
+
+/* PCIe 6.2, 7.9.13: TPH Requester Extended Capability */
+#define TPH_REG_CAP			4
+#define  TPH_REG_CAP_MODES		0x00000007u
+#define  TPH_REG_CAP_EXTENDED		0x00000100u
+#define  TPH_REG_CAP_LOCATION_SHIFT	9
+#define  TPH_REG_CAP_LOCATION		0x00000600u
+#define   TPH_LOCATION_NONE		0u
+#define   TPH_LOCATION_CAPABILITY	1u
+#define   TPH_LOCATION_MSIX		2u
+#define  TPH_REG_CAP_SIZE_SHIFT		16
+#define  TPH_REG_CAP_SIZE		0x07ff0000u
+#define TPH_REG_CONTROL			8
+#define  TPH_REG_CONTROL_MODE		0x00000007u
+#define  TPH_REG_CONTROL_ENABLE_SHIFT	8
+#define  TPH_REG_CONTROL_ENABLE		0x00000300u
+#define   TPH_ENABLE_OFF		0u
+#define   TPH_ENABLE_8			1u
+#define   TPH_ENABLE_16			3u
+
+/* PCIe 6.2, 7.9.13.2: most entries of a table inside the capability */
+#define TPH_CAPABILITY_TABLE_MAX	64
+
+/**
+ * struct tph_config - configuration space of one function
+ * @read: reads the dword at @offset (aligned, below @size) in host byte order; 0 or -errno
+ * @context: for @read
+ * @size: bytes that can be read: 4096, or 256 where there is no extended space
+ */
+struct tph_config {
+	int (*read)(void *context, uint32_t offset, uint32_t *value);
+	void *context;
+	uint32_t size;
+};
+
+/**
+ * struct tph_capability - a TPH Requester capability, decoded
+ * @offset: where it is in configuration space
+ * @modes: ST modes, bit 1 << enum tph_mode each
+ * @width_max: widest tags
+ * @table: where the ST table is; one that cannot be there counts as none
+ * @table_entries: size of that table, 0 without one
+ * @enabled: requester enabled; the reserved value 10b counts as disabled
+ * @mode: ST Mode Select
+ * @width: width of tags sent, TPH_WIDTH_OFF unless @enabled
+ * @control: the TPH Control register as it is
+ */
+struct tph_capability {
+	uint16_t offset;
+	uint32_t modes;
+	enum tph_width width_max;
+	enum tph_table table;
+	uint32_t table_entries;
+	bool enabled;
+	enum tph_mode mode;
+	enum tph_width width;
+	uint32_t control;
+};
+
+/**
+ * struct tph_port - what the PCI Express capability says that matters to TPH
+ * @type: device/port type (PCIe 6.2, 7.5.3.2)
+ * @completer: widest tags that the function completes; TPH_WIDTH_OFF if it is no TPH completer
+ */
+struct tph_port {
+	uint8_t type;
+#define TPH_PORT_ROOT		4
+#define TPH_PORT_INTEGRATED	9
+	enum tph_width completer;
+};
+
+/**
+ * tph_capability_find() - find the TPH Requester capability
+ *
+ * Return: 0; -EOPNOTSUPP: there is none; -EIO: the list is malformed or cannot be read.
+ */
+int tph_capability_find(const struct tph_config *config, uint16_t *offset);
+
+/** tph_capability_decode() - decode the one at @offset. Return: 0 or -EIO. */
+int tph_capability_decode(const struct tph_config *config, uint16_t offset,
+			  struct tph_capability *capability);
+
+/** tph_port_decode() - Return: 0; -EOPNOTSUPP: not PCI Express; -EIO as above. */
+int tph_port_decode(const struct tph_config *config, struct tph_port *port);
+
+#endif /* TPH_CAPABILITY_H */

@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: MIT
+/* Configuration space of a VFIO device: state, and the TPH Control register. */
+#include <endian.h>
+#include <errno.h>
+#include <string.h>
+
+#include "device.h"
+#include "kernel_abi.h"
+#include "system.h"
+
+static int config_read(void *context, uint32_t offset, uint32_t *value)
+{
+	const struct tph_device *device = context;
+	uint32_t raw;
+
+	if (tph_system_pread(device->device_fd, &raw, sizeof(raw),
+			     device->config_offset + offset) != sizeof(raw))
+		return -EIO;
+	*value = le32toh(raw);
+	return 0;
+}
+
+static struct tph_config config_of(struct tph_device *device)
+{
+	return (struct tph_config){
+		.read = config_read,
+		.context = device,
+		.size = device->config_size,
+	};
+}
+
+int tph_config_find(struct tph_device *device)
+{
+	struct tph_config config = config_of(device);
+
+	return device->capability ? 0 : tph_capability_find(&config, &device->capability);
+}
+
+int tph_config_decode(struct tph_device *device, struct tph_capability *capability)
+{
+	struct tph_config config = config_of(device);
+	int error;
+
+	error = tph_config_find(device);
+	if (error)
+		return error;
+	return tph_capability_decode(&config, device->capability, capability);
+}
+
+int tph_config_control(struct tph_device *device, enum tph_mode mode, uint32_t enable)
+{
+	uint32_t offset, value, raw;
+	int error;
+
+	error = tph_config_find(device);
+	if (error)
+		return error;
+	offset = device->capability + TPH_REG_CONTROL;
+	error = config_read(device, offset, &value);
+	if (error)
+		return error;
+	/* The other bits are reserved and keep what they are (PCIe 6.2, 7.4: RsvdP). */
+	value &= ~(TPH_REG_CONTROL_MODE | TPH_REG_CONTROL_ENABLE);
+	value |= (uint32_t)mode | enable << TPH_REG_CONTROL_ENABLE_SHIFT;
+	raw = htole32(value);
+	if (tph_system_pwrite(device->device_fd, &raw, sizeof(raw),
+			      device->config_offset + offset) != sizeof(raw))
+		return -EIO;
+	return 0;
+}
+
+int tph_read_state(struct tph_device *device, struct tph_state *state)
+{
+	struct tph_capability capability;
+	uint16_t tag;
+	int error;
+
+	error = tph_config_decode(device, &capability);
+	if (error)
+		return error;
+	memset(state, 0, sizeof(*state));
+	state->modes = capability.modes;
+	state->width_max = capability.width_max;
+	state->table = capability.table;
+	state->enabled = capability.enabled;
+	state->mode = capability.mode;
+	state->width = capability.width;
+	if (tph_probe(device))
+		return 0;
+	if (capability.table != TPH_TABLE_NONE)
+		state->entries = capability.table_entries;
+	else if (capability.modes & 1u << TPH_MODE_DEVICE_SPECIFIC)
+		state->entries = VFIO_TPH_ST_MAX;
+	/*
+	 * PROBE does not tell tags from CPUs: ask for one. A tag that firmware does not have is
+	 * still one that may be read.
+	 */
+	if (state->entries) {
+		error = tph_get_tags(device, TPH_WIDTH_8, 0, 1, &tag);
+		state->tags_readable = !error || error == -EOPNOTSUPP;
+	}
+	return 0;
+}

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* What the library's files share about a handle. */
+#ifndef TPH_DEVICE_H
+#define TPH_DEVICE_H
+
+/* Everything is built hidden but what this header declares. */
+#pragma GCC visibility push(default)
+#include "tph.h"
+#pragma GCC visibility pop
+
+#include "capability.h"
+
+/* struct vfio_device_feature and struct vfio_device_feature_tph_st without their data */
+#define TPH_REQUEST_HEADER	16
+
+/**
+ * struct tph_device - a handle
+ * @device_fd: VFIO device
+ * @iommu_fd: /dev/iommu, or -1: then @device_fd is the caller's
+ * @ioas: I/O address space that tph_open() attached
+ * @config_offset: where configuration space is in @device_fd
+ * @config_size: its size
+ * @capability: offset of the TPH Requester capability, 0 while not looked up
+ * @request: room for the largest request, so that steering never waits for memory
+ */
+struct tph_device {
+	int device_fd;
+	int iommu_fd;
+	uint32_t ioas;
+	uint64_t config_offset;
+	uint32_t config_size;
+	uint16_t capability;
+	uint32_t request[TPH_REQUEST_HEADER / 4 + TPH_ENTRIES_MAX];
+};
+
+/** tph_config_find() - look up the capability, once. Errors as tph_capability_find(). */
+int tph_config_find(struct tph_device *device);
+
+/** tph_config_decode() - decode the capability. Errors as tph_capability_find(). */
+int tph_config_decode(struct tph_device *device, struct tph_capability *capability);
+
+/**
+ * tph_config_control() - write the TPH Control register
+ * @mode: ST Mode Select
+ * @enable: TPH_ENABLE_*
+ *
+ * Return: 0: written, which does not say that it was taken; -EOPNOTSUPP, -EIO.
+ */
+int tph_config_control(struct tph_device *device, enum tph_mode mode, uint32_t enable);
+
+#endif /* TPH_DEVICE_H */

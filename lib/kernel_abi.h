@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The four requests of the kernel's iommufd interface that tph_open() makes, in own names: headers
+ * of long-lived distributions (Linux 6.1) lack them, and newer ones then do not collide. The
+ * layouts are those of the first kernel that had each request; the kernel takes them for good.
+ */
+#ifndef TPH_KERNEL_ABI_H
+#define TPH_KERNEL_ABI_H
+
+#include <linux/ioctl.h>
+#include <linux/types.h>
+#include <linux/vfio.h>
+
+#include <linux/vfio_tph.h>
+
+/* on the VFIO character device: give it to an iommufd context */
+#define TPH_VFIO_BIND_IOMMUFD	_IO(VFIO_TYPE, VFIO_BASE + 18)
+struct tph_vfio_bind_iommufd {
+	__u32 argsz;
+	__u32 flags;
+	__s32 iommufd;
+	__u32 out_devid;
+};
+
+/* on the VFIO character device: attach it to an I/O address space */
+#define TPH_VFIO_ATTACH_IOMMUFD	_IO(VFIO_TYPE, VFIO_BASE + 19)
+struct tph_vfio_attach_iommufd {
+	__u32 argsz;
+	__u32 flags;
+	__u32 pt_id;
+};
+
+/* on /dev/iommu: a new I/O address space */
+#define TPH_IOMMU_IOAS_ALLOC	_IO(';', 0x81)
+struct tph_iommu_ioas_alloc {
+	__u32 size;
+	__u32 flags;
+	__u32 out_ioas_id;
+};
+
+#ifdef VFIO_DEVICE_BIND_IOMMUFD
+_Static_assert(TPH_VFIO_BIND_IOMMUFD == VFIO_DEVICE_BIND_IOMMUFD, "as the kernel numbers it");
+_Static_assert(TPH_VFIO_ATTACH_IOMMUFD == VFIO_DEVICE_ATTACH_IOMMUFD_PT,
+	       "as the kernel numbers it");
+#endif
+_Static_assert(sizeof(struct tph_vfio_bind_iommufd) == 16, "the kernel's layout");
+_Static_assert(sizeof(struct tph_vfio_attach_iommufd) == 12, "the kernel's layout");
+_Static_assert(sizeof(struct tph_iommu_ioas_alloc) == 12, "the kernel's layout");
+
+#endif /* TPH_KERNEL_ABI_H */
