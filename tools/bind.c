@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* tphctl bind, unbind: which driver has a device. */
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "attribute.h"
+#include "operator.h"
+#include "sysfs.h"
+#include "tphctl.h"
+
+#define DEFAULT_DRIVER	"tph-vfio-pci"
+#define NO_OVERRIDE	"(null)"
+
+/* a device while its driver changes, and what it was before */
+struct change {
+	struct tphctl *ctl;
+	struct pci_function before;
+	char override[SYSFS_NAME_SIZE];
+};
+
+/* Write to DIR/bus/pci/... */
+static int __attribute__((format(printf, 3, 4)))
+bus_write(const struct tphctl *ctl, const char *text, const char *format, ...)
+{
+	char path[PATH_MAX];
+	va_list arguments;
+	int used, more;
+
+	used = snprintf(path, sizeof(path), "%s/bus/pci/", ctl->sysfs);
+	if (used >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	va_start(arguments, format);
+	more = vsnprintf(path + used, sizeof(path) - (size_t)used, format, arguments);
+	va_end(arguments);
+	if (used + more >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	return attribute_write(path, text);
+}
+
+static int override_write(const struct change *change, const char *override)
+{
+	/* An empty line is how the kernel is told "none". */
+	return bus_write(change->ctl, strcmp(override, NO_OVERRIDE) ? override : "\n",
+			 "devices/%s/driver_override", change->before.address);
+}
+
+static int override_read(struct change *change)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/driver_override",
+		     change->ctl->sysfs, change->before.address) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	return sysfs_read_text(path, change->override, sizeof(change->override));
+}
+
+static int driver_leave(const struct change *change, const char *driver)
+{
+	return bus_write(change->ctl, change->before.address, "drivers/%s/unbind", driver);
+}
+
+static int driver_probe(const struct change *change)
+{
+	return bus_write(change->ctl, change->before.address, "drivers_probe");
+}
+
+/*
+ * Everything as it was: override, then driver. Return: whether it is, by what sysfs shows.
+ */
+static bool restore(const struct change *change)
+{
+	char driver[SYSFS_NAME_SIZE];
+	const char *address = change->before.address;
+
+	if (function_driver(change->ctl->sysfs, address, driver))
+		return false;
+	if (override_write(change, change->override))
+		return false;
+	if (!strcmp(driver, change->before.driver))
+		return true;
+	if (driver[0] && driver_leave(change, driver))
+		return false;
+	if (change->before.driver[0] &&
+	    bus_write(change->ctl, address, "drivers/%s/bind", change->before.driver))
+		return false;
+	return !function_driver(change->ctl->sysfs, address, driver) &&
+	       !strcmp(driver, change->before.driver);
+}
+
+/* Put everything back and say so, after the reason that @failure tells. */
+static int give_up(const struct change *change, int code)
+{
+	const char *driver = change->before.driver[0] ? change->before.driver : "no driver";
+
+	if (restore(change))
+		add_reason(change->ctl, "; everything is as it was (%s)", driver);
+	else
+		add_reason(change->ctl, "; and it could not be given back to %s", driver);
+	return code;
+}
+
+static int write_failure(const struct change *change, const char *what, int error)
+{
+	return fail(change->ctl, exit_code_of(error), "device", change->before.address,
+		    error == -EACCES || error == -EPERM ? "run as root" : "look at dmesg",
+		    "%s: %s", what, strerror(-error));
+}
+
+/* A VFIO driver lets go of a device only when its user does: better not begin. */
+static int check_idle(struct tphctl *ctl, const struct pci_function *function)
+{
+	struct handle *handle;
+	int error;
+
+	if (handle_find(ctl, function->address))
+		return fail(ctl, TPHCTL_FAILED, "device", function->address,
+			    "do it before the batch", "this batch holds it open");
+	if (!function->vfio || ctl->foreign_sysfs)
+		return TPHCTL_OK;
+	error = handle_open_quietly(ctl, function->address, &handle);
+	if (!error)
+		handle_close(ctl, handle);
+	if (error == -EBUSY)
+		return fail(ctl, TPHCTL_FAILED, "device", function->address,
+			    "stop its user first",
+			    "it is in use by another process, and taking it from %s would wait for "
+			    "that", function->driver);
+	return TPHCTL_OK;
+}
+
+static int begin(struct tphctl *ctl, const char *text, struct change *change)
+{
+	char name[32];
+	int error, fd;
+
+	memset(change, 0, sizeof(*change));
+	change->ctl = ctl;
+	if (!device_name_parse(text, name, sizeof(name), &fd) || fd >= 0)
+		return fail(ctl, TPHCTL_USAGE, "device", text, "give it as 0000:01:00.0",
+			    "this is not a PCI address");
+	answer_add(ctl, "device", json_object_new_string(name));
+	error = function_read(ctl->sysfs, name, &change->before);
+	if (error == -ENODEV)
+		return fail(ctl, TPHCTL_FAILED, "device", name, "see tphctl list",
+			    "there is no such PCI device");
+	if (!error)
+		error = override_read(change);
+	if (error)
+		return fail(ctl, exit_code_of(error), "device", name, "",
+			    "sysfs cannot be read: %s", strerror(-error));
+	return TPHCTL_OK;
+}
+
+static int check_driver(struct tphctl *ctl, const char *driver)
+{
+	char path[PATH_MAX], remedy[128];
+
+	if (strchr(driver, '/') || !strcmp(driver, ".") || !strcmp(driver, "..") ||
+	    strlen(driver) >= SYSFS_NAME_SIZE)
+		return fail(ctl, TPHCTL_USAGE, "driver", driver,
+			    "give its name in /sys/bus/pci/drivers",
+			    "this is not the name of a driver");
+	if (snprintf(path, sizeof(path), "%s/bus/pci/drivers/%s", ctl->sysfs, driver) >=
+	    (int)sizeof(path) || access(path, F_OK)) {
+		snprintf(remedy, sizeof(remedy), "modprobe %s", driver);
+		return fail(ctl, TPHCTL_FAILED, "driver", driver, remedy,
+			    "its module is not loaded");
+	}
+	return TPHCTL_OK;
+}
+
+/* Header type 1: taking a bridge from its driver takes all below it. PCI 3.0, 6.2.1. */
+static bool is_bridge(const struct pci_function *function)
+{
+	return function->size > 0x0e && (function->space[0x0e] & 0x7f) != 0;
+}
+
+static int bind_change(struct change *change, const char *driver)
+{
+	struct tphctl *ctl = change->ctl;
+	const char *address = change->before.address;
+	char now[SYSFS_NAME_SIZE];
+	int error;
+
+	error = override_write(change, driver);
+	if (error)
+		return write_failure(change, "its driver_override cannot be written", error);
+	if (change->before.driver[0]) {
+		error = driver_leave(change, change->before.driver);
+		if (error)
+			return give_up(change, write_failure(change, "its driver keeps it", error));
+	}
+	error = driver_probe(change);
+	if (error)
+		return give_up(change, write_failure(change, "the new driver refused it", error));
+	error = function_driver(ctl->sysfs, address, now);
+	if (error || strcmp(now, driver))
+		return give_up(change, fail(ctl, TPHCTL_FAILED, "device", address, "look at dmesg",
+					    "%s did not take it", driver));
+	return TPHCTL_OK;
+}
+
+/* Bind, unless it is bound; then the terms. @view receives them where there are any. */
+static int bind_on_terms(struct change *change, const char *driver, const struct terms *terms,
+			 struct operator_view *view)
+{
+	bool bound = !strcmp(change->before.driver, driver);
+	struct tphctl *ctl = change->ctl;
+	struct operator_view first;
+	int code;
+
+	if (!bound) {
+		if (is_bridge(&change->before))
+			return fail(ctl, TPHCTL_UNSUPPORTED, "device", change->before.address,
+				    "bind the devices below it", "it is a bridge");
+		code = check_idle(ctl, &change->before);
+		if (!code)
+			code = bind_change(change, driver);
+		if (code)
+			return code;
+	}
+	if (!terms->policy && !terms->has_cpus)
+		return TPHCTL_OK;
+	code = terms_apply(ctl, change->before.address, terms, &first, view);
+	return code && !bound ? give_up(change, code) : code;
+}
+
+int bind_run(struct tphctl *ctl, const struct invocation *invocation)
+{
+	const char *driver = invocation->value[OPTION_DRIVER];
+	struct operator_view view = { .policy = "" };
+	struct change change;
+	struct terms terms;
+	int code;
+
+	if (!driver)
+		driver = DEFAULT_DRIVER;
+	code = begin(ctl, invocation->operand[0], &change);
+	if (!code)
+		code = check_driver(ctl, driver);
+	if (!code)
+		code = terms_parse(ctl, invocation, &terms);
+	if (code)
+		return code;
+	answer_add(ctl, "driver", json_object_new_string(driver));
+	answer_add(ctl, "driver_before", json_text(change.before.driver[0] ?
+						   change.before.driver : NULL));
+	code = bind_on_terms(&change, driver, &terms, &view);
+	if (code)
+		return code;
+	if (view.policy[0])
+		answer_add(ctl, "operator", operator_json(&view));
+	if (ctl->json)
+		return TPHCTL_OK;
+	printf("%s: bound to %s", change.before.address, driver);
+	if (!strcmp(change.before.driver, driver))
+		printf(" already");
+	else
+		printf(" (before: %s)", change.before.driver[0] ? change.before.driver :
+		       "no driver");
+	if (view.policy[0])
+		printf("; policy %s, CPUs %s", view.policy, operator_cpus(view.cpus));
+	putchar('\n');
+	return TPHCTL_OK;
+}
+
+static int unbind_change(struct change *change, char now[SYSFS_NAME_SIZE])
+{
+	const char *address = change->before.address;
+	int error;
+
+	error = override_write(change, NO_OVERRIDE);
+	if (error)
+		return write_failure(change, "its driver_override cannot be written", error);
+	if (change->before.driver[0]) {
+		error = driver_leave(change, change->before.driver);
+		if (error)
+			return give_up(change, write_failure(change, "its driver keeps it", error));
+	}
+	error = driver_probe(change);
+	/* Without a driver of its own is a fine end: it is free. */
+	if (!error)
+		error = function_driver(change->ctl->sysfs, address, now);
+	if (error)
+		return write_failure(change, "it is unbound, but the kernel's driver did not come",
+				     error);
+	return TPHCTL_OK;
+}
+
+int unbind_run(struct tphctl *ctl, const struct invocation *invocation)
+{
+	char now[SYSFS_NAME_SIZE] = "";
+	struct change change;
+	int code;
+
+	code = begin(ctl, invocation->operand[0], &change);
+	if (code)
+		return code;
+	if (change.before.driver[0] && !change.before.vfio)
+		return fail(ctl, TPHCTL_FAILED, "device", change.before.address,
+			    "nothing to do: it is with a driver of the kernel's own",
+			    "it is bound to %s, which is not a VFIO driver", change.before.driver);
+	code = check_idle(ctl, &change.before);
+	if (!code)
+		code = unbind_change(&change, now);
+	if (code)
+		return code;
+	answer_add(ctl, "driver", json_text(now[0] ? now : NULL));
+	answer_add(ctl, "driver_before", json_text(change.before.driver[0] ?
+						   change.before.driver : NULL));
+	if (!ctl->json)
+		printf("%s: %s%s (before: %s)\n", change.before.address,
+		       now[0] ? "bound to " : "free, no driver took it", now,
+		       change.before.driver[0] ? change.before.driver : "no driver");
+	return TPHCTL_OK;
+}

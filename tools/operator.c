@@ -1,0 +1,258 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* What the operator decides about a device, and sees of it: see operator.h. */
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "attribute.h"
+#include "operator.h"
+#include "sysfs.h"
+
+static const char *const policies[] = { "no-st", "iv-st", "ds-st" };
+
+static const struct {
+	const char *word, *text;
+} obstacles[] = {
+	{ "possible", "possible" },
+	{ "notph", "the kernel was started with pci=notph" },
+	{ "no-completer", "the root port completes no TPH" },
+	{ "no-mode", "the function has no mode with tags" },
+	{ "no-firmware", "the host bridge has no _DSM for steering tags" },
+	{ "policy", "forbidden by the operator's policy" },
+	{ "no-cpus", "the operator's list of CPUs is empty" },
+	{ "not-attached", "the device is open, but not attached to an I/O address space" },
+};
+
+/** operator_path() - where an attribute is. Return: 0 or -ENAMETOOLONG. */
+int operator_path(const char *sysfs, const char *address, const char *attribute, char *path,
+		  size_t size)
+{
+	return snprintf(path, size, "%s/bus/pci/devices/%s/tph/%s", sysfs, address, attribute) <
+	       (int)size ? 0 : -ENAMETOOLONG;
+}
+
+static int read_attribute(const char *sysfs, const char *address, const char *attribute,
+			  char *text, size_t size)
+{
+	char path[PATH_MAX];
+	int error = operator_path(sysfs, address, attribute, path, sizeof(path));
+
+	return error ? error : sysfs_read_text(path, text, size);
+}
+
+/**
+ * operator_read() - read the attributes of a device
+ *
+ * Return: 0; -ENOENT: it is not bound to tph-vfio-pci, or has no TPH; or another negative errno.
+ */
+int operator_read(const char *sysfs, const char *address, struct operator_view *view)
+{
+	const struct {
+		const char *name;
+		char *text;
+		size_t size;
+	} attributes[] = {
+		{ "policy", view->policy, sizeof(view->policy) },
+		{ "cpus", view->cpus, sizeof(view->cpus) },
+		{ "targets", view->targets, sizeof(view->targets) },
+		{ "requester", view->requester, sizeof(view->requester) },
+		{ "steering", view->steering, sizeof(view->steering) },
+	};
+	char number[OPERATOR_WORD_SIZE], *end;
+	int error;
+
+	for (size_t i = 0; i < sizeof(attributes) / sizeof(*attributes); i++) {
+		error = read_attribute(sysfs, address, attributes[i].name, attributes[i].text,
+				       attributes[i].size);
+		/* Unbound between two reads: it is not there. */
+		if (error)
+			return error == -ENODEV ? -ENOENT : error;
+	}
+	error = read_attribute(sysfs, address, "revocations", number, sizeof(number));
+	if (error)
+		return error == -ENODEV ? -ENOENT : error;
+	errno = 0;
+	view->revocations = strtoull(number, &end, 10);
+	return errno || end == number || *end ? -EIO : 0;
+}
+
+/** operator_cpus() - a CPU list in words for people. */
+const char *operator_cpus(const char *cpus)
+{
+	return *cpus ? cpus : "none";
+}
+
+/** operator_obstacle() - what the attribute "steering" says, as a sentence. */
+const char *operator_obstacle(const char *steering)
+{
+	for (size_t i = 0; i < sizeof(obstacles) / sizeof(*obstacles); i++)
+		if (!strcmp(steering, obstacles[i].word))
+			return obstacles[i].text;
+	return steering;
+}
+
+/** operator_print() - the attributes, as a part of tphctl show. */
+void operator_print(const struct operator_view *view)
+{
+	printf("  operator\n"
+	       "    %-14s %s\n    %-14s %s\n    %-14s %s\n    %-14s %s\n    %-14s %llu entries\n"
+	       "    %-14s %s\n", "policy", view->policy, "CPUs allowed",
+	       operator_cpus(view->cpus), "CPUs targeted", operator_cpus(view->targets),
+	       "requester", view->requester, "taken back", view->revocations, "steering",
+	       operator_obstacle(view->steering));
+}
+
+/** operator_json() - the same, by the names of the attributes. */
+struct json_object *operator_json(const struct operator_view *view)
+{
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, "policy", json_object_new_string(view->policy));
+	json_object_object_add(object, "cpus", json_object_new_string(view->cpus));
+	json_object_object_add(object, "targets", json_object_new_string(view->targets));
+	json_object_object_add(object, "requester", json_object_new_string(view->requester));
+	json_object_object_add(object, "revocations",
+			       json_object_new_int64((int64_t)view->revocations));
+	json_object_object_add(object, "steering", json_object_new_string(view->steering));
+	return object;
+}
+
+/** operator_failure() - say why there are no attributes to read. Return: exit status. */
+int operator_failure(struct tphctl *ctl, const char *address, int error)
+{
+	struct pci_function function;
+	char remedy[64];
+
+	if (error != -ENOENT)
+		return fail(ctl, exit_code_of(error), "device", address, "run as root",
+			    "its attributes under tph/ cannot be read: %s", strerror(-error));
+	if (function_read(ctl->sysfs, address, &function) == -ENODEV)
+		return fail(ctl, TPHCTL_FAILED, "device", address, "see tphctl list",
+			    "there is no such PCI device");
+	snprintf(remedy, sizeof(remedy), "see tphctl why %s", address);
+	return fail(ctl, TPHCTL_UNSUPPORTED, "device", address, remedy,
+		    "it has no attributes under tph/: its driver does not speak TPH, or it has no "
+		    "TPH Requester capability");
+}
+
+/* The list as given, with its two words, as the kernel would write it. */
+static int parse_cpus(struct tphctl *ctl, const char *text, char canonical[CPU_LIST_SIZE])
+{
+	struct cpu_list list, possible;
+	char item[64], remedy[CPU_LIST_SIZE + 16];
+	const char *wrong;
+	uint32_t cpu;
+	int error;
+
+	error = cpu_list_read(ctl->sysfs, "possible", &possible);
+	if (error)
+		return fail(ctl, exit_code_of(error), "sysfs", ctl->sysfs, "mount sysfs there",
+			    "devices/system/cpu/possible cannot be read: %s", strerror(-error));
+	if (!strcmp(text, "all")) {
+		list = possible;
+	} else {
+		wrong = cpu_list_parse(strcmp(text, "none") ? text : "", &list, item,
+				       sizeof(item));
+		if (wrong)
+			return fail(ctl, TPHCTL_USAGE, "CPU list", item,
+				    "write it as 2-5,8, all or none", "%s", wrong);
+	}
+	if (cpu_list_missing(&list, &possible, &cpu)) {
+		cpu_list_text(&possible, canonical);
+		snprintf(remedy, sizeof(remedy), "CPUs are %s", canonical);
+		return fail(ctl, TPHCTL_FAILED, "CPU list", text, remedy,
+			    "CPU %u does not exist in this machine", cpu);
+	}
+	if (!cpu_list_text(&list, canonical))
+		return fail(ctl, TPHCTL_FAILED, "CPU list", text, "give a list with fewer gaps",
+			    "it is longer than a sysfs attribute can be");
+	return TPHCTL_OK;
+}
+
+/** terms_parse() - check --policy and --cpus before anything is touched. Return: exit status. */
+int terms_parse(struct tphctl *ctl, const struct invocation *invocation, struct terms *terms)
+{
+	const char *cpus = invocation->value[OPTION_CPUS];
+	bool known = false;
+
+	terms->policy = invocation->value[OPTION_POLICY];
+	terms->has_cpus = cpus;
+	for (size_t i = 0; i < sizeof(policies) / sizeof(*policies); i++)
+		known = known || (terms->policy && !strcmp(terms->policy, policies[i]));
+	if (terms->policy && !known)
+		return fail(ctl, TPHCTL_USAGE, "policy", terms->policy,
+			    "give one of no-st, iv-st, ds-st", "there is no such policy");
+	return cpus ? parse_cpus(ctl, cpus, terms->cpus) : TPHCTL_OK;
+}
+
+static int write_attribute(const struct tphctl *ctl, const char *address, const char *attribute,
+			   const char *text)
+{
+	char path[PATH_MAX];
+	int error = operator_path(ctl->sysfs, address, attribute, path, sizeof(path));
+
+	/* A write of nothing would not reach the driver. */
+	return error ? error : attribute_write(path, *text ? text : "\n");
+}
+
+static int write_failure(struct tphctl *ctl, const char *address, const char *attribute,
+			 const char *text, int error)
+{
+	switch (-error) {
+	case EBUSY:
+		return fail(ctl, TPHCTL_FAILED, attribute, text,
+			    "stop its user first; the CPU list (--cpus) can be changed meanwhile",
+			    "%s is open, and its policy stays what it is for as long as that is so",
+			    address);
+	case EACCES:
+	case EPERM:
+	case EROFS:
+		return fail(ctl, TPHCTL_NOT_PERMITTED, attribute, operator_cpus(text),
+			    "run as root", "tph/%s of %s may not be written by this user",
+			    attribute, address);
+	case ENOENT:
+	case ENODEV:
+		return fail(ctl, TPHCTL_FAILED, attribute, operator_cpus(text), "look at dmesg",
+			    "%s was taken from its driver meanwhile", address);
+	default:
+		return fail(ctl, TPHCTL_FAILED, attribute, operator_cpus(text), "look at dmesg",
+			    "the driver of %s does not take it: %s", address, strerror(-error));
+	}
+}
+
+/**
+ * terms_apply() - write policy and CPU list, both or neither
+ * @before: receives what was so far
+ * @after: receives what is then
+ *
+ * Return: exit status.
+ */
+int terms_apply(struct tphctl *ctl, const char *address, const struct terms *terms,
+		struct operator_view *before, struct operator_view *after)
+{
+	int error, code;
+
+	error = operator_read(ctl->sysfs, address, before);
+	if (error)
+		return operator_failure(ctl, address, error);
+	/* First what may be refused while the device is open, then what cannot be undone. */
+	if (terms->policy) {
+		error = write_attribute(ctl, address, "policy", terms->policy);
+		if (error)
+			return write_failure(ctl, address, "policy", terms->policy, error);
+	}
+	if (terms->has_cpus) {
+		error = write_attribute(ctl, address, "cpus", terms->cpus);
+		if (error) {
+			code = write_failure(ctl, address, "cpus", terms->cpus, error);
+			if (terms->policy &&
+			    write_attribute(ctl, address, "policy", before->policy))
+				add_reason(ctl, "; and its policy is %s now", terms->policy);
+			return code;
+		}
+	}
+	error = operator_read(ctl->sysfs, address, after);
+	return error ? operator_failure(ctl, address, error) : TPHCTL_OK;
+}

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* Answers, notes and errors: text for people, JSON for programs. */
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tphctl.h"
+
+/**
+ * fail() - tell what went wrong; printed when the command ends
+ *
+ * Return: @code.
+ */
+int fail(struct tphctl *ctl, int code, const char *thing, const char *value, const char *remedy,
+	 const char *reason, ...)
+{
+	struct failure *failure = &ctl->failure;
+	va_list arguments;
+
+	failure->code = code;
+	failure->thing = thing;
+	snprintf(failure->value, sizeof(failure->value), "%s", value);
+	snprintf(failure->remedy, sizeof(failure->remedy), "%s", remedy);
+	va_start(arguments, reason);
+	vsnprintf(failure->reason, sizeof(failure->reason), reason, arguments);
+	va_end(arguments);
+	return code;
+}
+
+/** add_reason() - go on with the reason of the failure told last. */
+void add_reason(struct tphctl *ctl, const char *format, ...)
+{
+	struct failure *failure = &ctl->failure;
+	size_t used = strlen(failure->reason);
+	va_list arguments;
+
+	va_start(arguments, format);
+	vsnprintf(failure->reason + used, sizeof(failure->reason) - used, format, arguments);
+	va_end(arguments);
+}
+
+/** exit_code_of() - the exit status that a negative errno stands for. */
+int exit_code_of(int error)
+{
+	switch (-error) {
+	case EPERM:
+	case EACCES:
+		return TPHCTL_NOT_PERMITTED;
+	case EOPNOTSUPP:
+	case ENOTTY:
+		return TPHCTL_UNSUPPORTED;
+	default:
+		return TPHCTL_FAILED;
+	}
+}
+
+/** json_text() - a string, or null. */
+struct json_object *json_text(const char *text)
+{
+	return text ? json_object_new_string(text) : NULL;
+}
+
+/** answer_add() - put @value into the answer, which takes it over. */
+void answer_add(struct tphctl *ctl, const char *key, struct json_object *value)
+{
+	json_object_object_add(ctl->answer, key, value);
+}
+
+/** note() - what the user should know, although nothing is wrong. */
+void note(struct tphctl *ctl, const char *format, ...)
+{
+	struct json_object *notes;
+	va_list arguments;
+	char text[512];
+
+	va_start(arguments, format);
+	vsnprintf(text, sizeof(text), format, arguments);
+	va_end(arguments);
+	if (!ctl->json) {
+		fflush(stdout);
+		fprintf(stderr, "tphctl: %s\n", text);
+		return;
+	}
+	if (!json_object_object_get_ex(ctl->answer, "notes", &notes)) {
+		notes = json_object_new_array();
+		answer_add(ctl, "notes", notes);
+	}
+	json_object_array_add(notes, json_object_new_string(text));
+}
+
+/** answer_begin() - a new answer to @invocation, or to words that are none if NULL. */
+void answer_begin(struct tphctl *ctl, const struct invocation *invocation)
+{
+	memset(&ctl->failure, 0, sizeof(ctl->failure));
+	ctl->streamed = false;
+	ctl->answer = json_object_new_object();
+	answer_add(ctl, "version", json_object_new_int(TPHCTL_JSON_VERSION));
+	if (invocation && invocation->command)
+		answer_add(ctl, "command", json_object_new_string(invocation->command->name));
+}
+
+static void add_failure(struct tphctl *ctl, const char *file, unsigned int line)
+{
+	const struct failure *failure = &ctl->failure;
+	struct json_object *object = json_object_new_object();
+
+	json_object_object_add(object, "exit", json_object_new_int(failure->code));
+	json_object_object_add(object, "thing", json_object_new_string(failure->thing));
+	json_object_object_add(object, "value", json_object_new_string(failure->value));
+	json_object_object_add(object, "reason", json_object_new_string(failure->reason));
+	json_object_object_add(object, "remedy", json_object_new_string(failure->remedy));
+	if (file) {
+		json_object_object_add(object, "file", json_object_new_string(file));
+		json_object_object_add(object, "line", json_object_new_int64(line));
+	}
+	answer_add(ctl, "error", object);
+}
+
+static void print_failure(const struct failure *failure, const char *file, unsigned int line)
+{
+	fflush(stdout);
+	fputs("tphctl: ", stderr);
+	if (file)
+		fprintf(stderr, "%s:%u: ", file, line);
+	fprintf(stderr, "%s %s: %s%s%s\n", failure->thing, failure->value, failure->reason,
+		*failure->remedy ? "; " : "", failure->remedy);
+}
+
+/** answer_print() - print the answer as it is now, as a document of its own. */
+void answer_print(struct tphctl *ctl)
+{
+	puts(json_object_to_json_string_ext(ctl->answer, JSON_C_TO_STRING_PLAIN |
+					    JSON_C_TO_STRING_NOSLASHESCAPE));
+}
+
+/**
+ * answer_end() - print the answer and the error
+ * @code: what the command returned
+ * @file: batch that the command came from, or NULL
+ * @line: line in it
+ */
+void answer_end(struct tphctl *ctl, int code, const char *file, unsigned int line)
+{
+	if (ctl->json) {
+		if (file)
+			answer_add(ctl, "line", json_object_new_int64(line));
+		if (code)
+			add_failure(ctl, file, line);
+		if (code || !ctl->streamed)
+			answer_print(ctl);
+	} else if (code) {
+		print_failure(&ctl->failure, file, line);
+	}
+	/* Whoever feeds a batch through a pipe waits for this. */
+	fflush(stdout);
+	json_object_put(ctl->answer);
+	ctl->answer = NULL;
+}

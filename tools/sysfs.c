@@ -1,0 +1,287 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* PCI functions as sysfs shows them: see sysfs.h. */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "sysfs.h"
+
+/* Below this much, the kernel hides the rest from callers without CAP_SYS_ADMIN. */
+#define CONVENTIONAL_SIZE	256
+
+static int attribute_path(char *path, const char *sysfs, const char *address, const char *attribute)
+{
+	int length = snprintf(path, PATH_MAX, "%s/bus/pci/devices/%s%s%s", sysfs, address,
+			      *attribute ? "/" : "", attribute);
+
+	return length < PATH_MAX ? 0 : -ENAMETOOLONG;
+}
+
+/** sysfs_read_text() - read a small file, less the newline at its end. Return: 0 or -errno. */
+int sysfs_read_text(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t length;
+
+	if (fd < 0)
+		return -errno;
+	length = read(fd, text, size - 1);
+	if (length < 0) {
+		int error = -errno;
+
+		close(fd);
+		return error;
+	}
+	close(fd);
+	text[length] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+	return 0;
+}
+
+/* The last component of where a link points. */
+static int link_name(const char *path, char *name, size_t size)
+{
+	char target[PATH_MAX];
+	ssize_t length = readlink(path, target, sizeof(target) - 1);
+	const char *slash;
+
+	if (length < 0)
+		return -errno;
+	target[length] = '\0';
+	slash = strrchr(target, '/');
+	if (snprintf(name, size, "%s", slash ? slash + 1 : target) >= (int)size)
+		return -ENAMETOOLONG;
+	return 0;
+}
+
+static int read_id(const char *sysfs, const char *address, const char *attribute, uint16_t *id)
+{
+	char path[PATH_MAX], text[16], *end;
+	unsigned long value;
+	int error;
+
+	error = attribute_path(path, sysfs, address, attribute);
+	if (!error)
+		error = sysfs_read_text(path, text, sizeof(text));
+	if (error)
+		return error;
+	value = strtoul(text, &end, 16);
+	if (end == text || *end || value > UINT16_MAX)
+		return -EIO;
+	*id = (uint16_t)value;
+	return 0;
+}
+
+static int read_space(const char *sysfs, struct pci_function *function)
+{
+	char path[PATH_MAX];
+	struct stat status;
+	ssize_t length;
+	int error, fd;
+
+	error = attribute_path(path, sysfs, function->address, "config");
+	if (error)
+		return error;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	function->size = 0;
+	do {
+		length = read(fd, function->space + function->size,
+			      sizeof(function->space) - function->size);
+		if (length > 0)
+			function->size += (uint32_t)length;
+	} while (length > 0 && function->size < sizeof(function->space));
+	error = length < 0 ? -errno : 0;
+	if (!error && fstat(fd, &status) < 0)
+		error = -errno;
+	close(fd);
+	if (error)
+		return error;
+	function->restricted = function->size < CONVENTIONAL_SIZE ||
+			       (off_t)function->size < status.st_size;
+	return 0;
+}
+
+/* Host bridges are named pciDDDD:BB; the component after it is what is on their bus. */
+static void find_root(const char *sysfs, struct pci_function *function)
+{
+	char path[PATH_MAX], real[PATH_MAX], *component, *rest = NULL;
+	bool bridge = false;
+
+	function->root[0] = '\0';
+	if (attribute_path(path, sysfs, function->address, "") || !realpath(path, real))
+		return;
+	for (component = strtok_r(real, "/", &rest); component;
+	     component = strtok_r(NULL, "/", &rest)) {
+		if (bridge) {
+			if (tph_address_parse(component, function->root))
+				function->root[0] = '\0';
+			return;
+		}
+		bridge = !strncmp(component, "pci", 3) && strchr(component, ':');
+	}
+}
+
+/** function_driver() - which driver a function is bound to; empty: none. Return: 0 or -errno. */
+int function_driver(const char *sysfs, const char *address, char driver[SYSFS_NAME_SIZE])
+{
+	char path[PATH_MAX];
+	int error;
+
+	driver[0] = '\0';
+	error = attribute_path(path, sysfs, address, "driver");
+	if (!error)
+		error = link_name(path, driver, SYSFS_NAME_SIZE);
+	return error == -ENOENT ? 0 : error;
+}
+
+/**
+ * function_read() - read all about one function
+ * @address: as sysfs writes it
+ *
+ * Return: 0; -ENODEV: there is no such function; or another negative errno.
+ */
+int function_read(const char *sysfs, const char *address, struct pci_function *function)
+{
+	char path[PATH_MAX], group[32], *end;
+	int error;
+
+	memset(function, 0, sizeof(*function));
+	snprintf(function->address, sizeof(function->address), "%s", address);
+	function->group = -1;
+	error = attribute_path(path, sysfs, address, "");
+	if (error)
+		return error;
+	if (access(path, F_OK))
+		return errno == ENOENT ? -ENODEV : -errno;
+	error = read_id(sysfs, address, "vendor", &function->vendor);
+	if (!error)
+		error = read_id(sysfs, address, "device", &function->device);
+	if (!error)
+		error = read_space(sysfs, function);
+	if (!error)
+		error = function_driver(sysfs, address, function->driver);
+	if (error)
+		return error;
+	if (!attribute_path(path, sysfs, address, "iommu_group") &&
+	    !link_name(path, group, sizeof(group))) {
+		function->group = strtol(group, &end, 10);
+		if (end == group || *end)
+			function->group = -1;
+	}
+	function->vfio = !attribute_path(path, sysfs, address, "vfio-dev") && !access(path, F_OK);
+	find_root(sysfs, function);
+	return 0;
+}
+
+static int compare_addresses(const void *left, const void *right)
+{
+	unsigned int l[4], r[4];
+
+	/* By number: domain 10000 comes after domain ffff. */
+	sscanf(left, "%x:%x:%x.%x", &l[0], &l[1], &l[2], &l[3]);
+	sscanf(right, "%x:%x:%x.%x", &r[0], &r[1], &r[2], &r[3]);
+	for (int i = 0; i < 4; i++)
+		if (l[i] != r[i])
+			return l[i] < r[i] ? -1 : 1;
+	return 0;
+}
+
+/**
+ * function_list() - the addresses of all functions, in order
+ * @addresses: receives an array for free()
+ *
+ * Return: 0 or a negative errno.
+ */
+int function_list(const char *sysfs, char (**addresses)[TPH_ADDRESS_SIZE], size_t *count)
+{
+	char (*list)[TPH_ADDRESS_SIZE] = NULL;
+	size_t used = 0, room = 0;
+	const struct dirent *entry;
+	char path[PATH_MAX];
+	DIR *directory;
+
+	if (snprintf(path, sizeof(path), "%s/bus/pci/devices", sysfs) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	directory = opendir(path);
+	if (!directory)
+		return -errno;
+	while ((entry = readdir(directory))) {
+		char address[TPH_ADDRESS_SIZE];
+
+		if (tph_address_parse(entry->d_name, address))
+			continue;
+		if (used == room) {
+			void *grown = realloc(list, (room + 64) * sizeof(*list));
+
+			if (!grown) {
+				free(list);
+				closedir(directory);
+				return -ENOMEM;
+			}
+			list = grown;
+			room += 64;
+		}
+		memcpy(list[used++], address, sizeof(address));
+	}
+	closedir(directory);
+	if (used)
+		qsort(list, used, sizeof(*list), compare_addresses);
+	*addresses = list;
+	*count = used;
+	return 0;
+}
+
+static int image_read(void *context, uint32_t offset, uint32_t *value)
+{
+	const uint8_t *byte = (const uint8_t *)context + offset;
+
+	*value = byte[0] | (uint32_t)byte[1] << 8 | (uint32_t)byte[2] << 16 |
+		 (uint32_t)byte[3] << 24;
+	return 0;
+}
+
+static struct tph_config config_of(const struct pci_function *function)
+{
+	return (struct tph_config){
+		.read = image_read,
+		.context = (void *)function->space,
+		.size = function->size,
+	};
+}
+
+/**
+ * function_capability() - decode the hardware's TPH Requester capability
+ *
+ * Return: 0; -EOPNOTSUPP: it has none; -EACCES: the space is hidden; -EIO: it is malformed.
+ */
+int function_capability(const struct pci_function *function, struct tph_capability *capability)
+{
+	struct tph_config config = config_of(function);
+	uint16_t offset;
+	int error;
+
+	if (function->restricted)
+		return -EACCES;
+	error = tph_capability_find(&config, &offset);
+	if (error)
+		return error;
+	return tph_capability_decode(&config, offset, capability);
+}
+
+/** function_port() - decode the PCI Express capability. Errors as function_capability(). */
+int function_port(const struct pci_function *function, struct tph_port *port)
+{
+	struct tph_config config = config_of(function);
+
+	if (function->restricted)
+		return -EACCES;
+	return tph_port_decode(&config, port);
+}

@@ -1,0 +1,49 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/* PCI functions as sysfs shows them. */
+#ifndef SYSFS_H
+#define SYSFS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "address.h"
+#include "capability.h"
+
+#define SYSFS_NAME_SIZE	64
+
+/**
+ * struct pci_function - one function
+ * @address: domain:bus:device.function
+ * @vendor: vendor id
+ * @device: device id
+ * @driver: driver that it is bound to, or empty
+ * @group: IOMMU group, or -1
+ * @vfio: that driver is a VFIO driver
+ * @root: the function below the host bridge on the way to it, perhaps itself
+ * @space: configuration space, as much as could be read
+ * @size: how much
+ * @restricted: sysfs showed less than there is: not enough privilege
+ */
+struct pci_function {
+	char address[TPH_ADDRESS_SIZE];
+	uint16_t vendor, device;
+	char driver[SYSFS_NAME_SIZE];
+	long group;
+	bool vfio;
+	char root[TPH_ADDRESS_SIZE];
+	uint8_t space[4096];
+	uint32_t size;
+	bool restricted;
+};
+
+int function_read(const char *sysfs, const char *address, struct pci_function *function);
+int function_list(const char *sysfs, char (**addresses)[TPH_ADDRESS_SIZE], size_t *count);
+int function_capability(const struct pci_function *function, struct tph_capability *capability);
+int function_port(const struct pci_function *function, struct tph_port *port);
+int function_driver(const char *sysfs, const char *address, char driver[SYSFS_NAME_SIZE]);
+const char *function_name(const struct pci_function *function, char *name, size_t size);
+void function_names_free(void);
+int sysfs_read_text(const char *path, char *text, size_t size);
+
+#endif /* SYSFS_H */

@@ -1,0 +1,125 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* tphctl: steering tags of VFIO devices, from the command line. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "sysfs.h"
+#include "tphctl.h"
+
+#ifndef TPHCTL_SYSFS
+#define TPHCTL_SYSFS	"/sys"
+#endif
+#ifndef TPHCTL_PROC
+#define TPHCTL_PROC	"/proc"
+#endif
+
+static bool given(const struct invocation *invocation, enum option_id option)
+{
+	return invocation->given & 1u << option;
+}
+
+/* Another name of the running kernel's sysfs is still that. */
+static bool is_foreign(const char *sysfs)
+{
+	struct stat asked, kernel;
+
+	return stat(sysfs, &asked) || stat(TPHCTL_SYSFS, &kernel) ||
+	       asked.st_dev != kernel.st_dev || asked.st_ino != kernel.st_ino;
+}
+
+/**
+ * invocation_run() - run a command and print its answer
+ * @file: batch that it comes from, or NULL
+ * @line: line in it
+ *
+ * Return: exit status.
+ */
+int invocation_run(struct tphctl *ctl, const struct invocation *invocation, const char *file,
+		   unsigned int line)
+{
+	int code;
+
+	answer_begin(ctl, invocation);
+	ctl->line = line;
+	code = invocation->command->run(ctl, invocation);
+	answer_end(ctl, code, file, line);
+	return code;
+}
+
+static int misuse(struct tphctl *ctl, const char *thing, const char *value, const char *reason)
+{
+	int code;
+
+	answer_begin(ctl, NULL);
+	code = fail(ctl, TPHCTL_USAGE, thing, value, "see tphctl --help", "%s", reason);
+	answer_end(ctl, code, NULL, 0);
+	return code;
+}
+
+/* What is wrong with the words is to be told in JSON, too: look before parsing them. */
+static bool asks_json(int count, char *const *words)
+{
+	for (int i = 0; i < count && strcmp(words[i], "--"); i++)
+		if (!strcmp(words[i], "-j") || !strcmp(words[i], "--json"))
+			return true;
+	return false;
+}
+
+static int run(struct tphctl *ctl, int count, char *const *words)
+{
+	struct invocation invocation;
+	int code;
+
+	ctl->json = asks_json(count, words);
+	answer_begin(ctl, NULL);
+	code = invocation_parse(ctl, count, words, &invocation);
+	if (code) {
+		answer_end(ctl, code, NULL, 0);
+		return code;
+	}
+	json_object_put(ctl->answer);
+	ctl->answer = NULL;
+	if (given(&invocation, OPTION_SYSFS)) {
+		ctl->sysfs = invocation.value[OPTION_SYSFS];
+		ctl->foreign_sysfs = is_foreign(ctl->sysfs);
+	}
+	if (given(&invocation, OPTION_HELP)) {
+		help_print(invocation.command);
+		return TPHCTL_OK;
+	}
+	if (given(&invocation, OPTION_VERSION)) {
+		printf("tphctl %s, libtph %s\n", TPH_VERSION, tph_version());
+		return TPHCTL_OK;
+	}
+	if (given(&invocation, OPTION_BATCH)) {
+		if (invocation.command)
+			return misuse(ctl, "command", invocation.command->name,
+				      "with --batch the commands come from the file");
+		return batch_run(ctl, invocation.value[OPTION_BATCH],
+				 given(&invocation, OPTION_FORCE));
+	}
+	if (given(&invocation, OPTION_FORCE))
+		return misuse(ctl, "option", "--force", "it goes with --batch alone");
+	if (!invocation.command)
+		return misuse(ctl, "command", "(none)", "say what to do");
+	return invocation_run(ctl, &invocation, NULL, 0);
+}
+
+/** tphctl_main() - the whole tool. Return: exit status. */
+int tphctl_main(int argc, char **argv)
+{
+	struct tphctl ctl = { .sysfs = TPHCTL_SYSFS, .proc = TPHCTL_PROC };
+	int code;
+
+	code = run(&ctl, argc ? argc - 1 : 0, argv + 1);
+	handle_close_all(&ctl);
+	function_names_free();
+	if ((fflush(stdout) || ferror(stdout)) && !code) {
+		fprintf(stderr, "tphctl: standard output: %s\n", strerror(errno));
+		code = TPHCTL_FAILED;
+	}
+	return code;
+}

@@ -1,0 +1,89 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* How list and show write what they have in common: see view.h. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "operand.h"
+#include "view.h"
+
+/** view_modes() - the modes in a bit mask, by name; "none" if it is empty. */
+const char *view_modes(uint32_t modes, const char *separator, char text[VIEW_MODES_SIZE])
+{
+	size_t length = 0;
+
+	text[0] = '\0';
+	for (int mode = 0; mode_name((enum tph_mode)mode); mode++) {
+		if (!(modes & 1u << mode))
+			continue;
+		length += (size_t)snprintf(text + length, VIEW_MODES_SIZE - length, "%s%s",
+					   length ? separator : "",
+					   mode_name((enum tph_mode)mode));
+	}
+	return length ? text : "none";
+}
+
+/** view_table() - where the ST table is, in a word. */
+const char *view_table(enum tph_table table)
+{
+	switch (table) {
+	case TPH_TABLE_CAPABILITY:
+		return "capability";
+	case TPH_TABLE_MSIX:
+		return "msix";
+	default:
+		return "none";
+	}
+}
+
+/** view_modes_json() - the modes in a bit mask, as an array of names. */
+struct json_object *view_modes_json(uint32_t modes)
+{
+	struct json_object *array = json_object_new_array();
+
+	for (int mode = 0; mode_name((enum tph_mode)mode); mode++)
+		if (modes & 1u << mode)
+			json_object_array_add(array, json_object_new_string(
+						      mode_name((enum tph_mode)mode)));
+	return array;
+}
+
+/** view_width_json() - a width in bits, 0 if off. */
+struct json_object *view_width_json(enum tph_width width)
+{
+	return json_object_new_int((int)width);
+}
+
+/**
+ * view_root_port() - what the way up completes, in words
+ * @width: receives the widest tags that a root port completes, TPH_WIDTH_OFF without one
+ */
+const char *view_root_port(const char *sysfs, const struct pci_function *function,
+			   enum tph_width *width)
+{
+	struct pci_function root;
+	struct tph_port port;
+	int error;
+
+	*width = TPH_WIDTH_OFF;
+	if (!function_port(function, &port) && port.type == TPH_PORT_INTEGRATED)
+		return "none: root complex integrated";
+	if (!function->root[0] || !strcmp(function->root, function->address))
+		return "none";
+	error = function_read(sysfs, function->root, &root);
+	if (!error)
+		error = function_port(&root, &port);
+	if (error == -EACCES)
+		return "hidden: run as root";
+	if (error || port.type != TPH_PORT_ROOT)
+		return "not a PCI Express root port";
+	*width = port.completer;
+	switch (port.completer) {
+	case TPH_WIDTH_8:
+		return "completes 8-bit tags";
+	case TPH_WIDTH_16:
+		return "completes 8-bit and 16-bit tags";
+	default:
+		return "no TPH completer";
+	}
+}
