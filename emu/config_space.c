@@ -1,0 +1,58 @@
+// SPDX-License-Identifier: MIT
+#include "config_space.h"
+
+#include "bits.h"
+
+void config_define8(struct config_space *config, size_t at, uint8_t value, uint8_t writable)
+{
+	config->value[at] = config->initial[at] = value;
+	config->writable[at] = writable;
+}
+
+void config_define16(struct config_space *config, size_t at, uint16_t value, uint16_t writable)
+{
+	config_define8(config, at, (uint8_t)value, (uint8_t)writable);
+	config_define8(config, at + 1, (uint8_t)(value >> 8), (uint8_t)(writable >> 8));
+}
+
+void config_define32(struct config_space *config, size_t at, uint32_t value, uint32_t writable)
+{
+	config_define16(config, at, (uint16_t)value, (uint16_t)writable);
+	config_define16(config, at + 2, (uint16_t)(value >> 16), (uint16_t)(writable >> 16));
+}
+
+uint16_t config_get16(const struct config_space *config, size_t at)
+{
+	return le16_get(config->value + at);
+}
+
+uint32_t config_get32(const struct config_space *config, size_t at)
+{
+	return le32_get(config->value + at);
+}
+
+void config_set16(struct config_space *config, size_t at, uint16_t value)
+{
+	le16_put(config->value + at, value);
+}
+
+void config_write(struct config_space *config, size_t at, const uint8_t *data, size_t length)
+{
+	for (size_t i = 0; i < length; i++) {
+		uint8_t *value = &config->value[at + i];
+		uint8_t writable = config->writable[at + i];
+
+		*value = (uint8_t)((*value & ~writable) | (data[i] & writable));
+		*value &= (uint8_t) ~(data[i] & config->clear[at + i]);
+	}
+}
+
+void config_reset(struct config_space *config, bool keep_sticky)
+{
+	for (size_t i = 0; i < CONFIG_SPACE_SIZE; i++) {
+		uint8_t keep = keep_sticky ? config->sticky[i] : 0;
+
+		config->value[i] =
+			(uint8_t)((config->value[i] & keep) | (config->initial[i] & ~keep));
+	}
+}

@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: MIT */
+/* The 4 KiB of configuration space as bytes with access rules; what they mean is not known here. */
+#ifndef EMU_CONFIG_SPACE_H
+#define EMU_CONFIG_SPACE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define CONFIG_SPACE_SIZE 4096
+
+/**
+ * struct config_space - values and the rules for each bit
+ * @value: what a read returns
+ * @initial: what a reset restores
+ * @writable: bits that take the value written
+ * @clear: bits that a written one clears (RW1C)
+ * @sticky: bits that a function level reset leaves alone
+ *
+ * A bit that is in neither @writable nor @clear is read only.
+ */
+struct config_space {
+	uint8_t value[CONFIG_SPACE_SIZE];
+	uint8_t initial[CONFIG_SPACE_SIZE];
+	uint8_t writable[CONFIG_SPACE_SIZE];
+	uint8_t clear[CONFIG_SPACE_SIZE];
+	uint8_t sticky[CONFIG_SPACE_SIZE];
+};
+
+/** config_define8() - set initial value and writable bits of a byte. */
+void config_define8(struct config_space *config, size_t at, uint8_t value, uint8_t writable);
+
+/** config_define16() - set initial value and writable bits of a word. */
+void config_define16(struct config_space *config, size_t at, uint16_t value, uint16_t writable);
+
+/** config_define32() - set initial value and writable bits of a dword. */
+void config_define32(struct config_space *config, size_t at, uint32_t value, uint32_t writable);
+
+/** config_get16() - read a word, without any effect. */
+uint16_t config_get16(const struct config_space *config, size_t at);
+
+/** config_get32() - read a dword, without any effect. */
+uint32_t config_get32(const struct config_space *config, size_t at);
+
+/** config_set16() - set a word as the device itself does, without regard to access rules. */
+void config_set16(struct config_space *config, size_t at, uint16_t value);
+
+/** config_write() - what software writes: byte by byte, so width and alignment do not matter. */
+void config_write(struct config_space *config, size_t at, const uint8_t *data, size_t length);
+
+/** config_reset() - back to initial values; with @keep_sticky, all but the sticky bits. */
+void config_reset(struct config_space *config, bool keep_sticky);
+
+#endif /* EMU_CONFIG_SPACE_H */

@@ -1,0 +1,328 @@
+// SPDX-License-Identifier: MIT
+#include "dma.h"
+
+#include <errno.h>
+
+#include "endpoint.h"
+#include "qmp.h"
+
+#define TLPS_AT_ONCE 64 /* then it is other functions' and clients' turn */
+
+static const char *command_name(uint32_t command)
+{
+	switch (command) {
+	case EP_DMA_WRITE:
+		return "write";
+	case EP_DMA_READ:
+		return "read";
+	case EP_DMA_COPY:
+		return "copy";
+	default:
+		return "unknown";
+	}
+}
+
+static const char *fault_name(uint32_t fault)
+{
+	static const char *const names[] = {
+		[EP_FAULT_NONE] = "none",	  [EP_FAULT_BUS_MASTER] = "bus-master",
+		[EP_FAULT_UNMAPPED] = "unmapped", [EP_FAULT_PERMISSION] = "permission",
+		[EP_FAULT_COMMAND] = "command",	  [EP_FAULT_TAG] = "tag",
+		[EP_FAULT_POWER] = "power",
+	};
+
+	return names[fault];
+}
+
+static void tag_forget(struct endpoint *endpoint)
+{
+	struct dma *dma = &endpoint->dma;
+
+	if (dma->request)
+		qmp_cancel(endpoint->qmp, dma->request);
+	dma->request = NULL;
+	dma->tag_state = DMA_TAG_UNKNOWN;
+}
+
+static void start(struct endpoint *endpoint)
+{
+	struct dma *dma = &endpoint->dma;
+
+	tag_forget(endpoint);
+	dma->done = dma->buffered = dma->drained = 0;
+	dma->sum = 0;
+	dma->fault = EP_FAULT_NONE;
+	dma->status = EP_DMA_BUSY;
+}
+
+/* The last command once more, on behalf of the next ST entry. */
+static void start_next(struct endpoint *endpoint)
+{
+	const unsigned int entries = endpoint->knobs.entries;
+	struct dma *dma = &endpoint->dma;
+	uint32_t select = dma->run.hint & EP_HINT_SELECT_MASK;
+
+	if (tlp_hint_has_entry(dma->run.hint) && entries)
+		dma->run.hint = (dma->run.hint & ~EP_HINT_SELECT_MASK) | (select + 1) % entries;
+	start(endpoint);
+}
+
+static void finish(struct endpoint *endpoint, uint32_t status)
+{
+	struct dma *dma = &endpoint->dma;
+
+	dma->status = status;
+	if (dma->run.vector < endpoint->msix.count)
+		endpoint_interrupt(endpoint, dma->run.vector);
+	if (dma->left) {
+		dma->left--;
+		start_next(endpoint);
+	}
+}
+
+/* @tlp is the request that could not be sent, NULL if it did not come to one. */
+static void fault(struct endpoint *endpoint, uint32_t reason, const struct tlp *tlp)
+{
+	struct json_object *line = log_event(endpoint->log, "fault", endpoint->knobs.name);
+	struct dma *dma = &endpoint->dma;
+
+	log_string(line, "reason", fault_name(reason));
+	log_string(line, "command", command_name(dma->command));
+	log_number(line, "done", dma->done);
+	if (tlp) {
+		log_string(line, "type", tlp_type_name(tlp->type));
+		log_hex(line, "address", tlp->address, 1);
+		log_number(line, "length", tlp->length);
+	}
+	log_write(endpoint->log, line);
+
+	endpoint->counters.faults++;
+	dma->fault = reason;
+	finish(endpoint, EP_DMA_FAULTED);
+}
+
+static void tag_arrived(void *owner, int error, uint32_t value)
+{
+	struct endpoint *endpoint = owner;
+	struct dma *dma = &endpoint->dma;
+
+	dma->request = NULL;
+	dma->tag_state = error ? DMA_TAG_FAILED : DMA_TAG_KNOWN;
+	dma->tag = (uint16_t)(value >> 16);
+}
+
+/* The ST entry that the command selects; false: not known yet, or the command has faulted. */
+static bool tag_get(struct endpoint *endpoint, uint32_t control, uint16_t *tag)
+{
+	const struct knobs *knobs = &endpoint->knobs;
+	struct dma *dma = &endpoint->dma;
+	unsigned int index = dma->run.hint & EP_HINT_SELECT_MASK;
+	uint64_t address;
+
+	*tag = 0;
+	if (tlp_entry(knobs, control, dma->run.hint) == TLP_ENTRY_NONE)
+		return true;
+	if (knobs->table == ST_TABLE_CAPABILITY) {
+		*tag = tph_table_entry(knobs, &endpoint->config, index);
+		return true;
+	}
+	if (!endpoint->qmp) {
+		*tag = msix_tag(&endpoint->msix, index);
+		return true;
+	}
+
+	switch (dma->tag_state) {
+	case DMA_TAG_KNOWN:
+		*tag = dma->tag;
+		return true;
+	case DMA_TAG_ASKED:
+		return false;
+	case DMA_TAG_UNKNOWN:
+		address = endpoint->msix_address + endpoint->knobs.msix_at +
+			  MSIX_ENTRY_SIZE * (uint64_t)index + MSIX_ENTRY_CONTROL;
+		if (!endpoint->msix_address ||
+		    qmp_read32(endpoint->qmp, address, tag_arrived, endpoint, &dma->request))
+			break;
+		dma->tag_state = DMA_TAG_ASKED;
+		return false;
+	case DMA_TAG_FAILED:
+		break;
+	}
+	fault(endpoint, EP_FAULT_TAG, NULL);
+	return false;
+}
+
+/* Sends a request whose data is in or goes to @data; false if it faulted. */
+static bool transfer(struct endpoint *endpoint, struct tlp *tlp, uint16_t tag, void *data)
+{
+	const uint32_t control = tph_control(&endpoint->knobs, &endpoint->config);
+	int ret;
+
+	if (tlp->type == TLP_MEMORY_WRITE)
+		ret = iova_map_write(&endpoint->map, tlp->address, data, tlp->length);
+	else
+		ret = iova_map_read(&endpoint->map, tlp->address, data, tlp->length);
+	if (ret) {
+		/* Only a read hears of it: the completion says Unsupported Request (7.5.1.1.4). */
+		if (tlp->type == TLP_MEMORY_READ)
+			endpoint_master_abort(endpoint);
+		fault(endpoint, ret == -EACCES ? EP_FAULT_PERMISSION : EP_FAULT_UNMAPPED, tlp);
+		return false;
+	}
+
+	tlp->hint = tlp_hint(&endpoint->knobs, control, endpoint->dma.run.hint, tag, tlp);
+	tlp_trace_add(&endpoint->trace, tlp, endpoint->knobs.rid);
+	tlp_log(endpoint->log, &endpoint->knobs, endpoint->dma.run.hint, tlp);
+	endpoint->counters.tlps++;
+	endpoint->counters.tlps_hinted += tlp->hint.th;
+	return true;
+}
+
+static bool send_read(struct endpoint *endpoint, uint16_t tag)
+{
+	struct dma *dma = &endpoint->dma;
+	struct tlp tlp = { .type = TLP_MEMORY_READ, .address = dma->run.source + dma->done };
+
+	tlp.length = tlp_length(tlp.address, dma->run.length - dma->done,
+				endpoint_read_request_size(endpoint));
+	if (!transfer(endpoint, &tlp, tag, dma->buffer))
+		return false;
+	for (uint32_t i = 0; i < tlp.length; i++)
+		dma->sum += dma->buffer[i];
+	dma->buffered = tlp.length;
+	dma->drained = 0;
+	return true;
+}
+
+static bool send_write(struct endpoint *endpoint, uint16_t tag, uint32_t left)
+{
+	struct dma *dma = &endpoint->dma;
+	struct tlp tlp = { .type = TLP_MEMORY_WRITE, .address = dma->run.destination + dma->done };
+	uint8_t *data = dma->buffer + dma->drained;
+
+	tlp.length = tlp_length(tlp.address, left, endpoint_payload_size(endpoint));
+	if (dma->command == EP_DMA_WRITE) {
+		data = dma->buffer;
+		for (uint32_t i = 0; i < tlp.length; i++)
+			data[i] = (uint8_t)(dma->run.pattern >> 8 * ((dma->done + i) % 4));
+	}
+	if (!transfer(endpoint, &tlp, tag, data))
+		return false;
+	dma->done += tlp.length;
+	dma->drained += tlp.length;
+	return true;
+}
+
+/* One TLP; false when the command ended or has to wait. */
+static bool step(struct endpoint *endpoint)
+{
+	struct dma *dma = &endpoint->dma;
+	uint16_t tag;
+	bool sent;
+
+	if (dma->command < EP_DMA_WRITE || dma->command > EP_DMA_COPY || !dma->run.length ||
+	    dma->run.length > EP_DMA_LENGTH_MAX) {
+		fault(endpoint, EP_FAULT_COMMAND, NULL);
+		return false;
+	}
+	if (!endpoint_powered(endpoint)) {
+		fault(endpoint, EP_FAULT_POWER, NULL);
+		return false;
+	}
+	if (!endpoint_bus_master(endpoint)) {
+		fault(endpoint, EP_FAULT_BUS_MASTER, NULL);
+		return false;
+	}
+	if (!tag_get(endpoint, tph_control(&endpoint->knobs, &endpoint->config), &tag))
+		return false;
+
+	switch (dma->command) {
+	case EP_DMA_WRITE:
+		sent = send_write(endpoint, tag, dma->run.length - dma->done);
+		break;
+	case EP_DMA_READ:
+		sent = send_read(endpoint, tag);
+		dma->done += sent ? dma->buffered : 0;
+		break;
+	default:
+		if (dma->drained == dma->buffered)
+			sent = send_read(endpoint, tag);
+		else
+			sent = send_write(endpoint, tag, dma->buffered - dma->drained);
+		break;
+	}
+	if (!sent)
+		return false;
+	if (dma->done == dma->run.length) {
+		finish(endpoint, EP_DMA_DONE);
+		return false;
+	}
+	return true;
+}
+
+bool dma_work(struct endpoint *endpoint)
+{
+	struct dma *dma = &endpoint->dma;
+
+	if (dma->status != EP_DMA_BUSY || dma->tag_state == DMA_TAG_ASKED)
+		return false;
+	for (int i = 0; i < TLPS_AT_ONCE; i++)
+		if (!step(endpoint) &&
+		    (dma->status != EP_DMA_BUSY || dma->tag_state == DMA_TAG_ASKED))
+			return false;
+	return true;
+}
+
+void dma_reset(struct endpoint *endpoint)
+{
+	const struct dma old = endpoint->dma;
+
+	tag_forget(endpoint);
+	endpoint->dma = (struct dma){ .setup.vector = EP_DMA_NO_VECTOR };
+	if (old.repeat) {
+		endpoint->dma.repeat = old.repeat;
+		endpoint->dma.run = old.run;
+		endpoint->dma.command = old.command;
+	}
+}
+
+void dma_power_on(struct endpoint *endpoint)
+{
+	endpoint->dma.repeat = 0;
+	dma_reset(endpoint);
+}
+
+/*
+ * The monitor's answer may be older than what has come in meanwhile: whoever changes the table has
+ * the requester off for it, so what was asked before a write of the control register is asked
+ * again.
+ */
+void dma_tags_changed(struct endpoint *endpoint)
+{
+	tag_forget(endpoint);
+}
+
+void dma_config_written(struct endpoint *endpoint)
+{
+	struct dma *dma = &endpoint->dma;
+
+	if (!dma->repeat || !dma->command)
+		return;
+	dma->left = dma->repeat;
+	if (dma->status != EP_DMA_BUSY) {
+		dma->left--;
+		start_next(endpoint);
+	}
+}
+
+void dma_doorbell(struct endpoint *endpoint, uint32_t command)
+{
+	struct dma *dma = &endpoint->dma;
+
+	if (dma->status == EP_DMA_BUSY)
+		return;
+	dma->run = dma->setup;
+	dma->command = command;
+	dma->left = 0;
+	start(endpoint);
+}

@@ -1,0 +1,512 @@
+// SPDX-License-Identifier: MIT
+#include "endpoint.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <linux/pci_regs.h>
+
+#include "bits.h"
+#include "registers.h"
+
+#define EXT_CAP_FIRST	     0x100u
+#define PM_STATE_MASK	     0x3u
+#define PM_D0		     0u
+#define PM_D3HOT	     3u
+#define PAYLOAD_SUPPORTED    2u	     /* 512 bytes, as Max_Payload_Size encodes it */
+#define READ_REQUEST_LARGEST 5u	     /* 4096 bytes */
+#define STATUS_ERRORS	     0xf900u /* RW1C bits of the Status register */
+#define DEVICE_STATUS_ERRORS 0x000fu /* RW1C bits of the Device Status register */
+
+static void define_header(const struct knobs *knobs, struct config_space *config)
+{
+	config_define16(config, PCI_VENDOR_ID, knobs->vendor, 0);
+	config_define16(config, PCI_DEVICE_ID, knobs->device, 0);
+	config_define16(config, PCI_COMMAND, 0,
+			PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER | PCI_COMMAND_PARITY |
+				PCI_COMMAND_SERR | PCI_COMMAND_INTX_DISABLE);
+	config_define16(config, PCI_STATUS, PCI_STATUS_CAP_LIST, 0);
+	le16_put(config->clear + PCI_STATUS, STATUS_ERRORS);
+	config_define32(config, PCI_CLASS_REVISION, knobs->class_code << 8 | EP_VERSION_VALUE, 0);
+	config_define8(config, PCI_CACHE_LINE_SIZE, 0, 0xff);
+	/* The writable bits of a BAR are what tells software its size. */
+	config_define32(config, PCI_BASE_ADDRESS_0, PCI_BASE_ADDRESS_MEM_TYPE_32,
+			~(uint32_t)(EP_BAR_SIZE - 1));
+	if (knobs->vectors && knobs->msix_bar == MSIX_BAR) {
+		config_define32(config, PCI_BASE_ADDRESS_4, PCI_BASE_ADDRESS_MEM_TYPE_64,
+				~(uint32_t)(MSIX_BAR_SIZE - 1));
+		config_define32(config, PCI_BASE_ADDRESS_5, 0, UINT32_MAX);
+	}
+	config_define16(config, PCI_SUBSYSTEM_VENDOR_ID, knobs->vendor, 0);
+	config_define16(config, PCI_SUBSYSTEM_ID, knobs->device, 0);
+	config_define8(config, PCI_CAPABILITY_LIST, ENDPOINT_PM_AT, 0);
+	config_define8(config, PCI_INTERRUPT_LINE, 0, 0xff);
+}
+
+static void define_pm(const struct knobs *knobs, struct config_space *config)
+{
+	const uint8_t next = knobs->vectors ? ENDPOINT_MSIX_AT : ENDPOINT_EXPRESS_AT;
+
+	config_define8(config, ENDPOINT_PM_AT, PCI_CAP_ID_PM, 0);
+	config_define8(config, ENDPOINT_PM_AT + 1, next, 0);
+	config_define16(config, ENDPOINT_PM_AT + PCI_PM_PMC, 3, 0);
+	config_define16(config, ENDPOINT_PM_AT + PCI_PM_CTRL,
+			knobs->no_soft_reset ? PCI_PM_CTRL_NO_SOFT_RESET : 0, PM_STATE_MASK);
+}
+
+static void define_msix(const struct knobs *knobs, struct config_space *config)
+{
+	if (!knobs->vectors)
+		return;
+	config_define8(config, ENDPOINT_MSIX_AT, PCI_CAP_ID_MSIX, 0);
+	config_define8(config, ENDPOINT_MSIX_AT + 1, ENDPOINT_EXPRESS_AT, 0);
+	config_define16(config, ENDPOINT_MSIX_AT + PCI_MSIX_FLAGS, (uint16_t)(knobs->vectors - 1),
+			PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
+	config_define32(config, ENDPOINT_MSIX_AT + PCI_MSIX_TABLE,
+			knobs->msix_at | knobs->msix_bar, 0);
+	config_define32(config, ENDPOINT_MSIX_AT + PCI_MSIX_PBA, MSIX_PBA_AT | knobs->msix_bar, 0);
+}
+
+static void define_express(const struct knobs *knobs, struct config_space *config)
+{
+	const size_t at = ENDPOINT_EXPRESS_AT;
+	uint32_t capability, capability2;
+
+	capability = PAYLOAD_SUPPORTED | PCI_EXP_DEVCAP_EXT_TAG | PCI_EXP_DEVCAP_RBER;
+	if (knobs->flr)
+		capability |= PCI_EXP_DEVCAP_FLR;
+	capability2 = PCI_EXP_DEVCAP2_COMP_TMOUT_DIS | knobs->completer << 12;
+	/* Extended tags travel in an End-End TLP prefix; one is enough. */
+	if (knobs->tph && knobs->width == 16)
+		capability2 |= PCI_EXP_DEVCAP2_EE_PREFIX | 1u << 22;
+
+	config_define8(config, at, PCI_CAP_ID_EXP, 0);
+	config_define8(config, at + 1, 0, 0);
+	config_define16(config, at + PCI_EXP_FLAGS, PCI_EXP_TYPE_ENDPOINT << 4 | 2, 0);
+	config_define32(config, at + PCI_EXP_DEVCAP, capability, 0);
+	config_define16(config, at + PCI_EXP_DEVCTL,
+			PCI_EXP_DEVCTL_RELAX_EN | PCI_EXP_DEVCTL_NOSNOOP_EN | 2u << 12,
+			(uint16_t) ~(PCI_EXP_DEVCTL_BCR_FLR | PCI_EXP_DEVCTL_PHANTOM |
+				     PCI_EXP_DEVCTL_AUX_PME));
+	config_define16(config, at + PCI_EXP_DEVSTA, 0, 0);
+	le16_put(config->clear + at + PCI_EXP_DEVSTA, DEVICE_STATUS_ERRORS);
+	/* 2.5 GT/s, one lane, no ASPM and able to say so */
+	config_define32(config, at + PCI_EXP_LNKCAP, PCI_EXP_LNKCAP_SLS_2_5GB | 1u << 4 | 1u << 22,
+			0);
+	config_define16(config, at + PCI_EXP_LNKCTL, 0,
+			PCI_EXP_LNKCTL_ASPMC | PCI_EXP_LNKCTL_RCB | PCI_EXP_LNKCTL_CCC |
+				PCI_EXP_LNKCTL_ES);
+	config_define16(config, at + PCI_EXP_LNKSTA,
+			PCI_EXP_LNKSTA_CLS_2_5GB | PCI_EXP_LNKSTA_NLW_X1, 0);
+	config_define32(config, at + PCI_EXP_DEVCAP2, capability2, 0);
+	config_define16(config, at + PCI_EXP_DEVCTL2, 0, PCI_EXP_DEVCTL2_COMP_TMOUT_DIS);
+	config_define32(config, at + PCI_EXP_LNKCAP2, PCI_EXP_LNKCAP2_SLS_2_5GB, 0);
+	config_define16(config, at + PCI_EXP_LNKCTL2, PCI_EXP_LNKCTL2_TLS_2_5GT, 0);
+
+	/* What a function level reset must leave alone (PCIe 6.2, 6.6.2) */
+	le16_put(config->sticky + at + PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_PAYLOAD);
+	le16_put(config->sticky + at + PCI_EXP_LNKCTL, 0xffff);
+}
+
+static void define_extended(const struct knobs *knobs, struct config_space *config)
+{
+	const bool tph_first = knobs->tph && knobs->tph_at == EXT_CAP_FIRST;
+	size_t dsn = tph_first ? EXT_CAP_FIRST + tph_size(knobs) : EXT_CAP_FIRST;
+	uint16_t after_dsn = knobs->tph && !tph_first ? knobs->tph_at : 0;
+
+	config_define32(config, dsn, PCI_EXT_CAP_ID_DSN | 1u << 16 | (uint32_t)after_dsn << 20, 0);
+	config_define32(config, dsn + 4, (uint32_t)knobs->device << 16 | knobs->rid, 0);
+	config_define32(config, dsn + 8, EP_ID_VALUE, 0);
+	if (knobs->tph)
+		tph_define(knobs, config, tph_first ? (uint16_t)dsn : 0);
+}
+
+int endpoint_init(struct endpoint *endpoint, const struct knobs *knobs, struct log *log,
+		  struct qmp *qmp)
+{
+	int ret;
+
+	*endpoint = (struct endpoint){ .knobs = *knobs, .log = log, .qmp = qmp };
+	define_header(knobs, &endpoint->config);
+	define_pm(knobs, &endpoint->config);
+	define_msix(knobs, &endpoint->config);
+	define_express(knobs, &endpoint->config);
+	define_extended(knobs, &endpoint->config);
+	ret = msix_init(&endpoint->msix, knobs);
+	if (ret) {
+		knobs_free(&endpoint->knobs);
+		return ret;
+	}
+	dma_reset(endpoint);
+	return 0;
+}
+
+void endpoint_fini(struct endpoint *endpoint)
+{
+	dma_reset(endpoint);
+	iova_map_clear(&endpoint->map);
+	msix_fini(&endpoint->msix);
+	knobs_free(&endpoint->knobs);
+}
+
+/** struct state - what other parts care about, to tell what an access has changed */
+struct state {
+	bool bus_master;
+	unsigned int power;
+	uint32_t control;
+};
+
+static bool memory_enabled(const struct endpoint *endpoint)
+{
+	return config_get16(&endpoint->config, PCI_COMMAND) & PCI_COMMAND_MEMORY;
+}
+
+static unsigned int power_state(const struct endpoint *endpoint)
+{
+	return config_get16(&endpoint->config, ENDPOINT_PM_AT + PCI_PM_CTRL) & PM_STATE_MASK;
+}
+
+static struct state state_read(const struct endpoint *endpoint)
+{
+	return (struct state){
+		.bus_master = endpoint_bus_master(endpoint),
+		.power = power_state(endpoint),
+		.control = tph_control(&endpoint->knobs, &endpoint->config),
+	};
+}
+
+static void log_control(struct endpoint *endpoint, uint32_t old, uint32_t new)
+{
+	struct json_object *line = log_event(endpoint->log, "tph-control", endpoint->knobs.name);
+
+	log_hex(line, "old", old, 8);
+	log_hex(line, "new", new, 8);
+	log_string(line, "mode", tph_mode_name(tph_control_mode(new)));
+	log_string(line, "enable", tph_enable_name(tph_control_enable(new)));
+	log_write(endpoint->log, line);
+}
+
+/* Logs and counts what differs from @old. */
+static void state_compare(struct endpoint *endpoint, const struct state *old)
+{
+	const struct state new = state_read(endpoint);
+
+	if (new.control != old->control)
+		log_control(endpoint, old->control, new.control);
+	if (tph_control_on(old->control) && !tph_control_on(new.control))
+		endpoint->counters.off_windows++;
+	if (new.bus_master != old->bus_master) {
+		struct json_object *line =
+			log_event(endpoint->log, "bus-master", endpoint->knobs.name);
+
+		log_flag(line, "enabled", new.bus_master);
+		log_write(endpoint->log, line);
+	}
+}
+
+void endpoint_reset(struct endpoint *endpoint, enum endpoint_reset how)
+{
+	static const char *const names[] = {
+		[ENDPOINT_RESET_POWER_ON] = "power-on",
+		[ENDPOINT_RESET_FLR] = "flr",
+		[ENDPOINT_RESET_DEVICE] = "device-reset",
+		[ENDPOINT_RESET_PM] = "pm",
+	};
+	const bool function_only = how == ENDPOINT_RESET_FLR || how == ENDPOINT_RESET_PM;
+	const struct state old = state_read(endpoint);
+	struct json_object *line = log_event(endpoint->log, "reset", endpoint->knobs.name);
+
+	log_string(line, "how", names[how]);
+	log_write(endpoint->log, line);
+	if (how != ENDPOINT_RESET_POWER_ON)
+		endpoint->counters.resets++;
+
+	if (how == ENDPOINT_RESET_POWER_ON)
+		dma_power_on(endpoint);
+	else
+		dma_reset(endpoint);
+	msix_reset(&endpoint->msix);
+	config_reset(&endpoint->config, function_only);
+	if (!function_only)
+		endpoint->msix_address = 0;
+	state_compare(endpoint, &old);
+}
+
+void endpoint_connect(struct endpoint *endpoint)
+{
+	endpoint_reset(endpoint, ENDPOINT_RESET_POWER_ON);
+}
+
+void endpoint_disconnect(struct endpoint *endpoint)
+{
+	struct json_object *line = log_event(endpoint->log, "disconnect", endpoint->knobs.name);
+	const struct state old = state_read(endpoint);
+
+	log_write(endpoint->log, line);
+	dma_power_on(endpoint);
+	iova_map_clear(&endpoint->map);
+	for (unsigned int i = 0; i < endpoint->msix.count; i++) {
+		msix_assign(&endpoint->msix, i, -1);
+		msix_mask(&endpoint->msix, i, false);
+	}
+	msix_reset(&endpoint->msix);
+	config_reset(&endpoint->config, false);
+	state_compare(endpoint, &old);
+}
+
+static bool overlaps(size_t at, size_t length, size_t start, size_t size)
+{
+	return size && length && at < start + size && start < at + length;
+}
+
+static void count(struct endpoint *endpoint, bool write, size_t at, size_t length)
+{
+	const struct knobs *knobs = &endpoint->knobs;
+
+	counters_config(&endpoint->counters, write, at, length);
+	if (knobs->tph && overlaps(at, length, knobs->tph_at, tph_size(knobs)))
+		endpoint->counters.tph++;
+	if (write && tph_table_at(knobs) &&
+	    overlaps(at, length, tph_table_at(knobs), 2 * (size_t)knobs->entries))
+		endpoint->counters.st_writes++;
+}
+
+void endpoint_config_read(struct endpoint *endpoint, size_t at, uint8_t *data, size_t length)
+{
+	count(endpoint, false, at, length);
+	memcpy(data, endpoint->config.value + at, length);
+}
+
+/* Every write to the capability, whether it changes something or not: the order is what counts. */
+static void tph_written(struct endpoint *endpoint, size_t at, const uint8_t *data, size_t length)
+{
+	const struct knobs *knobs = &endpoint->knobs;
+	struct json_object *line;
+	uint64_t value = 0;
+
+	if (!knobs->tph || !overlaps(at, length, knobs->tph_at, tph_size(knobs)))
+		return;
+	for (size_t i = 0; i < length && i < sizeof(value); i++)
+		value |= (uint64_t)data[i] << 8 * i;
+	dma_tags_changed(endpoint);
+	line = log_event(endpoint->log, "tph-write", knobs->name);
+	log_hex(line, "at", at, 3);
+	log_number(line, "length", length);
+	log_hex(line, "value", value, 1);
+	log_write(endpoint->log, line);
+}
+
+static void log_entry(struct endpoint *endpoint, unsigned int index, uint16_t old, uint16_t new)
+{
+	struct json_object *line;
+
+	if (old == new)
+		return;
+	line = log_event(endpoint->log, "st-entry", endpoint->knobs.name);
+	log_number(line, "index", index);
+	log_hex(line, "old", old, 4);
+	log_hex(line, "new", new, 4);
+	log_write(endpoint->log, line);
+}
+
+/* The value of a byte that the access writes, or -1 if it does not touch that byte. */
+static int written(size_t byte, size_t at, const uint8_t *data, size_t length)
+{
+	return byte >= at && byte - at < length ? data[byte - at] : -1;
+}
+
+static void bars_follow(struct endpoint *endpoint, size_t at, size_t length)
+{
+	const bool own = endpoint->knobs.msix_bar == MSIX_BAR;
+	const size_t bar_at = own ? PCI_BASE_ADDRESS_4 : PCI_BASE_ADDRESS_0;
+	uint64_t low = config_get32(&endpoint->config, bar_at);
+	uint64_t high = own ? config_get32(&endpoint->config, PCI_BASE_ADDRESS_5) : 0;
+
+	if (overlaps(at, length, bar_at, own ? 8 : 4))
+		endpoint->msix_address = high << 32 | (low & ~(uint64_t)(MSIX_BAR_SIZE - 1));
+}
+
+void endpoint_config_write(struct endpoint *endpoint, size_t at, const uint8_t *data, size_t length)
+{
+	const int device_control_high =
+		written(ENDPOINT_EXPRESS_AT + PCI_EXP_DEVCTL + 1, at, data, length);
+	const size_t power_at = ENDPOINT_PM_AT + PCI_PM_CTRL,
+		     table = tph_table_at(&endpoint->knobs);
+	const struct state old = state_read(endpoint);
+	uint16_t entries[KNOBS_CAPABILITY_ENTRIES_MAX];
+	unsigned int power;
+
+	count(endpoint, true, at, length);
+	tph_written(endpoint, at, data, length);
+	for (unsigned int i = 0; table && i < endpoint->knobs.entries; i++)
+		entries[i] = tph_table_entry(&endpoint->knobs, &endpoint->config, i);
+
+	config_write(&endpoint->config, at, data, length);
+	bars_follow(endpoint, at, length);
+
+	/* A state that the function lacks is not entered, and the write is no error (7.5.2.2). */
+	power = power_state(endpoint);
+	if (power != PM_D0 && power != PM_D3HOT) {
+		power = old.power;
+		config_set16(
+			&endpoint->config, power_at,
+			(uint16_t)((config_get16(&endpoint->config, power_at) & ~PM_STATE_MASK) |
+				   power));
+	}
+
+	for (unsigned int i = 0; table && i < endpoint->knobs.entries; i++)
+		log_entry(endpoint, i, entries[i],
+			  tph_table_entry(&endpoint->knobs, &endpoint->config, i));
+	state_compare(endpoint, &old);
+
+	if (endpoint->knobs.flr && device_control_high >= 0 &&
+	    device_control_high & PCI_EXP_DEVCTL_BCR_FLR >> 8)
+		endpoint_reset(endpoint, ENDPOINT_RESET_FLR);
+	else if (old.power == PM_D3HOT && power == PM_D0 && !endpoint->knobs.no_soft_reset)
+		endpoint_reset(endpoint, ENDPOINT_RESET_PM);
+	endpoint_interrupts_flush(endpoint);
+	dma_config_written(endpoint);
+}
+
+size_t endpoint_bar_size(const struct endpoint *endpoint, unsigned int bar)
+{
+	if (bar == EP_BAR)
+		return EP_BAR_SIZE;
+	return bar == endpoint->knobs.msix_bar && endpoint->knobs.vectors ? MSIX_BAR_SIZE : 0;
+}
+
+/* Whether an access is for MSI-X: in a BAR of its own all are. */
+static bool is_msix(const struct endpoint *endpoint, unsigned int bar, size_t at, size_t length)
+{
+	return bar != EP_BAR ||
+	       (endpoint->knobs.msix_bar == EP_BAR && msix_covers(&endpoint->msix, at, length));
+}
+
+static bool bars_decoded(const struct endpoint *endpoint)
+{
+	return memory_enabled(endpoint) && endpoint_powered(endpoint);
+}
+
+void endpoint_bar_read(struct endpoint *endpoint, unsigned int bar, size_t at, uint8_t *data,
+		       size_t length)
+{
+	memset(data, 0xff, length);
+	if (!bars_decoded(endpoint))
+		return;
+	if (is_msix(endpoint, bar, at, length))
+		msix_read(&endpoint->msix, at, data, length);
+	else if (length == 4 && at % 4 == 0)
+		le32_put(data, registers_read(endpoint, at));
+}
+
+static void msix_bar_write(struct endpoint *endpoint, size_t at, const uint8_t *data, size_t length)
+{
+	struct msix *msix = &endpoint->msix;
+
+	/* Entry by entry, to log each tag that changes. */
+	for (unsigned int i = 0; i < msix->count; i++) {
+		size_t from = msix->table_at + (size_t)i * MSIX_ENTRY_SIZE;
+		size_t to = from + MSIX_ENTRY_SIZE;
+		uint16_t old = msix_tag(msix, i);
+
+		if (from < at)
+			from = at;
+		if (to > at + length)
+			to = at + length;
+		if (from >= to)
+			continue;
+		msix_write(msix, from, data + (from - at), to - from);
+		log_entry(endpoint, i, old, msix_tag(msix, i));
+	}
+	endpoint_interrupts_flush(endpoint);
+}
+
+void endpoint_bar_write(struct endpoint *endpoint, unsigned int bar, size_t at, const uint8_t *data,
+			size_t length)
+{
+	if (!bars_decoded(endpoint))
+		return;
+	if (is_msix(endpoint, bar, at, length))
+		msix_bar_write(endpoint, at, data, length);
+	else if (length == 4 && at % 4 == 0)
+		registers_write(endpoint, at, le32_get(data));
+}
+
+bool endpoint_work(struct endpoint *endpoint)
+{
+	return dma_work(endpoint);
+}
+
+bool endpoint_powered(const struct endpoint *endpoint)
+{
+	return power_state(endpoint) == PM_D0;
+}
+
+bool endpoint_bus_master(const struct endpoint *endpoint)
+{
+	return config_get16(&endpoint->config, PCI_COMMAND) & PCI_COMMAND_MASTER;
+}
+
+static uint16_t device_control(const struct endpoint *endpoint)
+{
+	return config_get16(&endpoint->config, ENDPOINT_EXPRESS_AT + PCI_EXP_DEVCTL);
+}
+
+uint32_t endpoint_payload_size(const struct endpoint *endpoint)
+{
+	unsigned int size = (device_control(endpoint) & PCI_EXP_DEVCTL_PAYLOAD) >> 5;
+
+	return 128u << (size < PAYLOAD_SUPPORTED ? size : PAYLOAD_SUPPORTED);
+}
+
+uint32_t endpoint_read_request_size(const struct endpoint *endpoint)
+{
+	unsigned int size = (device_control(endpoint) & PCI_EXP_DEVCTL_READRQ) >> 12;
+
+	return 128u << (size < READ_REQUEST_LARGEST ? size : READ_REQUEST_LARGEST);
+}
+
+void endpoint_master_abort(struct endpoint *endpoint)
+{
+	config_set16(&endpoint->config, PCI_STATUS,
+		     config_get16(&endpoint->config, PCI_STATUS) | PCI_STATUS_REC_MASTER_ABORT);
+}
+
+static bool interrupts_open(const struct endpoint *endpoint)
+{
+	uint16_t flags;
+
+	if (!endpoint->knobs.vectors)
+		return false;
+	flags = config_get16(&endpoint->config, ENDPOINT_MSIX_AT + PCI_MSIX_FLAGS);
+	return flags & PCI_MSIX_FLAGS_ENABLE && !(flags & PCI_MSIX_FLAGS_MASKALL) &&
+	       endpoint_bus_master(endpoint) && endpoint_powered(endpoint);
+}
+
+void endpoint_interrupts_flush(struct endpoint *endpoint)
+{
+	int vector;
+
+	if (!interrupts_open(endpoint))
+		return;
+	while ((vector = msix_send_next(&endpoint->msix)) >= 0) {
+		struct json_object *line =
+			log_event(endpoint->log, "interrupt", endpoint->knobs.name);
+
+		log_number(line, "vector", (uint64_t)vector);
+		log_write(endpoint->log, line);
+		endpoint->counters.interrupts++;
+	}
+}
+
+void endpoint_interrupt(struct endpoint *endpoint, unsigned int vector)
+{
+	uint16_t flags = config_get16(&endpoint->config, ENDPOINT_MSIX_AT + PCI_MSIX_FLAGS);
+
+	/* A disabled MSI-X neither sends nor remembers (7.7.2.2). */
+	if (!(flags & PCI_MSIX_FLAGS_ENABLE))
+		return;
+	msix_trigger(&endpoint->msix, vector);
+	endpoint_interrupts_flush(endpoint);
+}

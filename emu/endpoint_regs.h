@@ -1,0 +1,94 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * BAR 0 of the emulated endpoint, for its model and for the drivers and tests that use it.
+ * Registers are 32 bits wide, little endian, accessed whole and aligned; anything else reads as
+ * all ones and ignores writes. doc/emulated-endpoint.md explains them.
+ */
+#ifndef EMU_ENDPOINT_REGS_H
+#define EMU_ENDPOINT_REGS_H
+
+#define EP_BAR			0
+#define EP_BAR_SIZE		0x10000
+
+/* identity, read only */
+#define EP_ID			0x000
+#define  EP_ID_VALUE		0x45485054	/* "TPHE" */
+#define EP_VERSION		0x004
+#define  EP_VERSION_VALUE	1
+#define EP_VECTORS		0x008		/* number of MSI-X vectors, 0 without MSI-X */
+#define EP_ENTRIES		0x00c		/* number of ST entries, 0 without an ST table */
+
+/* DMA engine: set up, then ring the doorbell */
+#define EP_DMA_SRC_LO		0x100		/* IOVA read from: READ, COPY */
+#define EP_DMA_SRC_HI		0x104
+#define EP_DMA_DST_LO		0x108		/* IOVA written to: WRITE, COPY */
+#define EP_DMA_DST_HI		0x10c
+#define EP_DMA_LENGTH		0x110		/* bytes, 1 .. EP_DMA_LENGTH_MAX */
+#define  EP_DMA_LENGTH_MAX	(1u << 20)
+#define EP_DMA_PATTERN		0x114		/* WRITE: these four bytes, again and again */
+#define EP_DMA_HINT		0x118		/* what to put on the requests */
+#define  EP_HINT_SELECT_MASK	0x0000ffffu	/* ST entry / vector number, or the tag itself */
+#define  EP_HINT_SOURCE_SHIFT	16
+#define  EP_HINT_SOURCE_MASK	0x00030000u
+#define   EP_HINT_PLAIN		0u		/* no hint: TH = 0 */
+#define   EP_HINT_ENTRY		1u		/* on behalf of ST entry (= vector) SELECT */
+#define   EP_HINT_TAG		2u		/* tag SELECT: Device Specific mode alone */
+#define  EP_HINT_PH_SHIFT	20
+#define  EP_HINT_PH_MASK	0x00300000u	/* processing hint, 0..3 */
+#define EP_DMA_VECTOR		0x11c		/* MSI-X vector that tells the end, or none */
+#define  EP_DMA_NO_VECTOR	0xffffffffu
+#define EP_DMA_DOORBELL		0x120		/* write an EP_DMA_* command; ignored while busy */
+#define  EP_DMA_WRITE		1u
+#define  EP_DMA_READ		2u
+#define  EP_DMA_COPY		3u
+#define EP_DMA_STATUS		0x124		/* read only */
+#define  EP_DMA_IDLE		0u
+#define  EP_DMA_BUSY		1u
+#define  EP_DMA_DONE		2u
+#define  EP_DMA_FAULTED		3u
+#define EP_DMA_FAULT		0x128		/* why the last command faulted, read only */
+#define  EP_FAULT_NONE		0u
+#define  EP_FAULT_BUS_MASTER	1u		/* Bus Master Enable is clear */
+#define  EP_FAULT_UNMAPPED	2u		/* no mapping at that IOVA */
+#define  EP_FAULT_PERMISSION	3u		/* mapped, but not for this direction */
+#define  EP_FAULT_COMMAND	4u		/* unknown command, or length out of range */
+#define  EP_FAULT_TAG		5u		/* the MSI-X table could not be read */
+#define  EP_FAULT_POWER		6u		/* not in D0 */
+#define EP_DMA_SUM		0x12c		/* READ, COPY: sum of the bytes read, read only */
+#define EP_DMA_REPEAT		0x130		/* runs of the last command per config write */
+
+/* the instrument: counts that no reset clears, except by EP_COUNT_CLEAR */
+#define EP_COUNT_SELECT		0x200		/* config space offset, or EP_COUNT_ALL */
+#define  EP_COUNT_ALL		0xffffffffu
+#define EP_COUNT_CFG_READS	0x204		/* read accesses that touched the selected dword */
+#define EP_COUNT_CFG_WRITES	0x208		/* write accesses that touched the selected dword */
+#define EP_COUNT_TPH		0x20c		/* accesses that touched the TPH capability */
+#define EP_COUNT_OFF_WINDOWS	0x210		/* requester went from enabled to disabled */
+#define EP_COUNT_ST_WRITES	0x214		/* writes that touched the capability's ST table */
+#define EP_COUNT_FAULTS		0x218		/* DMA faults */
+#define EP_COUNT_RESETS		0x21c		/* function resets, by any way */
+#define EP_COUNT_CLEAR		0x220		/* write anything: all counts become 0 */
+
+/* the bus analyzer: the last EP_TRACE_SLOTS TLPs that this function sent; survives resets */
+#define EP_TRACE_HEAD		0x300		/* TLPs so far; i is in slot i % EP_TRACE_SLOTS */
+#define EP_TRACE		0x4000
+#define EP_TRACE_SLOTS		256u
+#define EP_TRACE_STRIDE		32u
+#define EP_REGISTERS_END	0x6000		/* none from here on */
+#define EP_TLP_SEQ		0x00		/* i */
+#define EP_TLP_FLAGS		0x04
+#define  EP_TLP_TYPE_MASK	0x0000000fu
+#define   EP_TLP_MWR		1u
+#define   EP_TLP_MRD		2u
+#define  EP_TLP_TH		0x00000100u
+#define  EP_TLP_PH_SHIFT	12
+#define  EP_TLP_PH_MASK		0x00003000u
+#define  EP_TLP_WIDTH_SHIFT	16
+#define  EP_TLP_WIDTH_MASK	0x00ff0000u	/* 0 without a tag namespace (TH = 0), 8 or 16 */
+#define EP_TLP_ST		0x08
+#define EP_TLP_LENGTH		0x0c		/* bytes */
+#define EP_TLP_ADDR_LO		0x10
+#define EP_TLP_ADDR_HI		0x14
+#define EP_TLP_RID		0x18		/* requester id */
+
+#endif /* EMU_ENDPOINT_REGS_H */

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* How one function is to be: what KEY=VALUE,... of --function says. */
+#ifndef EMU_KNOBS_H
+#define EMU_KNOBS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#define KNOBS_CAPABILITY_ENTRIES_MAX 64u   /* ST table in the TPH capability */
+#define KNOBS_VECTORS_MAX	     2048u /* MSI-X table, and an ST table in it */
+
+/* Values as the ST Table Location field has them (PCIe 6.2, 7.9.13.2). */
+enum st_table {
+	ST_TABLE_NONE = 0,
+	ST_TABLE_CAPABILITY = 1,
+	ST_TABLE_MSIX = 2,
+};
+
+/* ST modes of operation; 1 << mode is also their bit in the TPH Requester Capability register. */
+enum st_mode {
+	ST_MODE_NO_ST = 0,
+	ST_MODE_INTERRUPT_VECTOR = 1,
+	ST_MODE_DEVICE_SPECIFIC = 2,
+};
+
+/**
+ * struct knobs - one function
+ * @socket: path to listen on
+ * @name: what the log calls it
+ * @rid: requester id on its TLPs in the log
+ * @tph: whether it has the TPH Requester capability
+ * @tph_at: offset of that capability
+ * @table: where its ST table is
+ * @entries: entries of the ST table, 0 without one
+ * @modes: bits 1 << enum st_mode
+ * @width: 8, or 16 for an Extended TPH Requester
+ * @completer: TPH Completer Supported field of its Device Capabilities 2
+ * @vectors: MSI-X vectors, 0 without MSI-X
+ * @msix_bar: BAR of the MSI-X table and PBA, 0 (that of the registers) or 4
+ * @msix_at: offset of the table there
+ * @flr: whether it can be reset by FLR
+ * @no_soft_reset: whether it keeps its state on the way from D3hot to D0
+ */
+struct knobs {
+	char *socket;
+	char *name;
+	uint16_t rid;
+	bool tph;
+	uint16_t tph_at;
+	enum st_table table;
+	unsigned int entries;
+	unsigned int modes;
+	unsigned int width;
+	unsigned int completer;
+	unsigned int vectors;
+	unsigned int msix_bar;
+	uint32_t msix_at;
+	bool flr;
+	bool no_soft_reset;
+	uint16_t vendor;
+	uint16_t device;
+	uint32_t class_code;
+};
+
+/**
+ * knobs_parse() - read KEY=VALUE,...
+ * @text: what the user wrote
+ * @number: position among the functions, for the default name
+ * @error: receives what is wrong and what is allowed, to be freed by the caller
+ *
+ * Return: 0, or -1 with @error set and nothing left to free in @knobs.
+ */
+int knobs_parse(struct knobs *knobs, const char *text, unsigned int number, char **error);
+
+/** knobs_free() - free the strings in it. */
+void knobs_free(struct knobs *knobs);
+
+#endif /* EMU_KNOBS_H */

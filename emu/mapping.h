@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: MIT */
+/* The I/O address map that the client gives to a device: IOVA ranges backed by its memory. */
+#ifndef EMU_MAPPING_H
+#define EMU_MAPPING_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define MAPPING_PAGE	  4096u
+#define MAPPING_COUNT_MAX 65535u /* the protocol's default for max_dma_maps */
+
+#define MAPPING_READ  1u
+#define MAPPING_WRITE 2u
+
+struct memory;
+
+/**
+ * struct mapping - a range of I/O addresses
+ * @first: first address
+ * @last: last address, so that a range may end with the address space
+ * @access: MAPPING_READ, MAPPING_WRITE
+ * @memory: what the client shared, NULL if it gave no file descriptor
+ * @base: where @first is in this process, NULL without @memory
+ */
+struct mapping {
+	uint64_t first;
+	uint64_t last;
+	unsigned int access;
+	struct memory *memory;
+	uint8_t *base;
+};
+
+/** struct iova_map - mappings, sorted, never overlapping; all zeros is an empty map */
+struct iova_map {
+	struct mapping *items;
+	size_t count;
+	size_t room;
+};
+
+/**
+ * iova_map_add() - add a mapping
+ * @fd: file that backs it (the caller keeps and closes it), or -1 for none
+ * @offset: of the first byte in @fd
+ *
+ * Return: 0; -EINVAL: not page aligned, empty, beyond the end of the address space, bad @access;
+ * -EEXIST: overlaps a mapping; -ENOSPC: too many; else from mmap().
+ */
+int iova_map_add(struct iova_map *map, uint64_t iova, uint64_t size, unsigned int access, int fd,
+		 uint64_t offset);
+
+/**
+ * iova_map_remove() - make a range of addresses inaccessible
+ *
+ * The range may cover any number of mappings, or none: with a vIOMMU clients unmap wide ranges that
+ * match no single map. A mapping that reaches out of the range is cut and keeps its other part.
+ *
+ * Return: 0: nothing in the range is mapped any more; otherwise nothing has changed. -EINVAL:
+ * empty, beyond the end of the address space, or it would cut a mapping inside a page; -ENOSPC: the
+ * cut makes too many mappings; -ENOMEM.
+ */
+int iova_map_remove(struct iova_map *map, uint64_t iova, uint64_t size);
+
+/** iova_map_clear() - remove everything. */
+void iova_map_clear(struct iova_map *map);
+
+/**
+ * iova_map_read() - copy from the client's memory
+ *
+ * The range must not cross a page (no TLP does).
+ *
+ * Return: 0; -EFAULT: not mapped, or no memory behind it; -EACCES: mapped without read access.
+ */
+int iova_map_read(const struct iova_map *map, uint64_t iova, void *data, size_t length);
+
+/** iova_map_write() - copy to the client's memory; as iova_map_read(). */
+int iova_map_write(const struct iova_map *map, uint64_t iova, const void *data, size_t length);
+
+#endif /* EMU_MAPPING_H */

@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: MIT
+#include "options.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/un.h>
+
+#define FUNCTIONS_MAX 256 /* as many as a bus has */
+
+static const char help[] =
+	"Usage: tph-emu --function KEY=VALUE,... [--function ...] --log FILE [OPTION...]\n"
+	"Emulates PCIe endpoints that are TPH requesters, for QEMU's vfio-user-pci, and logs the\n"
+	"processing hint and steering tag of every TLP that they would send.\n"
+	"\n"
+	"  --function KEY=VALUE,...  add a function; keys:\n"
+	"      socket=PATH           socket to serve vfio-user on (required)\n"
+	"      name=NAME             name in the log (ep0, ep1, ...)\n"
+	"      rid=BB:DD.F           requester id in the log (00:00.0)\n"
+	"      st-table=cap|msix|none  where the ST table is (cap)\n"
+	"      entries=N             ST entries: cap 1..64 (64), msix 1..2048 (all vectors)\n"
+	"      modes=nost+iv+ds      ST modes of operation, any of them (all)\n"
+	"      width=8|16            steering tags, or extended ones too (16)\n"
+	"      completer=none|8|16|reserved  TPH Completer Supported of the function (none)\n"
+	"      vectors=N             MSI-X vectors, 0..2048, 0 for no MSI-X (16)\n"
+	"      flr=on|off            function level reset (on)\n"
+	"      nsr=on|off            No_Soft_Reset: state survives D3hot (on)\n"
+	"      tph=on|off            TPH Requester capability (on)\n"
+	"      tph-at=OFFSET         where in configuration space it is (0x110)\n"
+	"      vendor=ID device=ID class=CODE  PCI ids (0x1234, 0x7450, 0x120000)\n"
+	"  --log FILE                write events there, one JSON object a line; - is stdout\n"
+	"  --qmp PATH                QEMU's monitor socket, to read tags out of its MSI-X table\n"
+	"  --ready-fd N              write a line to descriptor N once all sockets listen\n"
+	"  --verbose                 log maps and unmaps too\n"
+	"  --help                    show this and exit\n"
+	"  --version                 show the version and exit\n"
+	"\n"
+	"SIGTERM and SIGINT end it; the last line of the log is then a summary.\n";
+
+static int usage_error(const char *format, const char *a, const char *b)
+{
+	fputs("tph-emu: ", stderr);
+	fprintf(stderr, format, a, b);
+	fputs("\nTry 'tph-emu --help'.\n", stderr);
+	return -1;
+}
+
+static int add_function(struct options *options, const char *text)
+{
+	struct knobs *functions;
+	char *error;
+
+	if (options->count == FUNCTIONS_MAX)
+		return usage_error("--function %s: too many functions, 256 are allowed%s", text,
+				   "");
+	functions = realloc(options->functions, (options->count + 1) * sizeof(*functions));
+	if (!functions)
+		abort();
+	options->functions = functions;
+	if (knobs_parse(&functions[options->count], text, (unsigned int)options->count, &error)) {
+		usage_error("--function %s: %s", text, error);
+		free(error);
+		return -1;
+	}
+	for (size_t i = 0; i < options->count; i++) {
+		if (!strcmp(functions[i].name, functions[options->count].name) ||
+		    !strcmp(functions[i].socket, functions[options->count].socket)) {
+			usage_error("--function %s: name and socket must differ from those of "
+				    "function %s",
+				    text, functions[i].name);
+			knobs_free(&functions[options->count]);
+			return -1;
+		}
+	}
+	options->count++;
+	return 0;
+}
+
+static int set_ready_fd(struct options *options, const char *text)
+{
+	char *end;
+	long fd;
+
+	errno = 0;
+	fd = strtol(text, &end, 10);
+	if (errno || end == text || *end || fd < 0 || fd > 0xffff || fcntl((int)fd, F_GETFD) < 0)
+		return usage_error("--ready-fd %s: not an open file descriptor%s", text, "");
+	options->ready_fd = (int)fd;
+	return 0;
+}
+
+static int set_qmp(struct options *options, const char *path)
+{
+	if (!*path || strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
+		return usage_error("--qmp %s: a socket path has 1 to 107 bytes%s", path, "");
+	options->qmp = path;
+	return 0;
+}
+
+int options_parse(struct options *options, int argc, char **argv)
+{
+	static const struct option known[] = {
+		{ "function", required_argument, NULL, 'f' },
+		{ "log", required_argument, NULL, 'l' },
+		{ "qmp", required_argument, NULL, 'q' },
+		{ "ready-fd", required_argument, NULL, 'r' },
+		{ "verbose", no_argument, NULL, 'v' },
+		{ "help", no_argument, NULL, 'h' },
+		{ "version", no_argument, NULL, 'V' },
+		{ NULL, 0, NULL, 0 },
+	};
+	int option, ret = 0;
+
+	*options = (struct options){ .ready_fd = -1 };
+	opterr = 0;
+	while (!ret && (option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
+		switch (option) {
+		case 'f':
+			ret = add_function(options, optarg);
+			break;
+		case 'l':
+			options->log = optarg;
+			break;
+		case 'q':
+			ret = set_qmp(options, optarg);
+			break;
+		case 'r':
+			ret = set_ready_fd(options, optarg);
+			break;
+		case 'v':
+			options->verbose = true;
+			break;
+		case 'h':
+			fputs(help, stdout);
+			return 1;
+		case 'V':
+			puts("tph-emu " TPH_EMU_VERSION);
+			return 1;
+		case ':':
+			ret = usage_error("%s needs a value%s", argv[optind - 1], "");
+			break;
+		default:
+			ret = usage_error("%s: unknown option%s", argv[optind - 1], "");
+			break;
+		}
+	}
+	if (!ret && optind < argc)
+		ret = usage_error("%s: unexpected argument%s", argv[optind], "");
+	if (!ret && !options->count)
+		ret = usage_error("no %s given; there is nothing to %s", "--function", "emulate");
+	if (!ret && !options->log)
+		ret = usage_error("no %s given; name a file, or - for %s", "--log", "stdout");
+	return ret;
+}
+
+void options_free(struct options *options)
+{
+	for (size_t i = 0; i < options->count; i++)
+		knobs_free(&options->functions[i]);
+	free(options->functions);
+	*options = (struct options){ .ready_fd = -1 };
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* The command line of tph-emu. */
+#ifndef EMU_OPTIONS_H
+#define EMU_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "knobs.h"
+
+/**
+ * struct options - what the user asked for
+ * @functions: knobs of each function
+ * @count: how many
+ * @log: path of the log
+ * @qmp: path of QEMU's monitor socket, or NULL
+ * @ready_fd: descriptor to report readiness on, or -1
+ * @verbose: log maps and unmaps too
+ */
+struct options {
+	struct knobs *functions;
+	size_t count;
+	const char *log;
+	const char *qmp;
+	int ready_fd;
+	bool verbose;
+};
+
+/**
+ * options_parse() - read the command line
+ *
+ * Prints errors, help and version itself.
+ *
+ * Return: 0: go on; 1: done, exit with success; -1: wrong usage.
+ */
+int options_parse(struct options *options, int argc, char **argv);
+
+/** options_free() - free the list; strings in knobs are freed too. */
+void options_free(struct options *options);
+
+#endif /* EMU_OPTIONS_H */

@@ -1,0 +1,533 @@
+// SPDX-License-Identifier: MIT
+#include "session.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <unistd.h>
+
+#include <linux/vfio.h>
+
+#include "bits.h"
+#include "protocol.h"
+
+#define IRQ_TYPES (VFIO_PCI_MSIX_IRQ_INDEX + 1) /* no error and no request interrupt */
+
+/**
+ * struct session - a client
+ * @negotiated: versions are agreed on; nothing else is answered before
+ * @closing: close once the reply is out
+ */
+struct session {
+	struct loop *loop;
+	struct endpoint *endpoint;
+	struct vfu_channel channel;
+	struct watch watch;
+	bool negotiated;
+	bool closing;
+	session_ended *ended;
+	void *owner;
+};
+
+static size_t region_size(const struct session *session, uint32_t index)
+{
+	if (index == VFIO_PCI_CONFIG_REGION_INDEX)
+		return CONFIG_SPACE_SIZE;
+	return index <= VFIO_PCI_BAR5_REGION_INDEX ? endpoint_bar_size(session->endpoint, index)
+						   : 0;
+}
+
+static int handle_version(struct session *session, size_t *reply_size)
+{
+	struct vfu_channel *channel = &session->channel;
+	int error;
+
+	if (session->negotiated)
+		return EINVAL;
+	error = vfu_negotiate(channel->payload, vfu_payload_size(channel),
+			      vfu_reply_payload(channel), reply_size);
+	session->negotiated = !error;
+	session->closing = error;
+	return error;
+}
+
+static void log_map(struct session *session, const char *event, uint64_t address, uint64_t size,
+		    int error)
+{
+	struct endpoint *endpoint = session->endpoint;
+	struct json_object *line;
+
+	if (!endpoint->log->verbose)
+		return;
+	line = log_event(endpoint->log, event, endpoint->knobs.name);
+	log_hex(line, "address", address, 1);
+	log_hex(line, "size", size, 1);
+	log_number(line, "maps", endpoint->map.count);
+	log_number(line, "error", (uint64_t)error);
+	log_write(endpoint->log, line);
+}
+
+static int handle_dma_map(struct session *session, size_t *reply_size)
+{
+	struct vfu_channel *channel = &session->channel;
+	struct vfu_dma_map request;
+	unsigned int access = 0;
+	int error;
+
+	memcpy(&request, channel->payload, sizeof(request));
+	*reply_size = 0;
+	if (request.argsz < sizeof(request) ||
+	    request.flags & ~(VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE))
+		return EINVAL;
+	if (request.flags & VFIO_DMA_MAP_FLAG_READ)
+		access |= MAPPING_READ;
+	if (request.flags & VFIO_DMA_MAP_FLAG_WRITE)
+		access |= MAPPING_WRITE;
+	error = -iova_map_add(&session->endpoint->map, request.address, request.size, access,
+			      channel->fd_count ? channel->fds[0] : -1, request.offset);
+	log_map(session, "map", request.address, request.size, error);
+	return error;
+}
+
+static int handle_dma_unmap(struct session *session, size_t *reply_size)
+{
+	struct iova_map *map = &session->endpoint->map;
+	struct vfu_channel *channel = &session->channel;
+	struct vfu_dma_unmap request;
+	int error = 0;
+
+	memcpy(&request, channel->payload, sizeof(request));
+	if (request.argsz < sizeof(request) || request.flags & ~VFIO_DMA_UNMAP_FLAG_ALL)
+		return EINVAL;
+	if (request.flags & VFIO_DMA_UNMAP_FLAG_ALL) {
+		if (request.address || request.size)
+			return EINVAL;
+		iova_map_clear(map);
+	} else {
+		error = -iova_map_remove(map, request.address, request.size);
+	}
+	log_map(session, "unmap", request.address, request.size, error);
+	memcpy(vfu_reply_payload(channel), &request, sizeof(request));
+	*reply_size = sizeof(request);
+	return error;
+}
+
+static int handle_get_info(struct session *session, size_t *reply_size)
+{
+	struct vfu_channel *channel = &session->channel;
+	uint32_t *info = vfu_reply_payload(channel);
+
+	*reply_size = 16;
+	if (le32_get(channel->payload) < *reply_size)
+		return EINVAL;
+	info[0] = (uint32_t)*reply_size;
+	info[1] = VFIO_DEVICE_FLAGS_RESET | VFIO_DEVICE_FLAGS_PCI;
+	info[2] = VFIO_PCI_NUM_REGIONS;
+	info[3] = IRQ_TYPES;
+	return 0;
+}
+
+static int handle_get_region_info(struct session *session, size_t *reply_size)
+{
+	struct vfu_channel *channel = &session->channel;
+	struct vfio_region_info info;
+
+	memcpy(&info, channel->payload, sizeof(info));
+	if (info.argsz < sizeof(info) || info.index >= VFIO_PCI_NUM_REGIONS)
+		return EINVAL;
+	info = (struct vfio_region_info){
+		.argsz = sizeof(info),
+		.index = info.index,
+		.size = region_size(session, info.index),
+	};
+	if (info.size)
+		info.flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
+	memcpy(vfu_reply_payload(channel), &info, sizeof(info));
+	*reply_size = sizeof(info);
+	return 0;
+}
+
+static int handle_get_region_io_fds(struct session *session, size_t *reply_size)
+{
+	struct vfu_region_io_fds request;
+
+	memcpy(&request, session->channel.payload, sizeof(request));
+	*reply_size = 0;
+	if (request.argsz < sizeof(request) || request.index >= VFIO_PCI_NUM_REGIONS)
+		return EINVAL;
+	/* Every access has to be seen, so no region has such descriptors. */
+	return ENOTSUP;
+}
+
+static unsigned int irq_count(const struct session *session, uint32_t index)
+{
+	return index == VFIO_PCI_MSIX_IRQ_INDEX ? session->endpoint->msix.count : 0;
+}
+
+static int handle_get_irq_info(struct session *session, size_t *reply_size)
+{
+	struct vfu_channel *channel = &session->channel;
+	struct vfio_irq_info info;
+
+	memcpy(&info, channel->payload, sizeof(info));
+	if (info.argsz < sizeof(info) || info.index >= IRQ_TYPES)
+		return EINVAL;
+	info = (struct vfio_irq_info){
+		.argsz = sizeof(info),
+		.index = info.index,
+		.count = irq_count(session, info.index),
+	};
+	if (info.count)
+		info.flags = VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE;
+	memcpy(vfu_reply_payload(channel), &info, sizeof(info));
+	*reply_size = sizeof(info);
+	return 0;
+}
+
+/* A write to anything else could block, or be seen by somebody who waits for no such thing. */
+static bool is_eventfd(int fd)
+{
+	char path[32], target[32];
+	ssize_t n;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	n = readlink(path, target, sizeof(target) - 1);
+	if (n < 0)
+		return false;
+	target[n] = '\0';
+	return !strcmp(target, "anon_inode:[eventfd]");
+}
+
+static int irqs_assign(struct session *session, const struct vfio_irq_set *set)
+{
+	struct vfu_channel *channel = &session->channel;
+	struct msix *msix = &session->endpoint->msix;
+
+	if (channel->fd_count && channel->fd_count != set->count)
+		return EINVAL;
+	for (unsigned int i = 0; i < channel->fd_count; i++)
+		if (!is_eventfd(channel->fds[i]))
+			return EINVAL;
+	for (uint32_t i = 0; i < set->count; i++) {
+		msix_assign(msix, set->start + i, channel->fd_count ? channel->fds[i] : -1);
+		if (channel->fd_count)
+			channel->fds[i] = -1;
+	}
+	return 0;
+}
+
+static void irqs_act(struct session *session, const struct vfio_irq_set *set, const uint8_t *bools)
+{
+	struct endpoint *endpoint = session->endpoint;
+
+	for (uint32_t i = 0; i < set->count; i++) {
+		if (bools && !bools[i])
+			continue;
+		if (set->flags & VFIO_IRQ_SET_ACTION_TRIGGER)
+			endpoint_interrupt(endpoint, set->start + i);
+		else
+			msix_mask(&endpoint->msix, set->start + i,
+				  set->flags & VFIO_IRQ_SET_ACTION_MASK);
+	}
+}
+
+static bool single_bit(uint32_t bits)
+{
+	return bits && !(bits & (bits - 1));
+}
+
+static int handle_set_irqs(struct session *session, size_t *reply_size)
+{
+	const uint32_t known = VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK;
+	struct vfu_channel *channel = &session->channel;
+	const uint8_t *bools = NULL;
+	struct vfio_irq_set set;
+	size_t data;
+	int error = 0;
+
+	memcpy(&set, channel->payload, sizeof(set));
+	*reply_size = 0;
+	data = vfu_payload_size(channel) - sizeof(set);
+	if (set.argsz != vfu_payload_size(channel) || set.index >= IRQ_TYPES)
+		return EINVAL;
+	if (set.flags & ~known || !single_bit(set.flags & VFIO_IRQ_SET_DATA_TYPE_MASK) ||
+	    !single_bit(set.flags & VFIO_IRQ_SET_ACTION_TYPE_MASK))
+		return EINVAL;
+	if (set.start > irq_count(session, set.index) ||
+	    set.count > irq_count(session, set.index) - set.start)
+		return EINVAL;
+	if (data != (set.flags & VFIO_IRQ_SET_DATA_BOOL ? set.count : 0))
+		return EINVAL;
+	if (channel->fd_count && !(set.flags & VFIO_IRQ_SET_DATA_EVENTFD))
+		return EINVAL;
+
+	if (!set.count) {
+		if (set.start ||
+		    set.flags != (VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER))
+			return EINVAL;
+		for (unsigned int i = 0; i < irq_count(session, set.index); i++)
+			msix_assign(&session->endpoint->msix, i, -1);
+		return 0;
+	}
+	if (set.flags & VFIO_IRQ_SET_DATA_EVENTFD) {
+		/* Nothing tells a client that the guest masked a vector; it knows before we do. */
+		if (!(set.flags & VFIO_IRQ_SET_ACTION_TRIGGER))
+			return ENOTSUP;
+		error = irqs_assign(session, &set);
+	} else {
+		if (set.flags & VFIO_IRQ_SET_DATA_BOOL)
+			bools = channel->payload + sizeof(set);
+		irqs_act(session, &set, bools);
+	}
+	endpoint_interrupts_flush(session->endpoint);
+	return error;
+}
+
+static bool access_valid(const struct session *session, const struct vfu_region_access *access)
+{
+	size_t size = region_size(session, access->region);
+
+	return access->count && access->offset < size && access->count <= size - access->offset;
+}
+
+static void region_write(struct session *session, const struct vfu_region_access *access,
+			 const uint8_t *data)
+{
+	if (access->region == VFIO_PCI_CONFIG_REGION_INDEX)
+		endpoint_config_write(session->endpoint, access->offset, data, access->count);
+	else
+		endpoint_bar_write(session->endpoint, access->region, access->offset, data,
+				   access->count);
+}
+
+static int handle_region_read(struct session *session, size_t *reply_size)
+{
+	struct vfu_channel *channel = &session->channel;
+	uint8_t *reply = vfu_reply_payload(channel);
+	struct vfu_region_access access;
+
+	memcpy(&access, channel->payload, sizeof(access));
+	if (!access_valid(session, &access))
+		return EINVAL;
+	memcpy(reply, &access, sizeof(access));
+	if (access.region == VFIO_PCI_CONFIG_REGION_INDEX)
+		endpoint_config_read(session->endpoint, access.offset, reply + sizeof(access),
+				     access.count);
+	else
+		endpoint_bar_read(session->endpoint, access.region, access.offset,
+				  reply + sizeof(access), access.count);
+	*reply_size = sizeof(access) + access.count;
+	return 0;
+}
+
+static int handle_region_write(struct session *session, size_t *reply_size)
+{
+	struct vfu_channel *channel = &session->channel;
+	struct vfu_region_access access;
+
+	memcpy(&access, channel->payload, sizeof(access));
+	if (!access_valid(session, &access) ||
+	    access.count != vfu_payload_size(channel) - sizeof(access))
+		return EINVAL;
+	region_write(session, &access, channel->payload + sizeof(access));
+	memcpy(vfu_reply_payload(channel), &access, sizeof(access));
+	*reply_size = sizeof(access);
+	return 0;
+}
+
+static int handle_region_write_multi(struct session *session, size_t *reply_size)
+{
+	struct vfu_channel *channel = &session->channel;
+	const size_t room = vfu_payload_size(channel) - sizeof(uint64_t);
+	struct vfu_region_write_one one;
+	uint64_t count;
+
+	memcpy(&count, channel->payload, sizeof(count));
+	if (room % sizeof(one) || count != room / sizeof(one))
+		return EINVAL;
+
+	/* Checked whole before the first is done. */
+	for (int act = 0; act < 2; act++) {
+		for (size_t i = 0; i < count; i++) {
+			struct vfu_region_access access;
+
+			memcpy(&one, channel->payload + sizeof(count) + i * sizeof(one),
+			       sizeof(one));
+			access = (struct vfu_region_access){ one.offset, one.region, one.count };
+			if (act)
+				region_write(session, &access, one.data);
+			else if (access.count > sizeof(one.data) || !access_valid(session, &access))
+				return EINVAL;
+		}
+	}
+	memcpy(vfu_reply_payload(channel), &count, sizeof(count));
+	*reply_size = sizeof(count);
+	return 0;
+}
+
+static int handle_reset(struct session *session, size_t *reply_size)
+{
+	*reply_size = 0;
+	endpoint_reset(session->endpoint, ENDPOINT_RESET_DEVICE);
+	return 0;
+}
+
+/**
+ * struct handler - how to treat a command
+ * @min: smallest payload
+ * @max: largest payload
+ * @fds: most file descriptors that may come with it
+ * @run: answers 0 or a positive errno, and how many bytes it put at vfu_reply_payload()
+ */
+struct handler {
+	size_t min;
+	size_t max;
+	unsigned int fds;
+	int (*run)(struct session *session, size_t *reply_size);
+};
+
+#define EXACTLY(size) .min = (size), .max = (size)
+
+/* clang-format off */
+static const struct handler handlers[] = {
+	[VFU_VERSION] = { sizeof(struct vfu_version), 4096, 0, handle_version },
+	[VFU_DMA_MAP] = { EXACTLY(sizeof(struct vfu_dma_map)), 1, handle_dma_map },
+	[VFU_DMA_UNMAP] = { EXACTLY(sizeof(struct vfu_dma_unmap)), 0, handle_dma_unmap },
+	[VFU_DEVICE_GET_INFO] = { EXACTLY(16), 0, handle_get_info },
+	[VFU_DEVICE_GET_REGION_INFO] = { EXACTLY(sizeof(struct vfio_region_info)), 0,
+					 handle_get_region_info },
+	[VFU_DEVICE_GET_REGION_IO_FDS] = { EXACTLY(sizeof(struct vfu_region_io_fds)), 0,
+					   handle_get_region_io_fds },
+	[VFU_DEVICE_GET_IRQ_INFO] = { EXACTLY(sizeof(struct vfio_irq_info)), 0,
+				      handle_get_irq_info },
+	[VFU_DEVICE_SET_IRQS] = { sizeof(struct vfio_irq_set),
+				  sizeof(struct vfio_irq_set) + KNOBS_VECTORS_MAX, VFU_FDS_MAX,
+				  handle_set_irqs },
+	[VFU_REGION_READ] = { EXACTLY(sizeof(struct vfu_region_access)), 0, handle_region_read },
+	[VFU_REGION_WRITE] = { sizeof(struct vfu_region_access), VFU_PAYLOAD_MAX, 0,
+			       handle_region_write },
+	[VFU_DEVICE_RESET] = { EXACTLY(0), 0, handle_reset },
+	[VFU_REGION_WRITE_MULTI] = { sizeof(uint64_t), VFU_PAYLOAD_MAX, 0,
+				     handle_region_write_multi },
+};
+/* clang-format on */
+
+static int dispatch(struct session *session, size_t *reply_size)
+{
+	struct vfu_channel *channel = &session->channel;
+	const struct handler *handler;
+	size_t size = vfu_payload_size(channel);
+
+	if (!session->negotiated && channel->header.command != VFU_VERSION) {
+		session->closing = true;
+		return EINVAL;
+	}
+	if (channel->header.command >= ARRAY_SIZE(handlers))
+		return ENOTSUP;
+	handler = &handlers[channel->header.command];
+	if (!handler->run)
+		return ENOTSUP;
+	if (size < handler->min || size > handler->max || channel->fd_count > handler->fds)
+		return EINVAL;
+	return handler->run(session, reply_size);
+}
+
+static void end(struct session *session)
+{
+	session->ended(session->owner);
+}
+
+static void send_reply(struct session *session)
+{
+	int ret = vfu_flush(&session->channel);
+
+	if (ret < 0 || (ret && session->closing)) {
+		end(session);
+		return;
+	}
+	/* No request is read before this reply is out: what a client can queue is bounded. */
+	loop_change(session->loop, &session->watch, ret ? EPOLLIN : EPOLLOUT);
+}
+
+static void session_ready(struct watch *watch, uint32_t events)
+{
+	struct session *session = watch->owner;
+	struct vfu_channel *channel = &session->channel;
+	size_t reply_size = 0;
+	int ret, error;
+
+	if (channel->out_size) {
+		if (events & (EPOLLERR | EPOLLHUP) && !(events & EPOLLOUT))
+			end(session);
+		else
+			send_reply(session);
+		return;
+	}
+
+	ret = vfu_receive(channel);
+	if (!ret)
+		return;
+	if (ret == -EMSGSIZE) {
+		/* Where the next message would begin is not known. */
+		session->closing = true;
+		error = EMSGSIZE;
+	} else if (ret < 0 || (channel->header.flags & VFU_TYPE_MASK) != VFU_TYPE_COMMAND) {
+		/* We send no commands, so a reply answers nothing, and must not be answered. */
+		end(session);
+		return;
+	} else {
+		error = dispatch(session, &reply_size);
+	}
+
+	if (!(channel->header.flags & VFU_NO_REPLY))
+		vfu_reply(channel, error, reply_size);
+	vfu_next(channel);
+	send_reply(session);
+}
+
+struct session *session_open(struct loop *loop, struct endpoint *endpoint, int fd,
+			     session_ended *ended, void *owner)
+{
+	struct session *session = calloc(1, sizeof(*session));
+
+	if (!session) {
+		close(fd);
+		return NULL;
+	}
+	*session = (struct session){
+		.loop = loop,
+		.endpoint = endpoint,
+		.watch = { .fd = fd, .ready = session_ready, .owner = session },
+		.ended = ended,
+		.owner = owner,
+	};
+	if (vfu_channel_init(&session->channel, fd)) {
+		free(session);
+		return NULL;
+	}
+	if (loop_add(loop, &session->watch, EPOLLIN)) {
+		vfu_channel_fini(&session->channel);
+		free(session);
+		return NULL;
+	}
+	endpoint_connect(endpoint);
+	return session;
+}
+
+bool session_hung_up(const struct session *session)
+{
+	struct pollfd one = { .fd = session->watch.fd };
+
+	return poll(&one, 1, 0) == 1 && one.revents & POLLHUP;
+}
+
+void session_close(struct session *session)
+{
+	loop_remove(session->loop, &session->watch);
+	vfu_channel_fini(&session->channel);
+	endpoint_disconnect(session->endpoint);
+	free(session);
+}

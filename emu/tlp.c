@@ -1,0 +1,126 @@
+// SPDX-License-Identifier: MIT
+#include "tlp.h"
+
+#include <stdio.h>
+
+#include "tph.h"
+
+uint32_t tlp_length(uint64_t address, uint32_t left, uint32_t limit)
+{
+	uint32_t room = limit - (uint32_t)(address % 4);
+	uint32_t page = TLP_PAGE - (uint32_t)(address % TLP_PAGE);
+
+	if (room > page)
+		room = page;
+	return left < room ? left : room;
+}
+
+static unsigned int hint_source(uint32_t hint)
+{
+	return (hint & EP_HINT_SOURCE_MASK) >> EP_HINT_SOURCE_SHIFT;
+}
+
+/* Whether the control register lets a hint out, in a mode that the function has. */
+static bool hint_permitted(const struct knobs *knobs, uint32_t control)
+{
+	return knobs->tph && tph_control_on(control) &&
+	       knobs->modes & 1u << tph_control_mode(control);
+}
+
+enum tlp_entry tlp_entry(const struct knobs *knobs, uint32_t control, uint32_t hint)
+{
+	if (!hint_permitted(knobs, control) || hint_source(hint) != EP_HINT_ENTRY)
+		return TLP_ENTRY_NONE;
+	if (tph_control_mode(control) == ST_MODE_NO_ST)
+		return TLP_ENTRY_NONE;
+	/* This device takes its tags from the table in Device Specific mode too, if it has one. */
+	return (hint & EP_HINT_SELECT_MASK) < knobs->entries ? TLP_ENTRY_NEEDED : TLP_ENTRY_NONE;
+}
+
+struct tlp_hint tlp_hint(const struct knobs *knobs, uint32_t control, uint32_t hint, uint16_t entry,
+			 const struct tlp *tlp)
+{
+	const bool extended = tph_control_enable(control) == TPH_ENABLE_EXTENDED;
+	const struct tlp_hint none = { .th = false };
+	struct tlp_hint with = {
+		.th = true,
+		.ph = (uint8_t)((hint & EP_HINT_PH_MASK) >> EP_HINT_PH_SHIFT),
+		.width = extended ? 16 : 8,
+	};
+	unsigned int mode = tph_control_mode(control);
+
+	if (!hint_permitted(knobs, control))
+		return none;
+	/*
+	 * A read with TH set carries the tag in place of its byte enables, which count as all ones
+	 * (2.2.7.1.1): it can ask for whole dwords only.
+	 */
+	if (tlp->type == TLP_MEMORY_READ && (tlp->address % 4 || tlp->length % 4))
+		return none;
+
+	switch (hint_source(hint)) {
+	case EP_HINT_ENTRY:
+		if (mode == ST_MODE_NO_ST)
+			return with;
+		if (tlp_entry(knobs, control, hint) == TLP_ENTRY_NONE)
+			return none;
+		/* With 01b the lower byte is the tag; it is another namespace, not a short form. */
+		with.st = extended ? entry : entry & 0xff;
+		return with;
+	case EP_HINT_TAG:
+		with.st = (uint16_t)(hint & EP_HINT_SELECT_MASK);
+		if (mode != ST_MODE_DEVICE_SPECIFIC || (!extended && with.st > 0xff))
+			return none;
+		return with;
+	default:
+		return none;
+	}
+}
+
+void tlp_trace_add(struct tlp_trace *trace, const struct tlp *tlp, uint16_t rid)
+{
+	uint32_t *slot = trace->slots[trace->head % EP_TRACE_SLOTS];
+
+	slot[EP_TLP_SEQ / 4] = trace->head++;
+	slot[EP_TLP_FLAGS / 4] = tlp->type;
+	if (tlp->hint.th)
+		slot[EP_TLP_FLAGS / 4] |= EP_TLP_TH | (uint32_t)tlp->hint.ph << EP_TLP_PH_SHIFT |
+					  (uint32_t)tlp->hint.width << EP_TLP_WIDTH_SHIFT;
+	slot[EP_TLP_ST / 4] = tlp->hint.st;
+	slot[EP_TLP_LENGTH / 4] = tlp->length;
+	slot[EP_TLP_ADDR_LO / 4] = (uint32_t)tlp->address;
+	slot[EP_TLP_ADDR_HI / 4] = (uint32_t)(tlp->address >> 32);
+	slot[EP_TLP_RID / 4] = rid;
+}
+
+const char *tlp_type_name(enum tlp_type type)
+{
+	return type == TLP_MEMORY_WRITE ? "MWr" : "MRd";
+}
+
+bool tlp_hint_has_entry(uint32_t hint)
+{
+	return hint_source(hint) == EP_HINT_ENTRY;
+}
+
+void tlp_log(struct log *log, const struct knobs *knobs, uint32_t hint, const struct tlp *tlp)
+{
+	struct json_object *line = log_event(log, "tlp", knobs->name);
+	char requester[16];
+
+	log_string(line, "type", tlp_type_name(tlp->type));
+	log_hex(line, "address", tlp->address, 1);
+	log_number(line, "length", tlp->length);
+	log_number(line, "th", tlp->hint.th);
+	if (tlp->hint.th) {
+		log_number(line, "ph", tlp->hint.ph);
+		log_hex(line, "st", tlp->hint.st, tlp->hint.width / 4);
+		log_number(line, "width", tlp->hint.width);
+		if (tlp_hint_has_entry(hint))
+			log_number(line, "entry", hint & EP_HINT_SELECT_MASK);
+	}
+	snprintf(requester, sizeof(requester), "%02x:%02x.%x", (unsigned int)(knobs->rid >> 8),
+		 (unsigned int)(knobs->rid >> 3 & 0x1f), (unsigned int)(knobs->rid & 7));
+	log_string(line, "requester", requester);
+	log_write(log, line);
+}

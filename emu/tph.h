@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: MIT */
+/* The TPH Requester extended capability (PCIe 6.2, 7.9.13) of an endpoint. */
+#ifndef EMU_TPH_H
+#define EMU_TPH_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "config_space.h"
+#include "knobs.h"
+
+/* TPH Requester Enable */
+enum tph_enable {
+	TPH_ENABLE_OFF = 0,
+	TPH_ENABLE_TPH = 1,
+	TPH_ENABLE_RESERVED = 2,
+	TPH_ENABLE_EXTENDED = 3,
+};
+
+/** tph_size() - bytes of the capability with the ST table in it. */
+size_t tph_size(const struct knobs *knobs);
+
+/** tph_define() - lay the capability out in configuration space; @next: next capability, or 0. */
+void tph_define(const struct knobs *knobs, struct config_space *config, uint16_t next);
+
+/** tph_control() - the TPH Requester Control register, 0 without the capability. */
+uint32_t tph_control(const struct knobs *knobs, const struct config_space *config);
+
+/** tph_control_mode() - ST Mode Select field; may be a mode that the function lacks. */
+unsigned int tph_control_mode(uint32_t control);
+
+/** tph_control_enable() - TPH Requester Enable field. */
+enum tph_enable tph_control_enable(uint32_t control);
+
+/** tph_control_on() - whether the register permits hints at all: 01b or 11b. */
+bool tph_control_on(uint32_t control);
+
+/** tph_mode_name() - for the log. */
+const char *tph_mode_name(unsigned int mode);
+
+/** tph_enable_name() - for the log. */
+const char *tph_enable_name(enum tph_enable enable);
+
+/** tph_table_at() - offset of the ST table in configuration space, 0 if it is not there. */
+size_t tph_table_at(const struct knobs *knobs);
+
+/** tph_table_entry() - an entry of the table in the capability; @index must be in range. */
+uint16_t tph_table_entry(const struct knobs *knobs, const struct config_space *config,
+			 unsigned int index);
+
+#endif /* EMU_TPH_H */
