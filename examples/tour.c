@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A userspace driver of the emulated endpoint that steers its DMA, step by step: what "make demo"
+ * runs in the VM. Each step says what should happen, does it, and compares; the exit status is the
+ * number of comparisons that failed.
+ *
+ * Lines that begin with '@' are for lab/demo on the host: "@tlp N KEY=VALUE..." asks it to show the
+ * emulator's own log line of the endpoint's N-th TLP, and to hold it against what is expected.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+
+#include "tph.h"
+
+#include "../emu/endpoint_regs.h"
+
+#define ENTRY		3
+#define IOVA		0x100000
+#define REGION(index)	((off_t)(index) << 40)
+#define TPH_CONTROL	8
+#define TPH_TABLE	12
+
+/* what lab/firmware/tags.asl answers */
+#define FIRMWARE_TAG(cpu)	(0x1100u + (cpu))
+
+/* for dma_write(): the request should have no hint; a hint, but no tag */
+#define NO_HINT		0x10000u
+#define NO_TAG		0u
+
+/* IOMMU_IOAS_MAP, which the headers of older distributions lack */
+struct ioas_map {
+	uint32_t size, flags, ioas_id, reserved;
+	uint64_t user_va, length, iova;
+};
+#define IOAS_MAP	_IO(';', 0x85)
+#define IOAS_MAP_FIXED_WRITEABLE_READABLE	7
+
+static struct tph_device *device;
+static int differences;
+
+__attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	vprintf(format, ap);
+	va_end(ap);
+	putchar('\n');
+	fflush(stdout);
+}
+
+static void step(const char *title)
+{
+	static int number;
+
+	say("\n@step %d. %s", ++number, title);
+}
+
+__attribute__((format(printf, 2, 3))) static void check(int ok, const char *format, ...)
+{
+	va_list ap;
+
+	fputs(ok ? "   " : "@differs ", stdout);
+	va_start(ap, format);
+	vprintf(format, ap);
+	va_end(ap);
+	putchar('\n');
+	fflush(stdout);
+	differences += !ok;
+}
+
+static void need(int ret, const char *what)
+{
+	if (ret >= 0)
+		return;
+	say("@differs %s: %s", what, strerror(-ret));
+	exit(1);
+}
+
+static uint32_t access_region(unsigned int index, uint32_t at, int bytes, const uint32_t *write)
+{
+	int fd = tph_device_fd(device);
+	uint32_t value = write ? *write : 0;
+	ssize_t n = write ? pwrite(fd, &value, bytes, REGION(index) + at) :
+			    pread(fd, &value, bytes, REGION(index) + at);
+
+	need(n == bytes ? 0 : -EIO, "access to the device");
+	return value;
+}
+
+static uint32_t get(uint32_t reg)
+{
+	return access_region(VFIO_PCI_BAR0_REGION_INDEX, reg, 4, NULL);
+}
+
+static void put(uint32_t reg, uint32_t value)
+{
+	access_region(VFIO_PCI_BAR0_REGION_INDEX, reg, 4, &value);
+}
+
+/* The device's registers as root sees them in sysfs, past VFIO. */
+static uint32_t hardware(const char *bdf, uint32_t at)
+{
+	char path[128];
+	uint32_t value = 0;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", bdf);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	need(fd < 0 ? -errno : 0, path);
+	need(pread(fd, &value, 4, at) == 4 ? 0 : -EIO, path);
+	close(fd);
+	return value;
+}
+
+static uint32_t find_tph(const char *bdf)
+{
+	uint32_t at, header;
+
+	for (at = PCI_CFG_SPACE_SIZE; at; at = PCI_EXT_CAP_NEXT(header)) {
+		header = hardware(bdf, at);
+		if (PCI_EXT_CAP_ID(header) == 0x17)
+			return at;
+	}
+	need(-ENODEV, "TPH Requester capability");
+	return 0;
+}
+
+/* Let the device write 64 bytes on behalf of ENTRY; the request should carry @tag. */
+static void dma_write(const uint8_t *memory, unsigned int tag)
+{
+	static uint32_t pattern = 0x600df00d;
+	uint32_t status;
+
+	put(EP_DMA_PATTERN, ++pattern);
+	put(EP_DMA_DST_LO, IOVA);
+	put(EP_DMA_DST_HI, 0);
+	put(EP_DMA_LENGTH, 64);
+	put(EP_DMA_HINT, ENTRY | EP_HINT_ENTRY << EP_HINT_SOURCE_SHIFT | 2 << EP_HINT_PH_SHIFT);
+	put(EP_DMA_VECTOR, EP_DMA_NO_VECTOR);
+	put(EP_DMA_DOORBELL, EP_DMA_WRITE);
+	do
+		status = get(EP_DMA_STATUS);
+	while (status == EP_DMA_BUSY);
+
+	if (status != EP_DMA_DONE || memcmp(memory, &pattern, 4))
+		check(0, "DMA write: status %u, fault %u", status, get(EP_DMA_FAULT));
+	else if (tag == NO_HINT)
+		say("@tlp %u th=0", get(EP_TRACE_HEAD));
+	else
+		say("@tlp %u th=1 ph=2 width=16 st=\"0x%04x\"", get(EP_TRACE_HEAD), tag);
+}
+
+/* Run a command as the operator would, and show what it prints. */
+__attribute__((format(printf, 1, 2))) static void shell(const char *format, ...)
+{
+	char command[96], indented[160];
+	va_list ap;
+
+	va_start(ap, format);
+	vsnprintf(command, sizeof(command), format, ap);
+	va_end(ap);
+	say("   $ %s", command);
+	snprintf(indented, sizeof(indented), "set -o pipefail; %s | sed 's/^/     /'", command);
+	if (system(indented))
+		check(0, "%s failed", command);
+}
+
+static void run_on_cpus_0_and_1(void)
+{
+	cpu_set_t set;
+
+	CPU_ZERO(&set);
+	CPU_SET(0, &set);
+	CPU_SET(1, &set);
+	need(sched_setaffinity(0, sizeof(set), &set) ? -errno : 0, "sched_setaffinity");
+}
+
+int main(int argc, char **argv)
+{
+	const char *bdf = argc > 1 ? argv[1] : "0000:01:00.0";
+	uint32_t command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, cap, word, cpu, at;
+	struct ioas_map map = {
+		.size = sizeof(map), .flags = IOAS_MAP_FIXED_WRITEABLE_READABLE,
+		.length = 4096, .iova = IOVA,
+	};
+	struct tph_state state;
+	uint64_t events = 0;
+	uint8_t *memory;
+	int ret, told;
+
+	cap = find_tph(bdf);
+
+	step("The endpoint, bound to tph-vfio-pci, as its operator sees it");
+	shell("tphctl show %s", bdf);
+
+	step("A userspace driver opens it through VFIO and iommufd and lets it write: no hint yet");
+	run_on_cpus_0_and_1();
+	need(tph_open(bdf, &device), bdf);
+	memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	need(memory == MAP_FAILED ? -errno : 0, "mmap");
+	map.ioas_id = tph_ioas(device);
+	map.user_va = (uintptr_t)memory;
+	need(ioctl(tph_iommu_fd(device), IOAS_MAP, &map) ? -errno : 0, "IOMMU_IOAS_MAP");
+	access_region(VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, 2, &command);
+	dma_write(memory, NO_HINT);
+
+	step("Entry 3 steers to CPU 1, Interrupt Vector mode is enabled: the same write again");
+	ret = tph_set_entry(device, ENTRY, 1);
+	check(!ret, "tph_set_entry(3, CPU 1): %s", strerror(-ret));
+	ret = tph_enable(device, TPH_MODE_INTERRUPT_VECTOR, TPH_WIDTH_WIDEST);
+	check(!ret, "tph_enable(Interrupt Vector, widest): %s", strerror(-ret));
+	need(tph_read_state(device, &state), "tph_read_state");
+	check(state.enabled && state.width == TPH_WIDTH_16, "in force: %d-bit tags", state.width);
+	dma_write(memory, FIRMWARE_TAG(1));
+
+	step("The queue's thread moves to CPU 0, and its entry with it");
+	ret = tph_set_entry(device, ENTRY, 0);
+	check(!ret, "tph_set_entry(3, CPU 0): %s", strerror(-ret));
+	dma_write(memory, FIRMWARE_TAG(0));
+
+	step("CPU 2 is not this process's to warm: it may run on CPUs 0 and 1");
+	ret = tph_set_entry(device, ENTRY, 2);
+	check(ret == -EPERM, "tph_set_entry(3, CPU 2): %s", strerror(-ret));
+	need(tph_get_cpus(device, ENTRY, 1, &cpu), "tph_get_cpus");
+	check(cpu == 0, "entry 3 still steers to CPU %u", cpu);
+	dma_write(memory, FIRMWARE_TAG(0));
+
+	step("A tag written into the ST table by hand, through configuration space, goes nowhere");
+	word = 0x11021102;
+	access_region(VFIO_PCI_CONFIG_REGION_INDEX, cap + TPH_TABLE + 4, 4, &word);
+	check(hardware(bdf, cap + TPH_TABLE + 4) == FIRMWARE_TAG(0) << 16,
+	      "entries 2 and 3 in hardware: %#010x, after writing %#010x",
+	      hardware(bdf, cap + TPH_TABLE + 4), word);
+	dma_write(memory, FIRMWARE_TAG(0));
+
+	step("The operator takes CPU 0 back: it is out of the table, and the driver is told");
+	told = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	need(tph_notify(device, told), "tph_notify");
+	shell("tphctl grant %s --cpus 1-3", bdf);
+	need(read(told, &events, sizeof(events)) < 0 && errno != EAGAIN ? -errno : 0, "eventfd");
+	check(events == 1, "the driver's eventfd was signalled %u time(s)", (unsigned int)events);
+	need(tph_get_cpus(device, ENTRY, 1, &cpu), "tph_get_cpus");
+	check(cpu == TPH_CPU_NONE, "entry 3 steers to CPU %d", (int)cpu);
+	dma_write(memory, NO_TAG);
+	ret = tph_set_entry(device, ENTRY, 0);
+	check(ret == -EPERM, "tph_set_entry(3, CPU 0): %s", strerror(-ret));
+	ret = tph_set_entry(device, ENTRY, 1);
+	check(!ret, "tph_set_entry(3, CPU 1): %s", strerror(-ret));
+	dma_write(memory, FIRMWARE_TAG(1));
+
+	step("The driver closes the device: nothing is left for the next user");
+	close(told);
+	tph_close(device);
+	check(!hardware(bdf, cap + TPH_CONTROL), "control register in hardware: %#x",
+	      hardware(bdf, cap + TPH_CONTROL));
+	for (word = 0, at = 0; at < 128; at += 4)
+		word |= hardware(bdf, cap + TPH_TABLE + at);
+	check(!word, "all 64 entries in hardware, ORed: %#x", word);
+
+	return differences;
+}
