@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: MIT
+# Where the emulated endpoints of a run go: from lab/run's --endpoint to PCI addresses, to what the
+# emulator is told and to what QEMU is told.
+# shellcheck shell=bash
+
+# Port N sits in slot N of the root bus, so that the bus behind it gets number N.
+PORT_MAX=15
+SLOT_MIN=0x10
+SLOT_MAX=0x1e
+
+# One element an endpoint, in the order of the command line.
+ENDPOINT_NAMES=()	# its name
+ENDPOINT_RIDS=()	# its requester id, "01:00.0"
+ENDPOINT_SEATS=()	# where: "PORT SLOT", PORT a number or root
+ENDPOINT_FUNCTIONS=()	# its function there
+ENDPOINT_KEYS=()	# the keys that are the emulator's, each with a comma in front
+
+declare -A endpoint_seats=()	# "PORT SLOT" -> the digits of the functions there
+
+# number WHAT VALUE MIN MAX: VALUE is a number, decimal or 0x..., in that range.
+number()
+{
+	if ! [[ $2 =~ ^(0x[0-9a-fA-F]{1,4}|[1-9][0-9]{0,5}|0)$ ]] || (($2 < $3 || $2 > $4)); then
+		misuse "$1 is '$2', but must be a number from $(($3)) to $(($4))"
+	fi
+}
+
+# free_seat PORT|root: the first one at or after the given that has no endpoint; sets port and slot.
+free_seat()
+{
+	if [[ $1 == root ]]; then
+		for ((slot = SLOT_MIN; slot <= SLOT_MAX; slot++)); do
+			[[ -n ${endpoint_seats[root $slot]:-} ]] || return 0
+		done
+		misuse "$what: no slot of the root complex is left"
+	fi
+	slot=0
+	for ((port = $1; port <= PORT_MAX; port++)); do
+		[[ -n ${endpoint_seats[$port 0]:-} ]] || return 0
+	done
+	misuse "$what: no root port is left"
+}
+
+# endpoint_add SPEC: takes the place from the keys, and keeps the others.
+endpoint_add()
+{
+	local what="--endpoint $1" port='' slot='' function=0 name=ep${#ENDPOINT_NAMES[@]} keys=
+	local pairs pair value rid i
+	IFS=, read -r -a pairs <<<"$1"
+	for pair in "${pairs[@]}"; do
+		[[ $pair == ?*=?* ]] || misuse "$what: '$pair' is not KEY=VALUE"
+		value=${pair#*=}
+		case $pair in
+		port=root)
+			port=root
+			;;
+		port=*)
+			number "$what: port" "$value" 1 $PORT_MAX
+			port=$((value))
+			;;
+		slot=*)
+			number "$what: slot" "$value" $SLOT_MIN $SLOT_MAX
+			slot=$((value))
+			;;
+		function=*)
+			number "$what: function" "$value" 0 7
+			function=$((value))
+			;;
+		name=*)
+			name=$value
+			;;
+		socket=* | rid=*)
+			misuse "$what: ${pair%%=*} comes from lab/run"
+			;;
+		*)
+			keys+=,$pair
+			;;
+		esac
+	done
+
+	[[ $name =~ ^[A-Za-z0-9_-]{1,32}$ ]] ||
+		misuse "$what: a name is of letters, digits, - and _, at most 32"
+	[[ -z $slot || $port == root ]] || misuse "$what: slot needs port=root"
+	if [[ $port == root ]]; then
+		[[ -n $slot ]] || free_seat root
+		printf -v rid '00:%02x.%d' "$slot" "$function"
+	else
+		[[ -n $port ]] || free_seat 1
+		slot=0
+		printf -v rid '%02x:00.%d' "$port" "$function"
+	fi
+	for ((i = 0; i < ${#ENDPOINT_NAMES[@]}; i++)); do
+		[[ ${ENDPOINT_RIDS[i]} != "$rid" ]] ||
+			misuse "$what: ${ENDPOINT_NAMES[i]} is at 0000:$rid already"
+		[[ ${ENDPOINT_NAMES[i]} != "$name" ]] ||
+			misuse "$what: that is the name of 0000:${ENDPOINT_RIDS[i]} already"
+	done
+
+	ENDPOINT_NAMES+=("$name")
+	ENDPOINT_RIDS+=("$rid")
+	ENDPOINT_SEATS+=("$port $slot")
+	ENDPOINT_FUNCTIONS+=("$function")
+	ENDPOINT_KEYS+=("$keys")
+	endpoint_seats[$port $slot]+=$function
+}
+
+# endpoints_check: what can be told only when all are there. Linux looks for the other functions of
+# a device only if it finds function 0.
+endpoints_check()
+{
+	local i
+	for i in "${!ENDPOINT_NAMES[@]}"; do
+		[[ ${endpoint_seats[${ENDPOINT_SEATS[i]}]} == *0* ]] ||
+			misuse "${ENDPOINT_NAMES[i]} is function ${ENDPOINT_FUNCTIONS[i]}" \
+				"of a device that has no function 0"
+	done
+}
+
+# endpoints_last_port: the highest root port in use, or 0
+endpoints_last_port()
+{
+	local seat last=0
+	for seat in "${!endpoint_seats[@]}"; do
+		seat=${seat% *}
+		[[ $seat == root ]] || ((seat <= last)) || last=$seat
+	done
+	echo "$last"
+}
+
+# endpoints_emulator FOLDER: sets EMULATOR_ARGUMENTS; the sockets are to be in the folder.
+endpoints_emulator()
+{
+	local i place
+	EMULATOR_ARGUMENTS=()
+	for i in "${!ENDPOINT_NAMES[@]}"; do
+		place="name=${ENDPOINT_NAMES[i]},rid=${ENDPOINT_RIDS[i]},socket=$1/$i.sock"
+		EMULATOR_ARGUMENTS+=(--function "$place${ENDPOINT_KEYS[i]}")
+	done
+}
+
+# endpoints_qemu FOLDER PORTS: sets QEMU_DEVICES, root ports and all.
+endpoints_qemu()
+{
+	local i port slot bus multi device
+	QEMU_DEVICES=()
+	for ((port = 1; port <= $2; port++)); do
+		printf -v device 'pcie-root-port,id=rp%d,bus=pcie.0,addr=%#x,chassis=%d,slot=%d' \
+			"$port" "$port" "$port" "$port"
+		# Without a speed above 2.5 GT/s Linux cannot do a hot reset below the port.
+		QEMU_DEVICES+=(-device "$device,x-speed=5")
+	done
+	for i in "${!ENDPOINT_NAMES[@]}"; do
+		read -r port slot <<<"${ENDPOINT_SEATS[i]}"
+		bus=rp$port
+		[[ $port != root ]] || bus=pcie.0
+		multi=false
+		((${#endpoint_seats[$port $slot]} == 1)) || multi=true
+		device='{"driver":"vfio-user-pci","romfile":"",'
+		device+="\"id\":\"ep-${ENDPOINT_NAMES[i]}\",\"bus\":\"$bus\","
+		device+="\"addr\":\"$(printf %x "$slot").${ENDPOINT_FUNCTIONS[i]}\","
+		device+="\"multifunction\":$multi,"
+		device+="\"socket\":{\"type\":\"unix\",\"path\":\"$1/$i.sock\"}}"
+		QEMU_DEVICES+=(-device "$device")
+	done
+}
+
+# endpoints_help: a line for each
+endpoints_help()
+{
+	local i
+	for i in "${!ENDPOINT_NAMES[@]}"; do
+		printf '  0000:%s  %s  %s\n' "${ENDPOINT_RIDS[i]}" "${ENDPOINT_NAMES[i]}" \
+			"${ENDPOINT_KEYS[i]#,}"
+	done
+}
