@@ -1,0 +1,193 @@
+// SPDX-License-Identifier: MIT
+/* What --function accepts, and how it says no. */
+#include "harness.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "knobs.h"
+#include "tph.h"
+
+#define SOCKET "socket=/tmp/s"
+
+/* The error must name the key and the value, and say what is allowed. */
+static void bad_values_are_explained(void **state)
+{
+	static const struct {
+		const char *text, *key, *why;
+	} bad[] = {
+		{ "", "an empty item", "not KEY=VALUE" },
+		{ "name=x", "socket", "missing" },
+		{ "socket=", "socket=", "empty" },
+		{ SOCKET ",", "an empty item", "not KEY=VALUE" },
+		{ SOCKET ",flr", "flr", "not KEY=VALUE" },
+		{ SOCKET ",colour=red", "colour=red", "unknown key; known are socket, name, rid" },
+		{ SOCKET ",flr=on,flr=on", "flr=on", "given twice" },
+		{ SOCKET ",flr=yes", "flr=yes", "not one of on, off" },
+		{ SOCKET ",nsr=1", "nsr=1", "not one of on, off" },
+		{ SOCKET ",tph=", "tph=", "not one of on, off" },
+		{ SOCKET ",rid=1:0.0", "rid=1:0.0", "not BB:DD.F" },
+		{ SOCKET ",rid=01:20.0", "rid=01:20.0", "not BB:DD.F" },
+		{ SOCKET ",rid=01:00.8", "rid=01:00.8", "not BB:DD.F" },
+		{ SOCKET ",rid=01:00.0x", "rid=01:00.0x", "not BB:DD.F" },
+		{ SOCKET ",st-table=bar", "st-table=bar", "not one of cap, msix, none" },
+		{ SOCKET ",entries=0", "entries=0", "from 1 to 2048" },
+		{ SOCKET ",entries=-1", "entries=-1", "from 1 to 2048" },
+		{ SOCKET ",entries=2049", "entries=2049", "from 1 to 2048" },
+		{ SOCKET ",entries=1x", "entries=1x", "from 1 to 2048" },
+		{ SOCKET ",entries=65", "entries=65", "1 to 64" },
+		{ SOCKET ",st-table=none,entries=1", "entries=1", "no ST table" },
+		{ SOCKET ",st-table=msix,entries=9,vectors=8", "entries=9", "vectors=8" },
+		{ SOCKET ",st-table=msix,vectors=0", "st-table=msix", "needs MSI-X" },
+		{ SOCKET ",vectors=2049", "vectors=2049", "from 0 to 2048" },
+		{ SOCKET ",vectors=99999999999999999999", "vectors=99999999999999999999", "2048" },
+		{ SOCKET ",modes=", "modes=", "not one of nost, iv, ds" },
+		{ SOCKET ",modes=iv+", "modes=", "not one of nost, iv, ds" },
+		{ SOCKET ",modes=iv+ds+iv", "modes=iv+ds+iv", "iv is named twice" },
+		{ SOCKET ",modes=nost+iv,st-table=none", "modes=iv", "needs an ST table" },
+		{ SOCKET ",width=12", "width=12", "not one of 8, 16" },
+		{ SOCKET ",completer=2", "completer=2", "not one of none, 8, 16, reserved" },
+		{ SOCKET ",tph-at=0xff", "tph-at=0xff", "multiple of 4 from 0x100" },
+		{ SOCKET ",tph-at=0x112", "tph-at=0x112", "multiple of 4" },
+		{ SOCKET ",tph-at=0x1000", "tph-at=0x1000", "multiple of 4" },
+		{ SOCKET ",tph-at=0x108", "tph-at=0x108", "Device Serial Number" },
+		{ SOCKET ",tph-at=0xf78", "tph-at=0xf78", "0xf74 is the highest" },
+		{ SOCKET ",msix-bar=2", "msix-bar=2", "not one of 0, 4" },
+		{ SOCKET ",msix-offset=0x1004", "msix-offset=0x1004", "multiple of 8" },
+		{ SOCKET ",msix-offset=0xf000", "msix-offset=0xf000", "to 0xeff0" },
+		{ SOCKET ",msix-bar=0,msix-offset=0x5ff8", "msix-offset=0x5ff8", "below 0x6000" },
+		{ SOCKET ",msix-offset=0xef08", "msix-offset=0xef08", "ends at 0xf008" },
+		{ SOCKET ",vectors=2048,msix-offset=0x7008", "msix-offset=0x7008", "2048 entries" },
+		{ SOCKET ",vendor=0xffff", "vendor=0xffff", "0 to 0xfffe" },
+		{ SOCKET ",device=65536", "device=65536", "0 to 0xffff" },
+		{ SOCKET ",class=0x1000000", "class=0x1000000", "0 to 0xffffff" },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		struct knobs knobs;
+		char *error = NULL;
+
+		if (!knobs_parse(&knobs, bad[i].text, 0, &error))
+			fail_msg("'%s' was accepted", bad[i].text);
+		if (strncmp(error, bad[i].key, strlen(bad[i].key)) || !strstr(error, bad[i].why))
+			fail_msg("'%s' was refused by '%s'", bad[i].text, error);
+		free(error);
+	}
+}
+
+static void long_socket_path_is_refused(void **state)
+{
+	char text[200] = "socket=/";
+	struct knobs knobs;
+	char *error = NULL;
+
+	(void)state;
+	memset(text + 8, 'x', 107);
+	assert_int_equal(knobs_parse(&knobs, text, 0, &error), -1);
+	assert_non_null(strstr(error, "107 bytes"));
+	free(error);
+	text[8 + 106] = '\0';
+	assert_int_equal(knobs_parse(&knobs, text, 0, &error), 0);
+	knobs_free(&knobs);
+}
+
+static struct knobs parse(const char *text)
+{
+	struct knobs knobs;
+	char *error = NULL;
+
+	if (knobs_parse(&knobs, text, 7, &error))
+		fail_msg("'%s' was refused: %s", text, error);
+	return knobs;
+}
+
+static void defaults_are_those_of_the_manual(void **state)
+{
+	struct knobs knobs = parse(SOCKET);
+
+	(void)state;
+	assert_string_equal(knobs.socket, "/tmp/s");
+	assert_string_equal(knobs.name, "ep7");
+	assert_int_equal(knobs.rid, 0);
+	assert_true(knobs.tph);
+	assert_int_equal(knobs.tph_at, 0x110);
+	assert_int_equal(knobs.table, ST_TABLE_CAPABILITY);
+	assert_int_equal(knobs.entries, 64);
+	assert_int_equal(knobs.modes, 7);
+	assert_int_equal(knobs.width, 16);
+	assert_int_equal(knobs.completer, 0);
+	assert_int_equal(knobs.vectors, 16);
+	assert_true(knobs.flr);
+	assert_true(knobs.no_soft_reset);
+	knobs_free(&knobs);
+}
+
+static void every_key_takes_effect(void **state)
+{
+	struct knobs knobs =
+		parse("name=nic,rid=a1:1f.7,st-table=msix,entries=2048,modes=ds+nost,"
+		      "width=8,completer=reserved,flr=off,nsr=off,tph=off,tph-at=0x100,"
+		      "vendor=0x8086,device=0x10fb,class=0x020000," SOCKET);
+
+	(void)state;
+	assert_string_equal(knobs.name, "nic");
+	assert_int_equal(knobs.rid, 0xa1ff);
+	assert_int_equal(knobs.table, ST_TABLE_MSIX);
+	assert_int_equal(knobs.entries, 2048);
+	assert_int_equal(knobs.vectors, 2048);
+	assert_int_equal(knobs.modes, 5);
+	assert_int_equal(knobs.width, 8);
+	assert_int_equal(knobs.completer, 2);
+	assert_false(knobs.flr);
+	assert_false(knobs.no_soft_reset);
+	assert_false(knobs.tph);
+	assert_int_equal(knobs.tph_at, 0x100);
+	assert_int_equal(knobs.vendor, 0x8086);
+	assert_int_equal(knobs.device, 0x10fb);
+	assert_int_equal(knobs.class_code, 0x020000);
+	knobs_free(&knobs);
+}
+
+static void table_follows_from_what_is_given(void **state)
+{
+	struct knobs knobs = parse(SOCKET ",st-table=msix,vectors=32");
+
+	(void)state;
+	assert_int_equal(knobs.entries, 32);
+	knobs_free(&knobs);
+	knobs = parse(SOCKET ",st-table=msix,entries=3,vectors=32");
+	assert_int_equal(knobs.entries, 3);
+	assert_int_equal(knobs.vectors, 32);
+	knobs_free(&knobs);
+	knobs = parse(SOCKET ",st-table=none");
+	assert_int_equal(knobs.entries, 0);
+	assert_int_equal(knobs.modes, 5);
+	assert_int_equal(tph_size(&knobs), 12);
+	knobs_free(&knobs);
+	knobs = parse(SOCKET ",vectors=2048,msix-bar=0");
+	assert_int_equal(knobs.msix_bar, 0);
+	assert_int_equal(knobs.msix_at, 0x6000);
+	knobs_free(&knobs);
+	knobs = parse(SOCKET ",vectors=2048,msix-offset=0x7000");
+	assert_int_equal(knobs.msix_bar, 4);
+	assert_int_equal(knobs.msix_at, 0x7000);
+	knobs_free(&knobs);
+	knobs = parse(SOCKET ",entries=1,tph-at=0xff0");
+	assert_int_equal(tph_size(&knobs), 16);
+	knobs_free(&knobs);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(bad_values_are_explained),
+		cmocka_unit_test(long_socket_path_is_refused),
+		cmocka_unit_test(defaults_are_those_of_the_manual),
+		cmocka_unit_test(every_key_takes_effect),
+		cmocka_unit_test(table_follows_from_what_is_given),
+	};
+
+	return cmocka_run_group_tests_name("knobs", tests, NULL, NULL);
+}

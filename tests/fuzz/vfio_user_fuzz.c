@@ -1,0 +1,546 @@
+// SPDX-License-Identifier: MIT
+/*
+ * A client that says anything to the emulated endpoint: bytes, messages that are nearly right, and
+ * right ones in any order, with any file descriptors, hanging up at any point. The whole way from
+ * the socket to the client's memory is under test: protocol, session, mapping, configuration space,
+ * MSI-X, DMA. Beside the sanitizers' verdicts:
+ *
+ *   - every reply is well formed, an error reply is a header alone; an access succeeds if it is
+ *     inside its region, and only then;
+ *   - mappings are sorted and do not overlap; read-only bits of configuration space stay;
+ *   - a request that the function sends lies in one mapping with the right access, needs bus
+ *     mastering, and carries a hint only while the requester is enabled;
+ *   - after the client has gone nothing is left: no descriptor, no mapping, no pending message.
+ */
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <linux/vfio.h>
+
+#include "bits.h"
+#include "endpoint.h"
+#include "input.h"
+#include "loop.h"
+#include "protocol.h"
+#include "session.h"
+#include "verdict.h"
+
+#define MEMORY_SIZE	0x8000
+#define OFFERED_FDS	6
+#define SENT_FDS_MAX	20		/* more than a message may have */
+#define WORK_MAX	4		/* turns of the DMA engine after each event */
+#define EVENTS_MAX	100000		/* far more than one input can be worth */
+#define OPERATIONS_MAX	200
+
+static const char *const functions[] = {
+	"st-table=cap,entries=8,modes=nost+iv+ds,width=16,vectors=4",
+	"st-table=msix,modes=nost+iv+ds,width=16,vectors=16",
+	"st-table=none,modes=nost+ds,width=8,vectors=2048",
+	"tph=off,vectors=1",
+	"st-table=cap,entries=5,modes=nost+iv,width=8,tph-at=0x100,flr=off,vectors=3",
+};
+
+/**
+ * struct client - the other end of the session
+ * @session: NULL after the server has ended it
+ * @fd: our end, -1 after we have left
+ * @id: of the next message
+ * @in: what came from the server and is no whole reply yet
+ * @have: bytes of it
+ * @last: header of the last reply
+ * @astray: raw bytes were sent, so a message of ours may be taken for something else
+ * @sent: requests of the function that are judged
+ */
+struct client {
+	struct loop loop;
+	struct log log;
+	struct endpoint endpoint;
+	struct session *session;
+	int fd;
+	uint16_t id;
+	uint8_t in[sizeof(struct vfu_header) + VFU_PAYLOAD_MAX];
+	size_t have;
+	struct vfu_header last;
+	bool astray;
+	uint32_t sent;
+};
+
+static struct client client;
+
+/* Descriptors of many kinds, the same for every input: the server's are the only new ones. */
+static int offered[OFFERED_FDS];
+
+static void offer_once(void)
+{
+	static bool done;
+	int ends[2], memory;
+
+	if (done)
+		return;
+	done = true;
+	memory = memfd_create("fuzz", MFD_CLOEXEC);
+	must(memory >= 0 && !ftruncate(memory, MEMORY_SIZE) && !pipe2(ends, O_CLOEXEC | O_NONBLOCK),
+	     "no descriptors: %s", strerror(errno));
+	offered[0] = memory;
+	offered[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	offered[2] = eventfd(0, EFD_CLOEXEC);
+	offered[3] = ends[1];
+	offered[4] = open("/dev/zero", O_RDONLY | O_CLOEXEC);
+	offered[5] = ends[0];
+	for (int i = 0; i < OFFERED_FDS; i++)
+		must(offered[i] >= 0, "descriptor %d: %s", i, strerror(errno));
+}
+
+static unsigned int count_fds(void)
+{
+	DIR *folder = opendir("/proc/self/fd");
+	unsigned int count = 0;
+
+	must(folder, "/proc/self/fd: %s", strerror(errno));
+	while (readdir(folder))
+		count++;
+	closedir(folder);
+	return count;
+}
+
+static void ended(void *owner)
+{
+	struct session *session = client.session;
+
+	(void)owner;
+	client.session = NULL;
+	session_close(session);
+}
+
+static void come(void)
+{
+	int ends[2];
+
+	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends),
+	     "socketpair: %s", strerror(errno));
+	client.fd = ends[0];
+	client.have = 0;
+	client.astray = false;
+	client.session = session_open(&client.loop, &client.endpoint, ends[1], ended, NULL);
+	must(client.session, "no session");
+}
+
+static void check_reply(const struct vfu_header *header)
+{
+	must((header->flags & VFU_TYPE_MASK) == VFU_TYPE_REPLY, "reply with flags 0x%x",
+	     header->flags);
+	must(!(header->flags & ~(VFU_TYPE_MASK | VFU_ERROR)), "reply with flags 0x%x", header->flags);
+	must(!!(header->flags & VFU_ERROR) == !!header->error, "reply with flags 0x%x and error %u",
+	     header->flags, header->error);
+	must(!header->error || header->size == sizeof(*header), "error reply of %u bytes",
+	     header->size);
+}
+
+/* Takes in what the server has sent, so that it never waits for us. */
+static void drain(void)
+{
+	struct vfu_header header;
+	ssize_t n;
+
+	while ((n = recv(client.fd, client.in + client.have, sizeof(client.in) - client.have,
+			 MSG_DONTWAIT)) > 0) {
+		client.have += (size_t)n;
+		while (client.have >= sizeof(header)) {
+			memcpy(&header, client.in, sizeof(header));
+			must(header.size >= sizeof(header) && header.size <= sizeof(client.in),
+			     "reply of %u bytes", header.size);
+			if (client.have < header.size)
+				break;
+			check_reply(&header);
+			client.last = header;
+			client.have -= header.size;
+			memmove(client.in, client.in + header.size, client.have);
+		}
+	}
+}
+
+static const struct mapping *find(uint64_t address, uint32_t length)
+{
+	const struct iova_map *map = &client.endpoint.map;
+
+	for (size_t i = 0; i < map->count; i++)
+		if (address >= map->items[i].first && address + (length - 1) <= map->items[i].last)
+			return &map->items[i];
+	return NULL;
+}
+
+static void check_request(const uint32_t *slot)
+{
+	const struct endpoint *endpoint = &client.endpoint;
+	uint64_t address = slot[EP_TLP_ADDR_LO / 4] | (uint64_t)slot[EP_TLP_ADDR_HI / 4] << 32;
+	uint32_t flags = slot[EP_TLP_FLAGS / 4], length = slot[EP_TLP_LENGTH / 4];
+	bool write = (flags & EP_TLP_TYPE_MASK) == EP_TLP_MWR;
+	const struct mapping *mapping = find(address, length);
+	uint32_t control = tph_control(&endpoint->knobs, &endpoint->config);
+
+	must(length && address / MAPPING_PAGE == (address + length - 1) / MAPPING_PAGE,
+	     "request of %u bytes at 0x%llx", length, (unsigned long long)address);
+	must(length <= (write ? endpoint_payload_size(endpoint) :
+				endpoint_read_request_size(endpoint)), "request of %u bytes", length);
+	must(mapping && mapping->access & (write ? MAPPING_WRITE : MAPPING_READ),
+	     "request of %u bytes at 0x%llx without a mapping", length, (unsigned long long)address);
+	must(endpoint_bus_master(endpoint), "request without bus mastering");
+	must(!(flags & EP_TLP_TH) || tph_control_on(control), "hint with control 0x%x", control);
+}
+
+static void work(void)
+{
+	struct tlp_trace *trace = &client.endpoint.trace;
+
+	for (int i = 0; i < WORK_MAX; i++) {
+		bool more = endpoint_work(&client.endpoint);
+
+		for (; client.sent != trace->head; client.sent++)
+			check_request(trace->slots[client.sent % EP_TRACE_SLOTS]);
+		if (!more)
+			break;
+	}
+}
+
+static void check_mappings(void)
+{
+	const struct iova_map *map = &client.endpoint.map;
+
+	must(map->count <= MAPPING_COUNT_MAX && map->count <= map->room, "%zu maps", map->count);
+	for (size_t i = 0; i < map->count; i++) {
+		must(map->items[i].first <= map->items[i].last, "mapping %zu is empty", i);
+		must(!i || map->items[i - 1].last < map->items[i].first, "mapping %zu overlaps", i);
+	}
+}
+
+static void check_endpoint(void)
+{
+	const struct config_space *config = &client.endpoint.config;
+	const struct msix *msix = &client.endpoint.msix;
+	unsigned int pending = 0;
+
+	for (size_t i = 0; i < CONFIG_SPACE_SIZE; i++)
+		must(!((config->value[i] ^ config->initial[i]) &
+		       ~(config->writable[i] | config->clear[i])),
+		     "byte 0x%zx of configuration space is 0x%x", i, config->value[i]);
+	for (unsigned int i = 0; i < msix->count; i++) {
+		pending += msix->vectors[i].pending;
+		must(msix->vectors[i].eventfd < 0 ||
+		     fcntl(msix->vectors[i].eventfd, F_GETFD) >= 0, "vector %u has lost its eventfd", i);
+	}
+	must(pending == msix->pending, "%u pending messages, counted %u", pending, msix->pending);
+}
+
+/* Lets the server handle all that it has. */
+static void serve(void)
+{
+	struct epoll_event event;
+	int n;
+
+	for (int i = 0;; i++) {
+		must(i < EVENTS_MAX, "the server does not come to rest");
+		drain();
+		n = epoll_wait(client.loop.epoll, &event, 1, 0);
+		must(n >= 0, "epoll_wait: %s", strerror(errno));
+		if (!n)
+			break;
+		((struct watch *)event.data.ptr)->ready(event.data.ptr, event.events);
+		work();
+		if (!client.session)
+			break;
+	}
+	work();
+	drain();
+}
+
+static void leave(void)
+{
+	if (client.fd < 0)
+		return;
+	close(client.fd);
+	client.fd = -1;
+	if (client.session)
+		serve();
+	must(!client.session, "the session outlives the client");
+	must(!client.endpoint.map.count && !client.endpoint.msix.pending,
+	     "%zu maps and %u messages are left", client.endpoint.map.count,
+	     client.endpoint.msix.pending);
+	for (unsigned int i = 0; i < client.endpoint.msix.count; i++)
+		must(client.endpoint.msix.vectors[i].eventfd < 0, "vector %u keeps its eventfd", i);
+}
+
+static void send_bytes(const void *bytes, size_t size, struct input *input, unsigned int fd_count)
+{
+	union {
+		struct cmsghdr align;
+		char bytes[CMSG_SPACE(SENT_FDS_MAX * sizeof(int))];
+	} control = { .bytes = { 0 } };
+	struct iovec iov = { .iov_base = (void *)bytes, .iov_len = size };
+	struct msghdr message = { .msg_iov = &iov, .msg_iovlen = 1 };
+
+	if (!size)
+		return;
+	if (fd_count > SENT_FDS_MAX)
+		fd_count = SENT_FDS_MAX;
+	if (fd_count) {
+		uint8_t which = take8(input);
+
+		control.align.cmsg_level = SOL_SOCKET;
+		control.align.cmsg_type = SCM_RIGHTS;
+		control.align.cmsg_len = CMSG_LEN(fd_count * sizeof(int));
+		for (unsigned int i = 0; i < fd_count; i++)
+			memcpy(CMSG_DATA(&control.align) + i * sizeof(int),
+			       &offered[which % OFFERED_FDS], sizeof(int));
+		message.msg_control = control.bytes;
+		message.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
+	}
+	/* the server reads on, so the socket is never full for long */
+	while (iov.iov_len) {
+		ssize_t n = sendmsg(client.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+
+		if (n < 0 && errno == EAGAIN && client.session) {
+			serve();
+			continue;
+		}
+		if (n <= 0)
+			break;
+		iov.iov_base = (uint8_t *)iov.iov_base + n;
+		iov.iov_len -= (size_t)n;
+		message.msg_control = NULL;
+		message.msg_controllen = 0;
+	}
+	serve();
+}
+
+static void send_message(unsigned int command, uint32_t flags, const void *payload, size_t size,
+			 struct input *input, unsigned int fd_count)
+{
+	static uint8_t bytes[sizeof(struct vfu_header) + VFU_PAYLOAD_MAX + 64];
+	struct vfu_header header = {
+		.id = client.id++,
+		.command = (uint16_t)command,
+		.size = (uint32_t)(sizeof(header) + size),
+		.flags = flags,
+	};
+
+	memcpy(bytes, &header, sizeof(header));
+	memcpy(bytes + sizeof(header), payload, size);
+	send_bytes(bytes, sizeof(header) + size, input, fd_count);
+}
+
+static void send_version(struct input *input)
+{
+	static const char text[] = "{\"capabilities\":{\"max_msg_fds\":8,\"pgsizes\":4096}}";
+	uint8_t payload[sizeof(struct vfu_version) + sizeof(text)];
+	const struct vfu_version version = { VFU_MAJOR, VFU_MINOR };
+
+	memcpy(payload, &version, sizeof(version));
+	memcpy(payload + sizeof(version), text, sizeof(text));
+	send_message(VFU_VERSION, VFU_TYPE_COMMAND, payload, sizeof(payload), input, 0);
+}
+
+static void send_anything(struct input *input)
+{
+	static uint8_t bytes[256];
+	size_t size = take8(input);
+	unsigned int fd_count = take8(input);
+
+	take(input, bytes, size);
+	client.astray = client.astray || size;
+	send_bytes(bytes, size, input, fd_count & 0x80 ? fd_count & 0x1f : 0);
+}
+
+static void send_any_message(struct input *input)
+{
+	static uint8_t payload[VFU_PAYLOAD_MAX + 64];
+	unsigned int command = take8(input) % 20, fd_count = take8(input);
+	uint32_t flags = take8(input);
+	size_t filled = take8(input), size = filled;
+
+	/* large ones are mostly zeros, which the input need not hold */
+	if (flags & 0x80)
+		size = take16(input) + (size_t)(flags & 0x40);
+	memset(payload, 0, size);
+	take(input, payload, filled < size ? filled : size);
+	send_message(command, flags & 0x3f, payload, size, input,
+		     fd_count & 0x80 ? fd_count & 0x1f : 0);
+}
+
+static void send_access(struct input *input, unsigned int region, uint64_t at, const void *data,
+			uint32_t count)
+{
+	struct vfu_region_access access = { .offset = at, .region = region, .count = count };
+	uint8_t payload[sizeof(access) + 256];
+
+	memcpy(payload, &access, sizeof(access));
+	if (data)
+		memcpy(payload + sizeof(access), data, count);
+	send_message(data ? VFU_REGION_WRITE : VFU_REGION_READ, VFU_TYPE_COMMAND, payload,
+		     sizeof(access) + (data ? count : 0), input, 0);
+}
+
+static void access_region(struct input *input)
+{
+	static const unsigned int regions[] = {
+		VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_CONFIG_REGION_INDEX, EP_BAR, MSIX_BAR,
+	};
+	uint8_t how = take8(input), data[256];
+	uint32_t at = take16(input), count = how & 4 ? take8(input) : 1U << (how >> 3 & 3);
+	unsigned int region = regions[how & 3];
+	bool inside;
+
+	if (region == VFIO_PCI_CONFIG_REGION_INDEX)
+		at %= CONFIG_SPACE_SIZE;
+	take(input, data, how & 0x80 ? count : 0);
+	client.last = (struct vfu_header){ .size = 0 };
+	send_access(input, region, at, how & 0x80 ? data : NULL, count);
+	if (client.astray || !client.session || !client.last.size)
+		return;
+	inside = count && at + count <= (region == VFIO_PCI_CONFIG_REGION_INDEX ? CONFIG_SPACE_SIZE :
+					 EP_BAR_SIZE);
+	must(client.last.error == (inside ? 0 : EINVAL), "%u bytes at 0x%x of region %u: error %u",
+	     count, at, region, client.last.error);
+}
+
+static void map(struct input *input)
+{
+	struct vfu_dma_map request = { .argsz = sizeof(request) };
+	uint8_t how = take8(input);
+
+	request.flags = how & 3;
+	request.address = (uint64_t)take8(input) * MAPPING_PAGE;
+	request.size = (uint64_t)take8(input) * MAPPING_PAGE;
+	request.offset = (uint64_t)(how >> 2 & 3) * MAPPING_PAGE;
+	/* the end of the address space */
+	if (how & 0x40)
+		request.address = 0 - request.address;
+	send_message(VFU_DMA_MAP, VFU_TYPE_COMMAND, &request, sizeof(request), input,
+		     !(how & 0x80));
+}
+
+static void unmap(struct input *input)
+{
+	struct vfu_dma_unmap request = { .argsz = sizeof(request) };
+	uint8_t how = take8(input);
+
+	request.address = (uint64_t)take8(input) * MAPPING_PAGE;
+	request.size = (uint64_t)take8(input) * MAPPING_PAGE;
+	if (how & 1)
+		request = (struct vfu_dma_unmap){ .argsz = sizeof(request),
+						  .flags = VFIO_DMA_UNMAP_FLAG_ALL };
+	if (how & 2)
+		request.size = UINT64_MAX - request.address;
+	send_message(VFU_DMA_UNMAP, VFU_TYPE_COMMAND, &request, sizeof(request), input, 0);
+}
+
+static void set_irqs(struct input *input)
+{
+	uint8_t bools[sizeof(struct vfio_irq_set) + 256] = { 0 };
+	uint8_t count = take8(input), how = take8(input);
+	struct vfio_irq_set set = {
+		.argsz = sizeof(set) + (how & 1 ? count : 0),
+		.flags = how & 1 ? VFIO_IRQ_SET_DATA_BOOL :
+			 how & 2 ? VFIO_IRQ_SET_DATA_EVENTFD : VFIO_IRQ_SET_DATA_NONE,
+		.index = VFIO_PCI_MSIX_IRQ_INDEX,
+		.start = take8(input),
+		.count = count,
+	};
+
+	set.flags |= VFIO_IRQ_SET_ACTION_MASK << (how >> 2 & 3);
+	if (how & 1)
+		take(input, bools + sizeof(set), count);
+	memcpy(bools, &set, sizeof(set));
+	send_message(VFU_DEVICE_SET_IRQS, VFU_TYPE_COMMAND, bools, set.argsz, input,
+		     how & 2 && how & 0x80 ? count : 0);
+}
+
+static void write_register(struct input *input, uint32_t at, uint32_t value)
+{
+	uint8_t bytes[4];
+
+	le32_put(bytes, value);
+	send_access(input, EP_BAR, at, bytes, sizeof(bytes));
+}
+
+/* A whole DMA command, for one register at a time takes a fuzzer long to find. */
+static void run_dma(struct input *input)
+{
+	uint8_t how = take8(input);
+	/* memory decode, without and with bus mastering */
+	const uint8_t command_register[] = { how & 0x20 ? 0x02 : 0x06, 0x00 };
+
+	if (how & 0x80)
+		send_access(input, VFIO_PCI_CONFIG_REGION_INDEX, 4, command_register, 2);
+	if (how & 0x40) {
+		const uint8_t control[] = { take8(input), take8(input) };
+
+		send_access(input, VFIO_PCI_CONFIG_REGION_INDEX,
+			    client.endpoint.knobs.tph_at % CONFIG_SPACE_SIZE + 8, control, 2);
+	}
+	write_register(input, EP_DMA_SRC_LO, (uint32_t)take8(input) << 12 | take8(input) << 4);
+	write_register(input, EP_DMA_DST_LO, (uint32_t)take8(input) << 12 | take8(input) << 4);
+	write_register(input, EP_DMA_LENGTH, take16(input));
+	write_register(input, EP_DMA_HINT, take32(input));
+	write_register(input, EP_DMA_VECTOR, take8(input));
+	write_register(input, EP_DMA_DOORBELL, how & 7);
+}
+
+static void hang_up_and_come(struct input *input)
+{
+	bool negotiate = take8(input) & 1;
+
+	leave();
+	come();
+	if (negotiate)
+		send_version(input);
+}
+
+static void (*const operations[])(struct input *input) = {
+	send_anything, send_any_message, access_region, map, unmap, set_irqs, run_dma,
+	hang_up_and_come,
+};
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct input input = { data, size };
+	char text[256], *error;
+	struct knobs knobs;
+	unsigned int fds;
+	uint8_t how;
+
+	offer_once();
+	fds = count_fds();
+
+	how = take8(&input);
+	snprintf(text, sizeof(text), "socket=/nowhere,%s",
+		 functions[how % ARRAY_SIZE(functions)]);
+	must(!knobs_parse(&knobs, text, 0, &error), "%s: %s", text, error);
+	client.log = (struct log){ .fd = -1, .verbose = true };
+	client.id = 0;
+	client.sent = 0;
+	must(!loop_init(&client.loop), "no loop");
+	must(!endpoint_init(&client.endpoint, &knobs, &client.log, NULL), "no endpoint");
+
+	come();
+	if (how & 0x80)
+		send_version(&input);
+	for (int i = 0; i < OPERATIONS_MAX && input.left; i++) {
+		if (client.session)
+			operations[take8(&input) % ARRAY_SIZE(operations)](&input);
+		else
+			hang_up_and_come(&input);
+		check_mappings();
+	}
+	check_endpoint();
+	leave();
+	endpoint_fini(&client.endpoint);
+	loop_fini(&client.loop);
+	must(count_fds() == fds, "%u descriptors before, %u after", fds, count_fds());
+	return 0;
+}

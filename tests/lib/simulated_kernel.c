@@ -1,0 +1,450 @@
+// SPDX-License-Identifier: MIT
+/* The simulated kernel: see simulated_kernel.h. */
+#include <endian.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/sysmacros.h>
+#include <unistd.h>
+
+#include "kernel_abi.h"
+#include "simulated_kernel.h"
+#include "system.h"
+
+#define IOAS_ID		42
+#define CDEV_PATH	"/dev/vfio/devices/vfio7"
+
+struct sim_kernel sim;
+
+uint32_t sim_config_get(uint32_t offset)
+{
+	uint32_t value;
+
+	memcpy(&value, sim.config + offset, sizeof(value));
+	return le32toh(value);
+}
+
+void sim_config_put(uint32_t offset, uint32_t value)
+{
+	value = htole32(value);
+	memcpy(sim.config + offset, &value, sizeof(value));
+}
+
+void sim_set_capability(uint32_t modes, bool extended, uint32_t location, uint32_t entries)
+{
+	sim_config_put(SIM_TPH_AT + 4, modes | (uint32_t)extended << 8 | location << 9 |
+		       (location == 1 ? entries - 1 : 0) << 16);
+	sim.entries = location ? entries : SIM_ENTRIES_MAX;
+	if (location == 2)
+		sim_config_put(SIM_MSIX_AT, 0x00000011 | (entries - 1) << 16);
+}
+
+void sim_reset(const char *sysfs)
+{
+	if (sim.notify_fd > 0)
+		close(sim.notify_fd);
+	memset(&sim, 0, sizeof(sim));
+	sim.notify_fd = -1;
+	sim.sysfs = sysfs;
+	sim.node_number = makedev(511, 7);
+	sim.cpus = 8;
+	sim.cpus_allowed = 0x0f;
+	sim.pci = true;
+	sim.tph_driver = true;
+	sim.policy = SIM_DS_ST;
+	sim.config_size = SIM_CONFIG_SIZE;
+	sim.device_fd = -1;
+	sim.iommu_fd = -1;
+	memset(sim.cpu_of, 0xff, sizeof(sim.cpu_of));
+	sim_config_put(0x00, 0x54501b36);
+	sim_config_put(0x04, 0x00100000);			/* capability list */
+	sim_config_put(0x34, SIM_PCIE_AT);
+	sim_config_put(SIM_PCIE_AT, 0x00020010 | SIM_MSIX_AT << 8);
+	sim_config_put(SIM_MSIX_AT, 0x00000011);
+	sim_config_put(SIM_AER_AT, 0x00020001 | SIM_TPH_AT << 20);
+	sim_config_put(SIM_TPH_AT, 0x00010017);
+	sim_set_capability(7, true, 2, 8);
+}
+
+void sim_adopt(int fd)
+{
+	sim.device_fd = fd;
+	sim.bound = true;
+	sim.attached = true;
+}
+
+void sim_fail(unsigned long request, unsigned int skip, int error)
+{
+	for (int i = 0; i < SIM_FAILURES_MAX; i++) {
+		if (sim.failures[i].error)
+			continue;
+		sim.failures[i] = (struct sim_failure){ request, skip, error };
+		return;
+	}
+	abort();
+}
+
+static int injected(unsigned long request)
+{
+	for (int i = 0; i < SIM_FAILURES_MAX; i++) {
+		struct sim_failure *failure = &sim.failures[i];
+
+		if (!failure->error || failure->request != request)
+			continue;
+		if (failure->skip) {
+			failure->skip--;
+			continue;
+		}
+		return -failure->error;
+	}
+	return 0;
+}
+
+int tph_system_open(const char *path, int flags)
+{
+	char translated[4096];
+	int fd;
+
+	sim.opens++;
+	if (!strcmp(path, CDEV_PATH)) {
+		if (sim.node_error)
+			return -sim.node_error;
+		sim.device_fd = eventfd(0, EFD_CLOEXEC);
+		sim.bound = false;
+		sim.attached = false;
+		return sim.device_fd;
+	}
+	if (!strcmp(path, "/dev/iommu")) {
+		if (sim.iommu_error)
+			return -sim.iommu_error;
+		sim.iommu_fd = eventfd(0, EFD_CLOEXEC);
+		return sim.iommu_fd;
+	}
+	if (strncmp(path, "/sys/", 5))
+		return -ENOENT;
+	snprintf(translated, sizeof(translated), "%s%s", sim.sysfs, path + 4);
+	fd = open(translated, flags | O_CLOEXEC);
+	return fd < 0 ? -errno : fd;
+}
+
+int tph_system_device_number(int fd, dev_t *number)
+{
+	if (fd != sim.device_fd)
+		return -ENOTTY;
+	*number = sim.node_number;
+	return 0;
+}
+
+/* Whether a CPU has what enabling at that width needs. */
+static bool has_tag(uint32_t cpu, unsigned int width)
+{
+	uint64_t without = width == 16 ? sim.cpus_without_16 : sim.cpus_without_8;
+
+	return !(without >> cpu & 1);
+}
+
+static void write_control(uint32_t value)
+{
+	uint32_t capability = sim_config_get(SIM_TPH_AT + 4);
+	uint32_t mode = value & 7, enable = value >> 8 & 3;
+
+	sim.control = value;
+	if (sim.log)
+		fprintf(sim.log, "control 0x%x\n", value);
+	if (!sim.tph_driver || sim.inaccessible)
+		return;
+	if (enable == 2)
+		enable = 0;
+	if (enable == 3 && !(capability & 0x100))
+		enable = 1;
+	if (enable) {
+		if (mode > 2 || !(capability & 1u << mode))
+			return;
+		for (uint32_t i = 0; mode && i < sim.entries; i++)
+			if (sim.cpu_of[i] != UINT32_MAX &&
+			    !has_tag(sim.cpu_of[i], enable == 3 ? 16 : 8))
+				return;
+	}
+	if (sim.mode_stuck)
+		mode = sim_config_get(SIM_TPH_AT + 8) & 7;
+	sim_config_put(SIM_TPH_AT + 8, (sim_config_get(SIM_TPH_AT + 8) & ~0x307u) | mode |
+		       enable << 8);
+}
+
+ssize_t tph_system_pread(int fd, void *buffer, size_t size, uint64_t offset)
+{
+	sim.preads++;
+	if (fd != sim.device_fd || !sim.bound)
+		return -EINVAL;
+	if (sim.read_fails && !--sim.read_fails)
+		return -EIO;
+	if (offset < SIM_CONFIG_AT || offset - SIM_CONFIG_AT + size > sim.config_size)
+		return -EINVAL;
+	if (sim.read_short && !--sim.read_short)
+		size /= 2;
+	memcpy(buffer, sim.config + (offset - SIM_CONFIG_AT), size);
+	return (ssize_t)size;
+}
+
+ssize_t tph_system_pwrite(int fd, const void *buffer, size_t size, uint64_t offset)
+{
+	uint32_t value;
+
+	sim.pwrites++;
+	if (fd != sim.device_fd || !sim.bound)
+		return -EINVAL;
+	if (sim.write_short)
+		return (ssize_t)size / 2;
+	if (offset != SIM_CONFIG_AT + SIM_TPH_AT + 8 || size != 4)
+		return -EINVAL;
+	memcpy(&value, buffer, sizeof(value));
+	write_control(le32toh(value));
+	return (ssize_t)size;
+}
+
+static int probe(void)
+{
+	if (sim.probe_error)
+		return -sim.probe_error;
+	return sim.policy == SIM_NO_ST ? -EPERM : 0;
+}
+
+static int set_entries(const struct sim_request *request, const uint32_t *cpus)
+{
+	int error = probe();
+
+	if (sim.log) {
+		fprintf(sim.log, "set %u+%u flags %u:", request->index, request->count,
+			request->flags);
+		for (uint32_t i = 0; i < request->count; i++)
+			fprintf(sim.log, " %d", (int)cpus[i]);
+		fputc('\n', sim.log);
+	}
+	if (error)
+		return error;
+	if (!sim.attached)
+		return -EPERM;
+	if (sim.crowded)
+		return -EUSERS;
+	for (uint32_t i = 0; i < request->count; i++) {
+		if (cpus[i] == VFIO_TPH_CPU_NONE)
+			continue;
+		if (cpus[i] >= sim.cpus)
+			return -EINVAL;
+		if (!(sim.cpus_allowed >> cpus[i] & 1))
+			return -EPERM;
+		if (!has_tag(cpus[i], 8) && !has_tag(cpus[i], 16))
+			return -EOPNOTSUPP;
+	}
+	for (uint32_t i = 0; i < request->count; i++) {
+		sim.cpu_of[request->index + i] = cpus[i];
+		sim.persistent[request->index + i] = request->flags & VFIO_TPH_ST_MEM_TYPE_PM;
+	}
+	return 0;
+}
+
+static int get_entries(const struct sim_request *request, uint32_t *data)
+{
+	bool cpus = request->flags & VFIO_TPH_ST_CPU;
+	unsigned int width = request->flags & VFIO_TPH_ST_EXT ? 16 : 8;
+
+	if (!cpus && sim.policy != SIM_DS_ST)
+		return -EPERM;
+	for (uint32_t i = 0; i < request->count; i++) {
+		uint32_t cpu = sim.cpu_of[request->index + i];
+
+		if (cpus)
+			data[i] = cpu;
+		else if (cpu == VFIO_TPH_CPU_NONE)
+			data[i] = sim.wrong_tag;
+		else if (!has_tag(cpu, width))
+			return -EOPNOTSUPP;
+		else
+			data[i] = (width == 16 ? 0x100 : 0x10) + cpu + sim.wrong_tag;
+	}
+	return 0;
+}
+
+void sim_revoke(uint32_t cpu)
+{
+	const uint64_t one = 1;
+	bool revoked = false;
+
+	for (uint32_t i = 0; i < sim.entries; i++) {
+		if (sim.cpu_of[i] != cpu)
+			continue;
+		sim.cpu_of[i] = UINT32_MAX;
+		revoked = true;
+	}
+	if (revoked && sim.notify_fd >= 0 &&
+	    write(sim.notify_fd, &one, sizeof(one)) != sizeof(one))
+		abort();
+}
+
+/* Whether the descriptor is an eventfd, which the kernel knows by what is behind it. */
+static int check_eventfd(int fd)
+{
+	char path[64], target[64];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	length = readlink(path, target, sizeof(target) - 1);
+	if (length < 0)
+		return -EBADF;
+	target[length] = '\0';
+	return strcmp(target, "anon_inode:[eventfd]") ? -EINVAL : 0;
+}
+
+static int notify(const uint32_t *argument)
+{
+	struct vfio_device_feature_tph_notify payload;
+	int error, fd = -1;
+
+	if (argument[1] & VFIO_DEVICE_FEATURE_GET)
+		return -ENOTTY;
+	if (argument[1] & VFIO_DEVICE_FEATURE_PROBE)
+		return probe();
+	if (argument[0] < 16)
+		return -EINVAL;
+	memcpy(&payload, argument + 2, sizeof(payload));
+	if (sim.probe_error == EOPNOTSUPP)
+		return -EOPNOTSUPP;
+	if (payload.flags || payload.eventfd < -1)
+		return -EINVAL;
+	if (payload.eventfd >= 0) {
+		error = check_eventfd(payload.eventfd);
+		if (error)
+			return error;
+		fd = fcntl(payload.eventfd, F_DUPFD_CLOEXEC, 0);
+		if (fd < 0)
+			return -errno;
+	}
+	if (sim.notify_fd >= 0)
+		close(sim.notify_fd);
+	sim.notify_fd = fd;
+	return 0;
+}
+
+static int feature(uint32_t *argument)
+{
+	const uint32_t operations = VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_SET |
+				    VFIO_DEVICE_FEATURE_GET;
+	struct sim_request *request = &sim.last;
+	uint32_t flags = argument[1];
+	uint32_t *data = argument + 4;
+
+	sim.features++;
+	memset(request, 0, sizeof(*request));
+	request->argsz = argument[0];
+	request->operation = flags & operations;
+	if (request->argsz < 8 || flags & ~(operations | VFIO_DEVICE_FEATURE_MASK))
+		return -EINVAL;
+	if (sim.tph_driver &&
+	    (flags & VFIO_DEVICE_FEATURE_MASK) == VFIO_DEVICE_FEATURE_TPH_NOTIFY)
+		return notify(argument);
+	if ((flags & VFIO_DEVICE_FEATURE_MASK) != VFIO_DEVICE_FEATURE_TPH_ST || !sim.tph_driver)
+		return -ENOTTY;
+	if (flags & VFIO_DEVICE_FEATURE_PROBE)
+		return probe();
+	if (request->argsz < 16)
+		return -EINVAL;
+	request->flags = argument[2];
+	memcpy(&request->index, (char *)argument + 12, 2);
+	memcpy(&request->count, (char *)argument + 14, 2);
+	if (!request->count || request->argsz < 16 + 4u * request->count ||
+	    (uint32_t)request->index + request->count > sim.entries)
+		return -EINVAL;
+	switch (request->operation) {
+	case VFIO_DEVICE_FEATURE_SET:
+		if (request->flags & ~VFIO_TPH_ST_MEM_TYPE_PM)
+			return -EINVAL;
+		return set_entries(request, data);
+	case VFIO_DEVICE_FEATURE_GET:
+		if (request->flags & ~(VFIO_TPH_ST_EXT | VFIO_TPH_ST_CPU))
+			return -EINVAL;
+		return get_entries(request, data);
+	default:
+		return -EINVAL;
+	}
+}
+
+static int bind_iommufd(const struct tph_vfio_bind_iommufd *bind)
+{
+	sim.bind_argsz = bind->argsz;
+	sim.bind_iommufd = bind->iommufd;
+	if (bind->argsz < sizeof(*bind) || bind->flags || sim.bound || sim.held)
+		return -EINVAL;
+	if (bind->iommufd != sim.iommu_fd)
+		return -EBADFD;
+	sim.bound = true;
+	return 0;
+}
+
+static int attach(struct tph_vfio_attach_iommufd *argument)
+{
+	sim.attach_argsz = argument->argsz;
+	sim.attach_pt_id = argument->pt_id;
+	if (argument->argsz < sizeof(*argument) || argument->flags)
+		return -EINVAL;
+	if (argument->pt_id != IOAS_ID)
+		return -ENOENT;
+	sim.attached = true;
+	argument->pt_id = IOAS_ID + 1;	/* the kernel tells the page table that it made */
+	return 0;
+}
+
+static int device_ioctl(unsigned long request, void *argument)
+{
+	if (request == TPH_VFIO_BIND_IOMMUFD)
+		return bind_iommufd(argument);
+	if (!sim.bound)
+		return -EINVAL;
+	if (request == TPH_VFIO_ATTACH_IOMMUFD)
+		return attach(argument);
+	if (request == VFIO_DEVICE_GET_INFO) {
+		struct vfio_device_info *info = argument;
+
+		if (info->argsz < 16)
+			return -EINVAL;
+		info->flags = sim.pci ? VFIO_DEVICE_FLAGS_PCI : VFIO_DEVICE_FLAGS_PLATFORM;
+		info->num_regions = VFIO_PCI_NUM_REGIONS;
+		info->num_irqs = VFIO_PCI_NUM_IRQS;
+		return 0;
+	}
+	if (request == VFIO_DEVICE_GET_REGION_INFO) {
+		struct vfio_region_info *info = argument;
+
+		if (info->argsz < sizeof(*info) || info->index != VFIO_PCI_CONFIG_REGION_INDEX)
+			return -EINVAL;
+		info->flags = VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE;
+		info->offset = SIM_CONFIG_AT;
+		info->size = sim.config_size;
+		return 0;
+	}
+	return request == VFIO_DEVICE_FEATURE ? feature(argument) : -ENOTTY;
+}
+
+int tph_system_ioctl(int fd, unsigned long request, void *argument)
+{
+	struct tph_iommu_ioas_alloc *alloc = argument;
+	int error = injected(request);
+
+	sim.ioctls++;
+	if (error)
+		return error;
+	if (fd == sim.device_fd)
+		return device_ioctl(request, argument);
+	if (fd == sim.iommu_fd && request == TPH_IOMMU_IOAS_ALLOC) {
+		sim.alloc_size = alloc->size;
+		if (alloc->size < sizeof(*alloc) || alloc->flags)
+			return -EOPNOTSUPP;
+		alloc->out_ioas_id = IOAS_ID;
+		return 0;
+	}
+	error = ioctl(fd, request, argument);
+	return error < 0 ? -errno : error;
+}

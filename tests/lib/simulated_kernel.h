@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A kernel for libtph, in place of lib/system.c: one VFIO device with a TPH capability, served as
+ * include/uapi/linux/vfio_tph.h says. Descriptors are real ones (eventfd), so that a descriptor
+ * that the library forgets shows in /proc/self/fd; sysfs is a real tree under a folder of the test.
+ */
+#ifndef SIMULATED_KERNEL_H
+#define SIMULATED_KERNEL_H
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <sys/types.h>
+
+#define SIM_ENTRIES_MAX	2048
+#define SIM_CONFIG_SIZE	4096
+#define SIM_CONFIG_AT	0x70000000000ull	/* offset of configuration space in the device */
+#define SIM_PCIE_AT	0x40
+#define SIM_MSIX_AT	0x80
+#define SIM_AER_AT	0x100
+#define SIM_TPH_AT	0x1b0
+#define SIM_FAILURES_MAX 4
+
+enum sim_policy { SIM_NO_ST, SIM_IV_ST, SIM_DS_ST };
+
+/* a request as the kernel saw it */
+struct sim_request {
+	unsigned int operation;		/* VFIO_DEVICE_FEATURE_{PROBE,SET,GET} bits */
+	uint32_t argsz;
+	uint32_t flags;
+	uint16_t index;
+	uint16_t count;
+};
+
+/* a failure to inject: the @skip + 1st ioctl of that number answers @error */
+struct sim_failure {
+	unsigned long request;
+	unsigned int skip;
+	int error;
+};
+
+struct sim_kernel {
+	/* machine */
+	const char *sysfs;		/* what /sys is */
+	int node_error;			/* opening /dev/vfio/devices/vfio7 */
+	int iommu_error;		/* opening /dev/iommu */
+	int uevent_error;		/* opening the socket of the kernel's events */
+	dev_t node_number;		/* of /dev/vfio/devices/vfio7 */
+	unsigned int cpus;		/* present */
+	uint64_t cpus_allowed;		/* online, granted, and in the caller's affinity */
+	uint64_t cpus_without_8, cpus_without_16; /* firmware's tag of that width is invalid */
+
+	/* device and driver */
+	bool pci;
+	bool tph_driver;		/* false: stock vfio-pci */
+	bool held;			/* somebody else has it open */
+	enum sim_policy policy;
+	bool crowded;			/* too many other processes hold entries */
+	int probe_error;		/* PROBE and SET say so; 0: by policy */
+	uint32_t entries;
+	uint8_t config[SIM_CONFIG_SIZE];
+	uint32_t config_size;
+	bool inaccessible;		/* control register drops writes */
+	bool mode_stuck;		/* control register takes the width alone */
+
+	/* state */
+	int device_fd, iommu_fd;
+	bool bound, attached;
+	uint32_t cpu_of[SIM_ENTRIES_MAX];
+	bool persistent[SIM_ENTRIES_MAX];
+	int notify_fd;			/* own descriptor of the user's eventfd, or -1 */
+
+	/* injected */
+	struct sim_failure failures[SIM_FAILURES_MAX];
+	int read_fails;			/* nth pread from now fails, 0: none */
+	int read_short;			/* nth pread from now is short, 0: none */
+	bool write_short;
+	uint32_t wrong_tag;		/* added to every tag given out */
+
+	/* what was asked */
+	FILE *log;			/* SET requests and control writes, if not NULL */
+	unsigned int opens, ioctls, preads, pwrites, features;
+	struct sim_request last;
+	uint32_t bind_argsz, attach_argsz, attach_pt_id, alloc_size;
+	int bind_iommufd;
+	uint32_t control;		/* last one written */
+};
+
+extern struct sim_kernel sim;
+
+/** sim_reset() - a free device with an 8-entry MSI-X table, all modes, policy ds-st. */
+void sim_reset(const char *sysfs);
+
+/** sim_set_capability() - what the (virtual) TPH Requester capability offers. */
+void sim_set_capability(uint32_t modes, bool extended, uint32_t location, uint32_t entries);
+
+/** sim_adopt() - make @fd a bound VFIO device, as a parent process would hand down. */
+void sim_adopt(int fd);
+
+/** sim_revoke() - take back the entries that steer to @cpu, and tell the user. */
+void sim_revoke(uint32_t cpu);
+
+/** sim_fail() - inject a failure. */
+void sim_fail(unsigned long request, unsigned int skip, int error);
+
+uint32_t sim_config_get(uint32_t offset);
+void sim_config_put(uint32_t offset, uint32_t value);
+
+#endif /* SIMULATED_KERNEL_H */

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * A sysfs with a few PCI devices in it:
+ *
+ * 0000:00:02.0  root port that completes 16-bit tags
+ * 0000:01:00.0   endpoint below it: TPH, 8-entry table in MSI-X; tph-vfio-pci; group 12
+ * 0000:00:03.0  root port that completes no TPH
+ * 0000:04:00.0   endpoint below it: TPH, Device Specific mode, no table; nvme; group 13
+ * 0000:00:05.0  root complex integrated endpoint: TPH, 16 entries in the capability; no driver
+ * 0000:00:06.0  conventional PCI
+ *
+ * and eight CPUs, of which CPU 5 is offline. Its folder "proc" stands for /proc: a command line,
+ * and a process 1 that has nothing open.
+ */
+#ifndef SIMULATED_TREE_H
+#define SIMULATED_TREE_H
+
+#define TREE_ENDPOINT	"0000:01:00.0"
+#define TREE_NVME	"0000:04:00.0"
+#define TREE_INTEGRATED	"0000:00:05.0"
+#define TREE_CONVENTIONAL "0000:00:06.0"
+#define TREE_PORT	"0000:00:02.0"
+
+/* What tph-vfio-pci shows of a device that it has just been bound to. */
+#define TREE_ATTRIBUTES { \
+	{ "policy", "iv-st" }, { "cpus", "0-7" }, { "targets", "" }, { "requester", "off" }, \
+	{ "revocations", "0" }, { "steering", "possible" }, \
+}
+
+/** tree_make() - make it anew at @root. Ends the test run where it cannot. */
+void tree_make(const char *root);
+
+/** tree_put() - write a file in it; @path is below its root. */
+void tree_put(const char *root, const char *path, const void *data, unsigned long size);
+
+/** tree_attribute() - what a bound device's attribute says. */
+void tree_attribute(const char *root, const char *address, const char *attribute,
+		    const char *text);
+
+/** tree_open() - process @pid has @target open as descriptor @fd, with @info in its fdinfo. */
+void tree_open(const char *root, int pid, int fd, const char *target, const char *info);
+
+/** tree_add_looped() - 0000:02:00.0, whose list of extended capabilities never ends. */
+void tree_add_looped(const char *root);
+
+/** tree_set_dword() - change a register in the configuration space of a function. */
+void tree_set_dword(const char *root, const char *address, unsigned int at, unsigned int value);
+
+/** tree_hide() - show of a function what one without privilege sees: 64 bytes. */
+void tree_hide(const char *root, const char *address);
+
+/** tree_remove() - take it away. */
+void tree_remove(const char *root);
+
+#endif /* SIMULATED_TREE_H */

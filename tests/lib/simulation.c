@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Turns tphctl into a program that runs on the simulated kernel and the simulated PCI bus.
+ * TPH_SIM says what is different from sim_reset(), in words; TPH_SIM_LOG names a file for what the
+ * kernel was asked. sysfs is the tree that tphctl was built to look at.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "simulated_kernel.h"
+
+static void apply(const char *word)
+{
+	unsigned int number;
+
+	if (!strcmp(word, "policy=no-st")) {
+		sim.policy = SIM_NO_ST;
+		sim_set_capability(1, true, 0, 0);
+	} else if (!strcmp(word, "policy=iv-st")) {
+		sim.policy = SIM_IV_ST;
+		sim_set_capability(3, true, 2, 8);
+	} else if (!strcmp(word, "stock")) {
+		sim.tph_driver = false;
+	} else if (!strcmp(word, "held")) {
+		sim.held = true;
+	} else if (!strcmp(word, "inaccessible")) {
+		sim.inaccessible = true;
+	} else if (!strcmp(word, "narrow")) {
+		sim_set_capability(3, false, 2, 8);
+	} else if (sscanf(word, "adopt=%u", &number) == 1) {
+		sim_adopt((int)number);
+	} else if (sscanf(word, "probe-error=%u", &number) == 1) {
+		sim.probe_error = (int)number;
+	} else if (sscanf(word, "node-error=%u", &number) == 1) {
+		sim.node_error = (int)number;
+	} else if (sscanf(word, "iommu-error=%u", &number) == 1) {
+		sim.iommu_error = (int)number;
+	} else if (!strcmp(word, "crowded")) {
+		sim.crowded = true;
+	} else if (sscanf(word, "uevent-error=%u", &number) == 1) {
+		sim.uevent_error = (int)number;
+	} else if (sscanf(word, "ungranted=%u", &number) == 1) {
+		sim.cpus_allowed &= ~(1ull << number);
+	} else if (sscanf(word, "without-tag=%u", &number) == 1) {
+		sim.cpus_without_8 = sim.cpus_without_16 = 1ull << number;
+	} else if (sscanf(word, "without-16=%u", &number) == 1) {
+		sim.cpus_without_16 = 1ull << number;
+	} else {
+		fprintf(stderr, "simulation: what is \"%s\"?\n", word);
+		exit(99);
+	}
+}
+
+static void __attribute__((constructor)) simulation_begin(void)
+{
+	const char *log = getenv("TPH_SIM_LOG");
+	char *words = getenv("TPH_SIM"), *rest = NULL;
+
+	sim_reset(TPHCTL_SYSFS);
+	for (char *word = words ? strtok_r(words, " ", &rest) : NULL; word;
+	     word = strtok_r(NULL, " ", &rest))
+		apply(word);
+	if (!log)
+		return;
+	sim.log = fopen(log, "ae");
+	if (!sim.log)
+		exit(99);
+	setvbuf(sim.log, NULL, _IOLBF, 0);
+}
+
+static void __attribute__((destructor)) simulation_end(void)
+{
+	if (sim.log)
+		fclose(sim.log);
+}

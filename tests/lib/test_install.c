@@ -1,0 +1,146 @@
+// SPDX-License-Identifier: MIT
+/*
+ * What meson installs: everything in its place, no symbol but those of tph.h, and enough for a
+ * program outside the tree to be built with pkg-config and run.
+ */
+#include <errno.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#define OUTPUT_SIZE	65536
+
+static char destination[] = "/tmp/vfio-tph-install-XXXXXX";
+static char output[OUTPUT_SIZE];
+
+/* Run by the shell; its exit status, and what it wrote in output. */
+static int __attribute__((format(printf, 1, 2))) shell(const char *format, ...)
+{
+	char command[8192];
+	va_list arguments;
+	size_t length;
+	int status;
+	FILE *pipe;
+
+	va_start(arguments, format);
+	vsnprintf(command, sizeof(command), format, arguments);
+	va_end(arguments);
+	pipe = popen(command, "r");
+	assert_non_null(pipe);
+	length = fread(output, 1, sizeof(output) - 1, pipe);
+	output[length] = '\0';
+	while (fgetc(pipe) != EOF)
+		;
+	status = pclose(pipe);
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128;
+}
+
+static void assert_works(int status)
+{
+	if (status)
+		fail_msg("status %d: %s", status, output);
+}
+
+static int install(void **context)
+{
+	(void)context;
+	if (!mkdtemp(destination))
+		return -1;
+	if (!shell("DESTDIR=%s %s install -C '%s' --no-rebuild 2>&1", destination, MESON, BUILD))
+		return 0;
+	fprintf(stderr, "%s", output);
+	return -1;
+}
+
+static int uninstall(void **context)
+{
+	(void)context;
+	return shell("rm -r %s", destination);
+}
+
+static void files_are_in_their_places(void **context)
+{
+	static const char *const files[] = {
+		INCLUDEDIR "/tph.h", INCLUDEDIR "/linux/vfio_tph.h",
+		LIBDIR "/libtph.so", LIBDIR "/libtph.so.0", LIBDIR "/libtph.so." TPH_VERSION,
+		LIBDIR "/libtph.a", LIBDIR "/pkgconfig/tph.pc", SBINDIR "/tphctl",
+		MANDIR "/man3/libtph.3", MANDIR "/man8/tphctl.8",
+		DATADIR "/bash-completion/completions/tphctl",
+	};
+	char path[PATH_MAX];
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		snprintf(path, sizeof(path), "%s%s", destination, files[i]);
+		if (access(path, R_OK))
+			fail_msg("%s: %s", files[i], strerror(errno));
+	}
+}
+
+/* Both sorted, one a line; the headers' are those that stand before a parenthesis. */
+static void symbols_are_those_of_the_header(void **context)
+{
+	char declared[OUTPUT_SIZE];
+
+	(void)context;
+	assert_works(shell("sed -n 's/^[a-z].*[ *]\\(tph_[a-z_]*\\)(.*/\\1/p' "
+			   "%s" INCLUDEDIR "/tph.h | sort", destination));
+	assert_true(strlen(output) > 100);
+	memcpy(declared, output, sizeof(declared));
+	assert_works(shell("nm -D --defined-only %s" LIBDIR "/libtph.so | "
+			   "sed -n 's/.* T \\(.*\\)@@TPH_0\\.1$/\\1/p' | sort", destination));
+	assert_string_equal(output, declared);
+	/* None without a version, none of another kind; the version's own name is no symbol. */
+	assert_works(shell("nm -D --defined-only %s" LIBDIR "/libtph.so | "
+			   "grep -v ' T .*@@TPH_0\\.1$' | grep -v ' A TPH_0\\.1$' | "
+			   "grep -v __asan_ | wc -l", destination));
+	assert_string_equal(output, "0\n");
+}
+
+static void program_outside_the_tree(void **context)
+{
+	(void)context;
+	assert_works(shell("cd %s && PKG_CONFIG_LIBDIR=%s" LIBDIR "/pkgconfig "
+			   "PKG_CONFIG_SYSROOT_DIR=%s sh -c '%s %s -Wall -Wextra -Werror -pedantic "
+			   "-std=c11 -o hello %s $(pkg-config --cflags --libs tph)' 2>&1",
+			   destination, destination, destination, CC, SANITIZE, EXAMPLE));
+	assert_int_equal(shell("LD_LIBRARY_PATH=%s" LIBDIR " %s/hello 2>&1", destination,
+			       destination), 2);
+	assert_non_null(strstr(output, "usage: hello-tph"));
+	assert_int_equal(shell("LD_LIBRARY_PATH=%s" LIBDIR " %s/hello ffff:ff:1f.7 2>&1",
+			       destination, destination), 1);
+	assert_non_null(strstr(output, "ffff:ff:1f.7: No such device"));
+	assert_works(shell("PKG_CONFIG_LIBDIR=%s" LIBDIR "/pkgconfig pkg-config --modversion tph",
+			   destination));
+	assert_string_equal(output, TPH_VERSION "\n");
+}
+
+static void tool_finds_its_library(void **context)
+{
+	(void)context;
+	assert_works(shell("LD_LIBRARY_PATH=%s" LIBDIR " %s" SBINDIR "/tphctl --version",
+			   destination, destination));
+	assert_string_equal(output, "tphctl " TPH_VERSION ", libtph " TPH_VERSION "\n");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(files_are_in_their_places),
+		cmocka_unit_test(symbols_are_those_of_the_header),
+		cmocka_unit_test(program_outside_the_tree),
+		cmocka_unit_test(tool_finds_its_library),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("install", tests, install, uninstall);
+}

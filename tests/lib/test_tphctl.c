@@ -1,0 +1,1631 @@
+// SPDX-License-Identifier: MIT
+/*
+ * tphctl as its users meet it: words in, exit status and output out. The device, the kernel and the
+ * PCI bus behind it are simulated; everything between is tphctl and libtph as they are shipped.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <spawn.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+/* Before cmocka, which makes a macro of the name of one of its functions. */
+#include "cpu_list.h"
+#include "tphctl.h"
+
+#include <cmocka.h>
+#include <json-c/json.h>
+
+#include "simulated_tree.h"
+
+#define TREE		TPHCTL_SYSFS
+#define OUTPUT_SIZE	65536
+#define DEVICE_FD	7
+
+extern char **environ;
+
+/* what a run left behind */
+static struct {
+	int status;
+	char out[OUTPUT_SIZE], err[OUTPUT_SIZE], log[OUTPUT_SIZE];
+} result;
+
+/* how the next run differs: reset after it */
+static struct {
+	const char *simulation;		/* TPH_SIM */
+	const char *input;		/* standard input */
+	int device_fd;			/* to be inherited as DEVICE_FD */
+	const char *out;		/* standard output goes there */
+} with = { .device_fd = -1 };
+
+static const char *scratch_path(const char *name)
+{
+	static char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s.%s", TREE, name);
+	return path;
+}
+
+static void read_back(const char *name, char *text)
+{
+	FILE *file = fopen(scratch_path(name), "re");
+	size_t length = 0;
+
+	if (file) {
+		length = fread(text, 1, OUTPUT_SIZE - 1, file);
+		fclose(file);
+	}
+	text[length] = '\0';
+	remove(scratch_path(name));
+}
+
+/* Run tphctl with @words, cut at blanks. */
+static int run(const char *words)
+{
+	char text[4096], *arguments[64], *rest = NULL, simulation[256], log[PATH_MAX];
+	char out[PATH_MAX], err[PATH_MAX], in[PATH_MAX];
+	posix_spawn_file_actions_t actions;
+	int count = 0, status, error;
+	pid_t child;
+	FILE *file;
+
+	arguments[count++] = (char *)"tphctl";
+	snprintf(text, sizeof(text), "%s", words);
+	for (char *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+		arguments[count++] = word;
+	arguments[count] = NULL;
+	snprintf(out, sizeof(out), "%s", with.out ? with.out : scratch_path("out"));
+	snprintf(err, sizeof(err), "%s", scratch_path("err"));
+	snprintf(in, sizeof(in), "%s", scratch_path("in"));
+	file = fopen(in, "we");
+	assert_non_null(file);
+	if (with.input)
+		fputs(with.input, file);
+	fclose(file);
+	snprintf(simulation, sizeof(simulation), "%s", with.simulation ? with.simulation : "");
+	setenv("TPH_SIM", simulation, 1);
+	snprintf(log, sizeof(log), "%s", scratch_path("log"));
+	setenv("TPH_SIM_LOG", log, 1);
+	posix_spawn_file_actions_init(&actions);
+	posix_spawn_file_actions_addopen(&actions, 0, in, O_RDONLY, 0);
+	posix_spawn_file_actions_addopen(&actions, 1, out, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	posix_spawn_file_actions_addopen(&actions, 2, err, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+	if (with.device_fd >= 0)
+		posix_spawn_file_actions_adddup2(&actions, with.device_fd, DEVICE_FD);
+	error = posix_spawn(&child, TPHCTL, &actions, NULL, arguments, environ);
+	posix_spawn_file_actions_destroy(&actions);
+	assert_int_equal(error, 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	remove(in);
+	memset(&result, 0, sizeof(result));
+	if (!with.out)
+		read_back("out", result.out);
+	read_back("err", result.err);
+	read_back("log", result.log);
+	memset(&with, 0, sizeof(with));
+	with.device_fd = -1;
+	result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+	return result.status;
+}
+
+static void explain(const char *words, int line, const char *what)
+{
+	fail_msg("line %d: tphctl %s: %s\nstatus %d\nstdout: %s\nstderr: %s\nlog: %s", line, words,
+		 what, result.status, result.out, result.err, result.log);
+}
+
+static struct json_object *parse(const char *text)
+{
+	struct json_tokener *tokener = json_tokener_new();
+	struct json_object *object;
+
+	json_tokener_set_flags(tokener, JSON_TOKENER_STRICT);
+	object = json_tokener_parse_ex(tokener, text, (int)strlen(text));
+	json_tokener_free(tokener);
+	return object;
+}
+
+static struct json_object *member(struct json_object *object, const char *key)
+{
+	struct json_object *value = NULL;
+
+	if (!json_object_object_get_ex(object, key, &value))
+		fail_msg("no \"%s\" in %s", key, json_object_to_json_string(object));
+	return value;
+}
+
+static const char *text_of(struct json_object *object, const char *key)
+{
+	return json_object_get_string(member(object, key));
+}
+
+static int number_of(struct json_object *object, const char *key)
+{
+	return json_object_get_int(member(object, key));
+}
+
+/* Must fail so, and name @thing, in text and in JSON. */
+static void assert_fails_(const char *words, int status, const char *thing, int line)
+{
+	const char *simulation = with.simulation, *input = with.input;
+	int device_fd = with.device_fd;
+	struct json_object *document, *error;
+	char in_json[4096];
+
+	if (run(words) != status)
+		explain(words, line, "wrong exit status");
+	if (strncmp(result.err, "tphctl: ", 8) || !strstr(result.err, thing))
+		explain(words, line, "the error does not name it");
+	with.simulation = simulation;
+	with.input = input;
+	with.device_fd = device_fd;
+	snprintf(in_json, sizeof(in_json), "-j %s", words);
+	if (run(in_json) != status)
+		explain(in_json, line, "wrong exit status");
+	if (result.err[0])
+		explain(in_json, line, "text where JSON was asked for");
+	document = parse(result.out);
+	if (!document)
+		explain(in_json, line, "this is not JSON");
+	assert_int_equal(number_of(document, "version"), 1);
+	error = member(document, "error");
+	assert_int_equal(number_of(error, "exit"), status);
+	assert_non_null(strstr(json_object_to_json_string_ext(
+				       error, JSON_C_TO_STRING_NOSLASHESCAPE), thing));
+	assert_true(strlen(text_of(error, "thing")) > 0);
+	assert_true(strlen(text_of(error, "value")) > 0);
+	assert_true(strlen(text_of(error, "reason")) > 0);
+	assert_true(strlen(text_of(error, "remedy")) > 0);
+	json_object_put(document);
+}
+#define assert_fails(words, status, thing) assert_fails_(words, status, thing, __LINE__)
+
+static void assert_runs_(const char *words, int line)
+{
+	if (run(words))
+		explain(words, line, "failed");
+}
+#define assert_runs(words) assert_runs_(words, __LINE__)
+
+static void assert_says_(const char *text, const char *what, int line)
+{
+	if (!strstr(text, what))
+		explain("", line, what);
+}
+#define assert_says(text, what) assert_says_(text, what, __LINE__)
+
+static int setup(void **context)
+{
+	(void)context;
+	tree_make(TREE);
+	return 0;
+}
+
+static int cleanup(void **context)
+{
+	(void)context;
+	tree_remove(TREE);
+	return 0;
+}
+
+static void touch(const char *path)
+{
+	tree_put(TREE, path, "", 0);
+}
+
+static bool driver_is(const char *address, const char *driver)
+{
+	char path[PATH_MAX], target[PATH_MAX];
+	ssize_t length;
+
+	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/driver", TREE, address);
+	length = readlink(path, target, sizeof(target) - 1);
+	if (length < 0)
+		return !*driver;
+	target[length] = '\0';
+	return !strcmp(strrchr(target, '/') + 1, driver);
+}
+
+static bool override_is(const char *address, const char *override)
+{
+	char path[PATH_MAX], word[64] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/driver_override", TREE, address);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	assert_int_equal(fscanf(file, "%63s", word), 1);
+	fclose(file);
+	return !strcmp(word, override);
+}
+
+static void words_that_make_no_sense(void **context)
+{
+	(void)context;
+	assert_fails("", 2, "say what to do");
+	assert_fails("frobnicate", 2, "frobnicate");
+	assert_fails("List", 2, "List");
+	assert_fails("--frobnicate list", 2, "--frobnicate");
+	assert_fails("--jsonx list", 2, "--jsonx");
+	assert_fails("-x list", 2, "-x");
+	assert_fails("--json=yes list", 2, "--json=yes");
+	assert_fails("list --sysfs", 2, "--sysfs");
+	assert_fails("list --sysfs=", 2, "--sysfs=");
+	assert_fails("list -b", 2, "-b");
+	assert_fails("--sysfs /a --sysfs /b list", 2, "--sysfs");
+	assert_fails("list surplus", 2, "surplus");
+	assert_fails("show", 2, "tphctl show DEV");
+	assert_fails("set " TREE_ENDPOINT, 2, "tphctl set DEV");
+	assert_fails("set " TREE_ENDPOINT " 0=1 0=2", 2, "0=2");
+	assert_fails("enable " TREE_ENDPOINT " iv 8 widest", 2, "widest");
+	assert_fails("clear --pm " TREE_ENDPOINT " all", 2, "pm");
+	assert_fails("set --driver nvme " TREE_ENDPOINT " 0=1", 2, "driver");
+	assert_fails("--driver nvme", 2, "driver");
+	assert_fails("grant " TREE_ENDPOINT, 2, "does not say what to grant");
+	assert_fails("grant " TREE_ENDPOINT " --policy ds", 2, "there is no such policy");
+	assert_fails("bind " TREE_NVME " --policy DS-ST", 2, "DS-ST");
+	assert_fails("watch " TREE_ENDPOINT " --count 0", 2, "0");
+	assert_fails("watch " TREE_ENDPOINT " --count -1", 2, "-1");
+	assert_fails("watch " TREE_ENDPOINT " --count 4294967296", 2, "4294967296");
+	assert_fails("watch " TREE_ENDPOINT " --sysfs /tmp", 2, "--sysfs");
+	assert_fails("unbind " TREE_ENDPOINT " --cpus 1", 2, "cpus");
+	assert_fails("--force list", 2, "--force");
+	assert_fails("-b - list", 2, "list");
+	assert_fails("-- --version", 2, "--version");
+}
+
+static void devices_that_are_none(void **context)
+{
+	static const char *const bad[] = { "0", "eth0", "01:00", "0000:01:00.8", "fd:", "fd:-1",
+					   "fd:x", "fd:0x3", "fd:2147483648", "fd:1,2", "FD:3",
+					   "0000:01:00.0/", "../0000:01:00.0" };
+	static const char *const commands[] = { "show %s", "set %s 0=1", "clear %s all",
+						"enable %s", "disable %s", "bind %s", "unbind %s",
+						"grant %s --cpus 1", "watch %s", "why %s" };
+	char words[256];
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		for (size_t j = 0; j < sizeof(commands) / sizeof(*commands); j++) {
+			/* one of them is enough for each address, and one address for each */
+			if (i && j)
+				continue;
+			snprintf(words, sizeof(words), commands[j], bad[i]);
+			assert_fails(words, 2, bad[i]);
+		}
+	}
+	assert_fails("bind fd:3", 2, "fd:3");
+	assert_fails("unbind fd:3", 2, "fd:3");
+	assert_fails("grant fd:3 --cpus 1", 2, "fd:3");
+	assert_fails("watch fd:3", 2, "fd:3");
+	assert_fails("why fd:3", 2, "fd:3");
+}
+
+/* What an attribute of a device says now. */
+static bool attribute_is(const char *address, const char *attribute, const char *text)
+{
+	char path[PATH_MAX], line[256] = "";
+	FILE *file;
+
+	snprintf(path, sizeof(path), "%s/bus/pci/devices/%s/tph/%s", TREE, address, attribute);
+	file = fopen(path, "re");
+	if (!file)
+		return false;
+	if (fgets(line, sizeof(line), file))
+		line[strcspn(line, "\n")] = '\0';
+	fclose(file);
+	return !strcmp(line, text);
+}
+
+static void cpu_lists_that_are_none(void **context)
+{
+	static const char *const bad[] = {
+		"-", "1-", "-1", "3-1", "3-2", "1,,2", ",1", "1,", ",", "a", "0x1", "1--2", "All",
+		"1-2-3",
+		"+1", "65536", "0-65536", "4294967296", "1;2", "0-7:1/2", "nonee", "none,1",
+		"00000000000000000000000000000000000001", "1,all", "1.", "2-a",
+	};
+	char words[256];
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		snprintf(words, sizeof(words), "grant " TREE_ENDPOINT " --cpus %s", bad[i]);
+		if (run(words) != 2 || !strstr(result.err, "CPU list") || result.log[0])
+			explain(words, __LINE__, "taken");
+	}
+	assert_fails("bind " TREE_NVME " --cpus 2-5,x", 2, "neither a number from 0 to 65535");
+	assert_fails("bind " TREE_NVME " --cpus=", 2, "LIST is empty");
+	assert_fails("bind " TREE_NVME " --cpus 2-9", 1, "CPU 8 does not exist");
+	assert_says(result.out, "CPUs are 0-7");
+	assert_fails("grant " TREE_ENDPOINT " --cpus 65535", 1, "CPU 65535 does not exist");
+	assert_string_equal(result.log, "");
+	assert_true(driver_is(TREE_NVME, "nvme"));
+	assert_true(attribute_is(TREE_ENDPOINT, "cpus", "0-7"));
+	remove(TREE "/devices/system/cpu/possible");
+	assert_fails("bind " TREE_NVME " --cpus 2", 1, "cpu/possible cannot be read");
+	assert_true(driver_is(TREE_NVME, "nvme"));
+}
+
+static void cpu_lists_as_the_kernel_writes_them(void **context)
+{
+	static const char *const pairs[][2] = {
+		{ "", "" }, { "0", "0" }, { "2-5,8", "2-5,8" }, { "8,2-5", "2-5,8" },
+		{ "5,2-3,4,3-4", "2-5" }, { "007", "7" }, { "63-64", "63-64" },
+		{ "0,2,4", "0,2,4" }, { "65534,65535", "65534-65535" }, { "0-65535", "0-65535" },
+	};
+	static struct cpu_list list, other;
+	char text[CPU_LIST_SIZE], item[8];
+	uint32_t cpu;
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(pairs) / sizeof(*pairs); i++) {
+		assert_null(cpu_list_parse(pairs[i][0], &list, item, sizeof(item)));
+		assert_true(cpu_list_text(&list, text));
+		assert_string_equal(text, pairs[i][1]);
+		assert_int_equal(cpu_list_empty(&list), !*pairs[i][1]);
+	}
+	assert_false(cpu_list_has(&list, 65536));
+	assert_non_null(cpu_list_parse("1,1234567890", &list, item, sizeof(item)));
+	assert_string_equal(item, "1234567");
+	cpu_list_parse("1-3,64", &list, item, sizeof(item));
+	cpu_list_parse("2-64", &other, item, sizeof(item));
+	assert_true(cpu_list_missing(&list, &other, &cpu));
+	assert_int_equal(cpu, 1);
+	cpu_list_intersect(&list, &other);
+	assert_false(cpu_list_missing(&list, &other, &cpu));
+	cpu_list_text(&list, text);
+	assert_string_equal(text, "2-3,64");
+	/* 4096 bytes are what an attribute has: 10 * 2 + 90 * 3 + 900 * 4 + 41 * 5 and one more */
+	memset(&list, 0, sizeof(list));
+	for (cpu = 0; cpu < 20; cpu += 2)
+		list.bits[0] |= UINT64_C(1) << cpu;
+	assert_true(cpu_list_text(&list, text));
+	for (cpu = 20; cpu < 4000; cpu += 2)
+		list.bits[cpu / 64] |= UINT64_C(1) << cpu % 64;
+	assert_false(cpu_list_text(&list, text));
+}
+
+static void grants_that_are_refused(void **context)
+{
+	(void)context;
+	assert_fails("grant 0000:09:00.0 --cpus 1", 1, "there is no such PCI device");
+	assert_fails("grant " TREE_NVME " --cpus 1", 3, "see tphctl why " TREE_NVME);
+	touch("bus/pci/devices/" TREE_ENDPOINT "/open");
+	assert_fails("grant " TREE_ENDPOINT " --policy ds-st --cpus 2", 1,
+		     TREE_ENDPOINT " is open, and its policy stays what it is");
+	assert_says(result.out, "stop its user first; the CPU list (--cpus) can be changed");
+	assert_string_equal(result.log, "write devices/" TREE_ENDPOINT "/tph/policy: ds-st\n");
+	assert_true(attribute_is(TREE_ENDPOINT, "cpus", "0-7"));
+	remove(TREE "/bus/pci/devices/" TREE_ENDPOINT "/open");
+
+	/* Both or neither: what was done is undone. */
+	tree_put(TREE, "bus/pci/devices/" TREE_ENDPOINT "/tph-error", "cpus 22", 7);
+	assert_fails("grant " TREE_ENDPOINT " --policy ds-st --cpus 2", 1, "does not take it");
+	assert_true(attribute_is(TREE_ENDPOINT, "policy", "iv-st"));
+	assert_true(attribute_is(TREE_ENDPOINT, "cpus", "0-7"));
+	tree_put(TREE, "bus/pci/devices/" TREE_ENDPOINT "/tph-error", "cpus 13", 7);
+	assert_fails("grant " TREE_ENDPOINT " --cpus none", 4, "may not be written");
+	tree_put(TREE, "bus/pci/devices/" TREE_ENDPOINT "/tph-error", "cpus 30", 7);
+	assert_fails("grant " TREE_ENDPOINT " --cpus none", 4, "may not be written");
+	tree_put(TREE, "bus/pci/devices/" TREE_ENDPOINT "/tph-error", "policy 19", 9);
+	assert_fails("grant " TREE_ENDPOINT " --policy ds-st", 1, "taken from its driver");
+	tree_put(TREE, "bus/pci/devices/" TREE_ENDPOINT "/tph-error", "cpus 22 open", 12);
+	assert_int_equal(run("grant " TREE_ENDPOINT " --policy ds-st --cpus 2"), 1);
+	assert_says(result.err, "and its policy is ds-st now");
+	tree_attribute(TREE, TREE_ENDPOINT, "revocations", "many");
+	assert_fails("grant " TREE_ENDPOINT " --cpus 2", 1, "cannot be read");
+	tree_attribute(TREE, TREE_ENDPOINT, "revocations", "");
+	assert_fails("grant " TREE_ENDPOINT " --cpus 2", 1, "cannot be read");
+}
+
+static void entries_that_are_none(void **context)
+{
+	static const char *const bad[] = {
+		"=", "0", "0=", "=1", "0=1,", ",0=1", "0=1,,1=1", "0==1", "0=1=2", "-1=0", "0=-1",
+		"+0=1", "0=+1", "0x1=1", "0=0x1", "1-=1", "-1-2=1", "2-1=0", "0-2048=0", "2048=0",
+		"4294967296=0", "0=4294967295", "0=4294967296", "0=99999999999999999999", "0=None",
+		"0=nonee", "0=1,0=2", "0-3=1,3=2", "a=1", "0=a", "0-1-2=3", "0=1;1=2", "all=1",
+	};
+	static const char *const bad_ranges[] = { "ALL", "x", "1-", "3-1", "2048", "0-2048", "1,2",
+						  "0=1", "-1", "none" };
+	char words[256];
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		snprintf(words, sizeof(words), "set " TREE_ENDPOINT " -- %s", bad[i]);
+		if (run(words) != 2 || !strstr(result.err, "entry") || result.log[0])
+			explain(words, __LINE__, "taken");
+	}
+	for (size_t i = 0; i < sizeof(bad_ranges) / sizeof(*bad_ranges); i++) {
+		snprintf(words, sizeof(words), "clear " TREE_ENDPOINT " -- %s", bad_ranges[i]);
+		assert_fails(words, 2, bad_ranges[i]);
+	}
+	assert_fails("set " TREE_ENDPOINT " 0=1,5-x=2,6=7", 2, "5-x=2");
+	assert_fails("enable " TREE_ENDPOINT " IV", 2, "IV");
+	assert_fails("enable " TREE_ENDPOINT " 12", 2, "12");
+	assert_fails("enable " TREE_ENDPOINT " iv ds", 2, "ds");
+	assert_fails("enable " TREE_ENDPOINT " 8 16", 2, "16");
+}
+
+static void descriptors_that_do_not_do(void **context)
+{
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+	(void)context;
+	assert_fails("show fd:99", 1, "fd:99");
+	with.device_fd = null;
+	assert_fails("show fd:7", 1, "not a VFIO device");
+	with.device_fd = null;
+	assert_fails("set fd:7 0=1", 1, "not a VFIO device");
+	close(null);
+}
+
+static void devices_that_cannot_be_opened(void **context)
+{
+	(void)context;
+	assert_fails("set 0000:09:00.0 0=1", 1, "0000:09:00.0");
+	assert_fails("set " TREE_NVME " 0=1", 1, "bound to nvme");
+	assert_fails("set " TREE_INTEGRATED " 0=1", 1, "bound to no driver");
+	with.simulation = "held";
+	assert_fails("set " TREE_ENDPOINT " 0=1", 1, "in use");
+	with.simulation = "node-error=13";
+	assert_fails("set " TREE_ENDPOINT " 0=1", 4, "may not be opened");
+	with.simulation = "iommu-error=2";
+	assert_fails("enable " TREE_ENDPOINT, 3, "/dev/iommu");
+	with.simulation = "stock";
+	assert_fails("set " TREE_ENDPOINT " 0=1", 3, "does not speak TPH");
+	with.simulation = "stock";
+	assert_fails("clear " TREE_ENDPOINT " all", 3, "does not speak TPH");
+	with.simulation = "stock";
+	assert_fails("enable " TREE_ENDPOINT, 3, "does not speak TPH");
+	assert_fails("set --sysfs /tmp " TREE_ENDPOINT " 0=1", 2, "--sysfs");
+	assert_fails("enable --sysfs /tmp " TREE_ENDPOINT, 2, "--sysfs");
+}
+
+/* The tool looks at its own affinity, which it has from here. */
+static void cpus_that_are_not_granted(void)
+{
+	char words[128], simulation[64];
+	cpu_set_t before, one;
+	int here = 0;
+
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	while (!CPU_ISSET(here, &before))
+		here++;
+	CPU_ZERO(&one);
+	CPU_SET(here, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	assert_fails(here == 7 ? "set " TREE_ENDPOINT " 0=6" : "set " TREE_ENDPOINT " 0=7", 4,
+		     "this process may not run on CPU");
+	if (here < 8 && here != 5) {	/* a CPU that the simulated machine has, online */
+		snprintf(words, sizeof(words), "set " TREE_ENDPOINT " 0=%d", here);
+		snprintf(simulation, sizeof(simulation), "ungranted=%d", here);
+		with.simulation = simulation;
+		assert_fails(words, 4, "does not grant this CPU");
+		tree_attribute(TREE, TREE_ENDPOINT, "cpus", here ? "0" : "1");
+		with.simulation = simulation;
+		assert_fails(words, 4, "the operator can: tphctl grant " TREE_ENDPOINT " --cpus");
+		tree_attribute(TREE, TREE_ENDPOINT, "steering", "not-attached");
+		with.simulation = simulation;
+		assert_fails(words, 4, "is not attached to an I/O address space");
+		tree_attribute(TREE, TREE_ENDPOINT, "steering", "possible");
+		tree_attribute(TREE, TREE_ENDPOINT, "cpus", "0-7");
+	}
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+
+static void entries_that_the_kernel_refuses(void **context)
+{
+	(void)context;
+	assert_fails("set " TREE_ENDPOINT " 6-8=1", 1, "the device has 8, 0 to 7");
+	assert_fails("set " TREE_ENDPOINT " 0=8", 1, "CPU 8 does not exist");
+	assert_says(result.out, "CPUs are 0-7");
+	assert_fails("set " TREE_ENDPOINT " 0=9,1=8", 1, "CPU 9 does not exist");
+	assert_fails("set " TREE_ENDPOINT " 0=5", 4, "CPU 5 is offline");
+	assert_fails("set " TREE_ENDPOINT " 0=1,1=5,2=0", 4, "CPU 5 is offline");
+	cpus_that_are_not_granted();
+	assert_fails("set " TREE_ENDPOINT " 0-1=1,3=5", 4,
+		     "CPU 5 is offline; entries up to 1 are set");
+	with.simulation = "crowded";
+	assert_fails("set " TREE_ENDPOINT " 0=1", 1, "too many other processes");
+	with.simulation = "policy=no-st";
+	assert_fails("set " TREE_ENDPOINT " 0=1", 4, "policy");
+	with.simulation = "probe-error=95";
+	assert_fails("set " TREE_ENDPOINT " 0=1", 3, "cannot steer");
+	with.simulation = "without-tag=1";
+	assert_fails("set " TREE_ENDPOINT " 0=1", 3, "no valid steering tag for CPU 1");
+	with.simulation = "policy=no-st";
+	assert_fails("clear " TREE_ENDPOINT " all", 4, "policy");
+	assert_fails("clear " TREE_ENDPOINT " 8", 1, "the device has 8");
+}
+
+static void modes_that_the_device_refuses(void **context)
+{
+	(void)context;
+	with.simulation = "policy=iv-st";
+	assert_fails("enable " TREE_ENDPOINT " ds", 3, "does not offer it");
+	with.simulation = "narrow";
+	assert_fails("enable " TREE_ENDPOINT " iv 16", 3, "no such tags");
+	with.simulation = "inaccessible";
+	assert_fails("enable " TREE_ENDPOINT " iv", 1, "did not go into Interrupt Vector mode");
+}
+
+static void batches_that_fail(void **context)
+{
+	(void)context;
+	assert_fails("-b /nonexistent/file", 1, "/nonexistent/file");
+	assert_fails("-b /", 1, "/");
+	with.input = "\n# comment\nset " TREE_ENDPOINT " 0=1\nfrobnicate x\n"
+		     "set " TREE_ENDPOINT " 1=1\n";
+	assert_int_equal(run("-b -"), 2);
+	assert_says(result.err, "standard input:4: command frobnicate");
+	assert_string_equal(result.log, "set 0+1 flags 0: 1\n");
+	with.input = "set " TREE_ENDPOINT " 0=5\nset " TREE_ENDPOINT " 1=9\n"
+		     "set " TREE_ENDPOINT " 2=2\n";
+	assert_int_equal(run("--force -b -"), 4);
+	assert_says(result.err, "standard input:1: ");
+	assert_says(result.err, "standard input:2: ");
+	assert_says(result.log, "set 2+1 flags 0: 2\n");
+	with.input = "-j list\n";
+	assert_int_equal(run("-b -"), 2);
+	assert_says(result.err, "json");
+	with.input = "--help\n";
+	assert_int_equal(run("-b -"), 2);
+	with.input = "list --sysfs /tmp\n";
+	assert_int_equal(run("-b -"), 2);
+	with.input = "--pm\n";
+	assert_int_equal(run("-b -"), 2);
+	with.input = "set a b c d e f g h i j k l m n o p q\n";
+	assert_int_equal(run("-b -"), 2);
+	assert_says(result.err, "words");
+	with.input = "show " TREE_ENDPOINT "\nset " TREE_ENDPOINT " 0=1\nunbind 01:00.0\n";
+	assert_int_equal(run("-b -"), 1);
+	assert_says(result.err, "standard input:3: device " TREE_ENDPOINT
+		    ": this batch holds it open");
+	assert_true(driver_is(TREE_ENDPOINT, "tph-vfio-pci"));
+	with.input = "unbind 01:00.0\nbind " TREE_ENDPOINT " --driver vfio-pci\n";
+	assert_int_equal(run("-b -"), 0);
+	assert_true(driver_is(TREE_ENDPOINT, "vfio-pci"));
+}
+
+static void batch_with_a_zero_byte(void **context)
+{
+	static const char text[] = "list\0show\n";
+
+	(void)context;
+	tree_put(TREE, "batch", text, sizeof(text) - 1);
+	assert_int_equal(run("-b " TREE "/batch"), 2);
+	assert_says(result.err, TREE "/batch:1: ");
+	assert_string_equal(result.out, "");
+}
+
+static void listings_that_see_too_little(void **context)
+{
+	struct json_object *document;
+
+	(void)context;
+	assert_fails("list --sysfs /nonexistent", 1, "/nonexistent");
+	tree_hide(TREE, TREE_ENDPOINT);
+	assert_fails("list", 4, "of 1 of 6 devices");
+	document = parse(result.out);
+	assert_string_equal(json_object_get_string(json_object_array_get_idx(
+				    member(document, "hidden"), 0)), TREE_ENDPOINT);
+	assert_int_equal(json_object_array_length(member(document, "devices")), 2);
+	json_object_put(document);
+	run("show " TREE_ENDPOINT);
+	assert_says(result.out, "hidden");
+
+	tree_make(TREE);
+	tree_add_looped(TREE);
+	assert_runs("list");
+	assert_says(result.err, "0000:02:00.0");
+	assert_says(result.err, "malformed");
+	assert_runs("-j list");
+	document = parse(result.out);
+	assert_int_equal(json_object_array_length(member(document, "notes")), 1);
+	json_object_put(document);
+}
+
+static void shows_of_nothing(void **context)
+{
+	(void)context;
+	assert_fails("show 0000:09:00.0", 1, "0000:09:00.0");
+	assert_fails("show " TREE_CONVENTIONAL, 3, "no TPH Requester capability");
+	assert_fails("show " TREE_PORT, 3, "no TPH Requester capability");
+}
+
+static void binds_that_are_refused(void **context)
+{
+	(void)context;
+	assert_fails("bind 0000:09:00.0", 1, "0000:09:00.0");
+	assert_fails("bind " TREE_NVME " --driver qat-vfio-pci", 1, "modprobe qat-vfio-pci");
+	assert_fails("bind " TREE_NVME " --driver ../../x", 2, "../../x");
+	assert_fails("bind " TREE_NVME " --driver ..", 2, "..");
+	assert_fails("bind " TREE_PORT, 3, "it is a bridge");
+	assert_fails("unbind " TREE_NVME, 1, "not a VFIO driver");
+	with.simulation = "held";
+	assert_fails("bind " TREE_ENDPOINT " --driver vfio-pci", 1, "in use by another process");
+	with.simulation = "held";
+	assert_fails("unbind " TREE_ENDPOINT, 1, "in use by another process");
+	assert_true(driver_is(TREE_ENDPOINT, "tph-vfio-pci"));
+	assert_true(driver_is(TREE_NVME, "nvme"));
+	assert_true(driver_is(TREE_PORT, "pcieport"));
+	assert_true(override_is(TREE_NVME, "(null)"));
+	assert_string_equal(result.log, "");
+}
+
+static void binds_that_fail_are_undone(void **context)
+{
+	(void)context;
+	touch("bus/pci/drivers/tph-vfio-pci/refuses");
+	assert_fails("bind " TREE_NVME, 1, "everything is as it was (nvme)");
+	assert_says(result.log, "write drivers/nvme/unbind: " TREE_NVME "\n");
+	assert_says(result.log, "write drivers/nvme/bind: " TREE_NVME "\n");
+	assert_true(driver_is(TREE_NVME, "nvme"));
+	assert_true(override_is(TREE_NVME, "(null)"));
+
+	assert_fails("bind " TREE_INTEGRATED, 1, "everything is as it was (no driver)");
+	assert_true(driver_is(TREE_INTEGRATED, ""));
+	assert_true(override_is(TREE_INTEGRATED, "(null)"));
+
+	tree_put(TREE, "bus/pci/devices/" TREE_NVME "/driver_override", "vfio-pci\n", 9);
+	assert_fails("bind " TREE_NVME, 1, "everything is as it was (nvme)");
+	assert_true(override_is(TREE_NVME, "vfio-pci"));
+
+	touch("bus/pci/drivers/nvme/refuses");	/* does not take it back either */
+	assert_int_equal(run("bind " TREE_NVME), 1);
+	assert_says(result.err, "could not be given back to nvme");
+
+	tree_make(TREE);
+	touch("bus/pci/drivers/nvme/keeps");
+	assert_fails("bind " TREE_NVME, 1, "its driver keeps it");
+	assert_true(driver_is(TREE_NVME, "nvme"));
+	assert_true(override_is(TREE_NVME, "(null)"));
+	touch("bus/pci/drivers/tph-vfio-pci/keeps");
+	tree_put(TREE, "bus/pci/devices/" TREE_ENDPOINT "/driver_override", "tph-vfio-pci\n", 13);
+	assert_fails("unbind " TREE_ENDPOINT, 1, "everything is as it was (tph-vfio-pci)");
+	assert_true(override_is(TREE_ENDPOINT, "tph-vfio-pci"));
+}
+
+static void binds_whose_terms_are_refused(void **context)
+{
+	(void)context;
+	tree_put(TREE, "bus/pci/devices/" TREE_NVME "/tph-error", "cpus 22", 7);
+	assert_fails("bind " TREE_NVME " --policy iv-st --cpus 2-3", 1,
+		     "everything is as it was (nvme)");
+	assert_says(result.log, "write devices/" TREE_NVME "/tph/cpus: 2-3\n");
+	assert_says(result.log, "write drivers/nvme/bind: " TREE_NVME "\n");
+	assert_true(driver_is(TREE_NVME, "nvme"));
+	assert_true(override_is(TREE_NVME, "(null)"));
+
+	/* A driver without the attributes cannot take terms. */
+	assert_fails("bind " TREE_NVME " --driver vfio-pci --cpus 2", 3,
+		     "everything is as it was (nvme)");
+	assert_true(driver_is(TREE_NVME, "nvme"));
+
+	/* One that had the device already keeps it. */
+	touch("bus/pci/devices/" TREE_ENDPOINT "/open");
+	assert_fails("bind " TREE_ENDPOINT " --policy no-st", 1, "is open");
+	assert_null(strstr(result.out, "everything is as it was"));
+	assert_true(driver_is(TREE_ENDPOINT, "tph-vfio-pci"));
+	assert_true(attribute_is(TREE_ENDPOINT, "policy", "iv-st"));
+}
+
+static void watches_that_end_in_failure(void **context)
+{
+	struct json_object *document;
+	char *last;
+
+	(void)context;
+	assert_fails("watch 0000:09:00.0", 1, "there is no such PCI device");
+	assert_fails("watch " TREE_NVME, 3, "see tphctl why");
+	with.simulation = "uevent-error=93";
+	assert_fails("watch " TREE_ENDPOINT, 1, "netlink");
+	tree_put(TREE, "script", "fail=5\n", 7);
+	assert_int_equal(run("watch " TREE_ENDPOINT), 1);
+	assert_says(result.err, "cannot be watched: Input/output error");
+	with.out = "/dev/full";
+	assert_int_equal(run("watch " TREE_ENDPOINT), 1);
+	assert_says(result.err, "standard output");
+
+	tree_put(TREE, "script", "nothing\nunbind\n", 15);
+	assert_int_equal(run("watch " TREE_ENDPOINT), 1);
+	assert_says(result.out, " targets none, requester off, revocations 0\n");
+	assert_null(strstr(strchr(result.out, '\n') + 1, "\n"));
+	assert_says(result.err, "it was unbound from its driver, or removed; tphctl bind");
+
+	tree_make(TREE);
+	tree_put(TREE, "script", "unbind\n", 7);
+	assert_int_equal(run("-j watch " TREE_ENDPOINT), 1);
+	assert_string_equal(result.err, "");
+	last = strchr(result.out, '\n') + 1;
+	document = parse(last);
+	assert_non_null(document);
+	assert_int_equal(number_of(member(document, "error"), "exit"), 1);
+	assert_false(json_object_object_get_ex(document, "targets", NULL));
+	json_object_put(document);
+}
+
+static void watch_prints_each_change(void **context)
+{
+	static const char script[] = "nothing\ntargets=2-3;requester=iv 16\n"
+				     "targets=2;revocations=1\nrevocations=2\nnothing\n"
+				     "targets=\nrequester=off\ninterrupt\n";
+	struct json_object *document, *changed;
+	char *line, *rest = NULL;
+
+	(void)context;
+	tree_put(TREE, "script", script, sizeof(script) - 1);
+	assert_runs("watch 01:00.0 --count 4");
+	line = strtok_r(result.out, "\n", &rest);
+	assert_true(line[4] == '-' && line[10] == 'T' && line[19] == '.' &&
+		    (line[23] == '+' || line[23] == '-'));
+	assert_string_equal(line + 28, "  targets none, requester off, revocations 0");
+	line = strtok_r(NULL, "\n", &rest);
+	assert_string_equal(line + 28, "  targets 2-3 (was none), requester iv 16 (was off)");
+	line = strtok_r(NULL, "\n", &rest);
+	assert_string_equal(line + 28, "  targets 2 (was 2-3), revocations 1 (was 0)");
+	line = strtok_r(NULL, "\n", &rest);
+	assert_string_equal(line + 28, "  revocations 2 (was 1)");
+	line = strtok_r(NULL, "\n", &rest);
+	assert_string_equal(line + 28, "  targets none (was 2)");
+	assert_null(strtok_r(NULL, "\n", &rest));
+	assert_string_equal(result.err, "");
+	assert_string_equal(result.log, "");	/* nothing was opened or written */
+
+	tree_make(TREE);
+	tree_put(TREE, "script", script, sizeof(script) - 1);
+	assert_int_equal(run("watch " TREE_ENDPOINT), 128 + 2);	/* SIGINT, at its end */
+	assert_says(result.out, "requester off (was iv 16)\n");
+
+	tree_make(TREE);
+	tree_put(TREE, "script", script, sizeof(script) - 1);
+	assert_runs("watch -j " TREE_ENDPOINT " --count 2");
+	rest = NULL;
+	line = strtok_r(result.out, "\n", &rest);
+	document = parse(line);
+	assert_int_equal(number_of(document, "version"), 1);
+	assert_string_equal(text_of(document, "command"), "watch");
+	assert_string_equal(text_of(document, "device"), TREE_ENDPOINT);
+	assert_int_equal(json_object_array_length(member(document, "changed")), 0);
+	json_object_put(document);
+	line = strtok_r(NULL, "\n", &rest);
+	line = strtok_r(NULL, "\n", &rest);
+	document = parse(line);
+	assert_string_equal(text_of(document, "targets"), "2");
+	assert_string_equal(text_of(document, "requester"), "iv 16");
+	assert_true(json_object_is_type(member(document, "revocations"), json_type_int));
+	assert_int_equal(number_of(document, "revocations"), 1);
+	assert_true(strlen(text_of(document, "time")) == 28);
+	changed = member(document, "changed");
+	assert_int_equal(json_object_array_length(changed), 2);
+	assert_string_equal(json_object_get_string(json_object_array_get_idx(changed, 0)),
+			    "targets");
+	assert_string_equal(json_object_get_string(json_object_array_get_idx(changed, 1)),
+			    "revocations");
+	json_object_put(document);
+	assert_null(strtok_r(NULL, "\n", &rest));	/* and no document of the whole */
+
+	tree_make(TREE);
+	tree_put(TREE, "script", script, sizeof(script) - 1);
+	with.input = "# one\nwatch " TREE_ENDPOINT " --count 1\nshow " TREE_ENDPOINT "\n";
+	assert_runs("-j -b -");
+	rest = NULL;
+	for (int i = 0; i < 2; i++) {
+		document = parse(strtok_r(i ? NULL : result.out, "\n", &rest));
+		assert_int_equal(number_of(document, "line"), 2);
+		json_object_put(document);
+	}
+	document = parse(strtok_r(NULL, "\n", &rest));
+	assert_string_equal(text_of(document, "command"), "show");
+	json_object_put(document);
+}
+
+/* Run why, which must end so, and find in its answer @name with @verdict and @text in it. */
+static void assert_why_(const char *address, int status, const char *broken, const char *name,
+			const char *verdict, const char *text, int line)
+{
+	const char *simulation = with.simulation;
+	struct json_object *document, *list, *found = NULL;
+	char words[64];
+
+	snprintf(words, sizeof(words), "why %s", address);
+	if (run(words) != status)
+		explain(words, line, "wrong exit status");
+	if (!!strstr(result.out, "=> broken   ") != !!broken)
+		explain(words, line, "wrong mark");
+	if (broken && strncmp(strstr(result.out, "=> ") + 12, broken, strlen(broken)))
+		explain(words, line, "another one is marked");
+	if (!!*result.err != !!status)
+		explain(words, line, "no error, or one too many");
+	with.simulation = simulation;
+	snprintf(words, sizeof(words), "-j why %s", address);
+	if (run(words) != status)
+		explain(words, line, "wrong exit status");
+	document = parse(result.out);
+	if (broken)
+		assert_string_equal(text_of(document, "broken"), broken);
+	else
+		assert_null(member(document, "broken"));
+	list = member(document, "conditions");
+	for (size_t i = 0; i < json_object_array_length(list); i++) {
+		struct json_object *item = json_object_array_get_idx(list, i);
+		bool holds = !strcmp(text_of(item, "verdict"), "ok");
+
+		if (holds != !member(item, "remedy"))
+			explain(words, line, "a remedy is missing, or not needed");
+		if (!strcmp(text_of(item, "name"), name))
+			found = item;
+	}
+	if (!found || strcmp(text_of(found, "verdict"), verdict) ||
+	    !strstr(text_of(found, "text"), text))
+		explain(words, line, text);
+	assert_int_equal(json_object_array_length(list), 13);
+	json_object_put(document);
+}
+#define assert_why(address, status, broken, name, verdict, text) \
+	assert_why_(address, status, broken, name, verdict, text, __LINE__)
+
+static void why_of_hardware_and_driver(void **context)
+{
+	(void)context;
+	assert_fails("why 0000:09:00.0", 1, "there is no such PCI device");
+	assert_why(TREE_CONVENTIONAL, 3, "configuration space", "capability", "broken", "has no");
+	assert_why("0000:00:03.0", 3, "capability", "configuration space", "ok", "4096 bytes");
+	assert_why("0000:00:03.0", 3, "capability", "completer", "broken", "no root port above");
+	assert_null(strstr(result.out, "run as root"));
+	assert_why(TREE_NVME, 1, "driver", "driver", "broken",
+		   "bound to nvme, which is not a VFIO driver");
+	assert_says(result.out, "tphctl bind " TREE_NVME);
+	assert_why(TREE_NVME, 1, "driver", "completer", "broken",
+		   "root port 0000:00:03.0: no TPH completer");
+	assert_why(TREE_NVME, 1, "driver", "modes", "ok", "no-st ds; ST table: none");
+	assert_why(TREE_NVME, 1, "driver", "kernel", "ok", "without pci=notph");
+	assert_why(TREE_NVME, 1, "driver", "firmware", "unknown", "is bound");
+	assert_why(TREE_NVME, 1, "driver", "policy", "unknown", "is bound");
+	assert_why(TREE_NVME, 1, "driver", "CPUs", "unknown", "is bound");
+	assert_why(TREE_NVME, 1, "driver", "requester", "unknown", "does not tell");
+	assert_why(TREE_INTEGRATED, 1, "driver", "driver", "broken", "bound to no driver");
+	assert_why(TREE_INTEGRATED, 1, "driver", "completer", "ok", "root complex integrated");
+	assert_runs("bind --driver vfio-pci " TREE_NVME);
+	assert_why(TREE_NVME, 1, "driver", "driver", "broken", "does not speak TPH");
+	tree_set_dword(TREE, TREE_NVME, 0x1b4, 0x00000003);	/* no table for its vectors */
+	assert_why(TREE_NVME, 3, "modes", "modes", "broken", "no-st iv; ST table: none");
+	tree_remove(TREE "/bus/pci/drivers/tph-vfio-pci");
+	assert_int_equal(run("why " TREE_INTEGRATED), 1);
+	assert_says(result.out, "modprobe tph-vfio-pci && tphctl bind " TREE_INTEGRATED "\n");
+
+	tree_make(TREE);
+	tree_add_looped(TREE);
+	assert_why("0000:02:00.0", 1, "capability", "capability", "broken", "malformed");
+	tree_remove(TREE "/bus/pci/devices/" TREE_ENDPOINT "/tph");
+	assert_why(TREE_ENDPOINT, 3, "driver", "driver", "broken", "found no TPH in it");
+}
+
+static void why_of_the_kernel(void **context)
+{
+	static const char *const forbidding[] = { "pci=notph\n", "a pci=noaer,notph b\n",
+						  "pci=nomsi pci=notph,noaer\n" };
+	static const char *const others[] = { "notph\n", "pci=notphx\n", "xpci=notph\n",
+					      "pci=no,tph\n", "\n",
+					      "xpci=a,notph\n" };
+
+	(void)context;
+	tree_attribute(TREE, TREE_ENDPOINT, "steering", "notph");
+	assert_why(TREE_ENDPOINT, 3, "kernel", "kernel", "broken", "pci=notph");
+	assert_why(TREE_ENDPOINT, 3, "kernel", "firmware", "unknown", "nothing before it");
+	assert_runs("bind --driver vfio-pci " TREE_INTEGRATED);
+	for (size_t i = 0; i < sizeof(forbidding) / sizeof(*forbidding); i++) {
+		tree_put(TREE, "proc/cmdline", forbidding[i], strlen(forbidding[i]));
+		assert_why(TREE_INTEGRATED, 1, "driver", "kernel", "broken", "pci=notph");
+	}
+	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		tree_put(TREE, "proc/cmdline", others[i], strlen(others[i]));
+		assert_why(TREE_INTEGRATED, 1, "driver", "kernel", "ok", "without pci=notph");
+	}
+	remove(TREE "/proc/cmdline");
+	assert_why(TREE_INTEGRATED, 1, "driver", "kernel", "unknown", "cannot be read");
+	/* The driver knows better than the command line. */
+	tree_attribute(TREE, TREE_ENDPOINT, "steering", "possible");
+	assert_why(TREE_ENDPOINT, 0, NULL, "kernel", "ok", "without pci=notph");
+}
+
+static void why_of_what_the_driver_says(void **context)
+{
+	static const struct {
+		const char *word, *name;
+		int status;
+	} cases[] = {
+		{ "no-completer", "completer", 3 }, { "no-mode", "modes", 3 },
+		{ "no-firmware", "firmware", 3 }, { "policy", "policy", 4 },
+		{ "not-attached", "address space", 1 },
+	};
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		tree_attribute(TREE, TREE_ENDPOINT, "steering", cases[i].word);
+		assert_why(TREE_ENDPOINT, cases[i].status, cases[i].name, cases[i].name, "broken",
+			   "");
+	}
+	assert_why(TREE_ENDPOINT, 1, "address space", "firmware", "ok", "_DSM");
+	/* Not attached is open, although nobody is seen to have it. */
+	assert_why(TREE_ENDPOINT, 1, "address space", "requester", "broken", "has not enabled it");
+	tree_attribute(TREE, TREE_ENDPOINT, "steering", "policy");
+	assert_int_equal(run("why " TREE_ENDPOINT), 4);
+	assert_says(result.out, "tphctl grant " TREE_ENDPOINT " --policy ds-st");
+	assert_runs("bind " TREE_INTEGRATED);
+	tree_attribute(TREE, TREE_INTEGRATED, "steering", "no-completer");
+	assert_why(TREE_INTEGRATED, 3, "completer", "completer", "broken", "integrated");
+	tree_attribute(TREE, TREE_ENDPOINT, "steering", "something new");
+	assert_why(TREE_ENDPOINT, 1, NULL, "firmware", "unknown", "");
+	tree_attribute(TREE, TREE_ENDPOINT, "steering", "possible");
+	tree_attribute(TREE, TREE_ENDPOINT, "policy", "no-st");
+	assert_why(TREE_ENDPOINT, 4, "policy", "policy", "broken", "no-st");
+	assert_says(result.out, "tphctl grant " TREE_ENDPOINT " --policy iv-st");
+	/* A device that has Device Specific mode alone needs ds-st. */
+	assert_int_equal(run("bind " TREE_NVME), 0);
+	assert_why(TREE_NVME, 3, "completer", "policy", "broken", "iv-st");
+	assert_says(result.out, "tphctl grant " TREE_NVME " --policy ds-st");
+	assert_runs("grant " TREE_NVME " --policy ds-st");
+	assert_why(TREE_NVME, 3, "completer", "policy", "ok", "ds-st");
+}
+
+static void why_of_cpus(void **context)
+{
+	cpu_set_t before, one;
+	char text[64];
+	int here = 0;
+
+	(void)context;
+	tree_attribute(TREE, TREE_ENDPOINT, "cpus", "");
+	assert_why(TREE_ENDPOINT, 4, "CPUs", "CPUs", "broken", "list of CPUs is empty");
+	tree_attribute(TREE, TREE_ENDPOINT, "cpus", "2-x");
+	assert_why(TREE_ENDPOINT, 1, NULL, "CPUs", "unknown", "2-x makes no sense");
+	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
+	while (!CPU_ISSET(here, &before))
+		here++;
+	CPU_ZERO(&one);
+	CPU_SET(here, &one);
+	assert_int_equal(sched_setaffinity(0, sizeof(one), &one), 0);
+	snprintf(text, sizeof(text), "%d-%d", here + 1, here + 2);
+	tree_attribute(TREE, TREE_ENDPOINT, "cpus", text);
+	snprintf(text, sizeof(text), "this process may run on %d alone", here);
+	assert_why(TREE_ENDPOINT, 4, "CPUs", "CPUs", "broken", text);
+	snprintf(text, sizeof(text), "%d-%d", here, here + 1);
+	tree_attribute(TREE, TREE_ENDPOINT, "cpus", text);
+	snprintf(text, sizeof(text), "of these this process may steer to %d", here);
+	assert_why(TREE_ENDPOINT, 0, NULL, "CPUs", "ok", text);
+	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
+}
+
+static void why_of_users(void **context)
+{
+	static const char syspath[] = "pos:\t0\nvfio-device-syspath: /sys/devices/pci0000:00/"
+				      TREE_PORT "/" TREE_ENDPOINT "\n";
+	static const char another[] = "vfio-device-syspath: /sys/devices/pci0000:00/" TREE_NVME
+				      "\n";
+
+	(void)context;
+	tree_attribute(TREE, TREE_ENDPOINT, "cpus", "0-4095");
+	assert_why(TREE_ENDPOINT, 0, NULL, "user", "ok", "free");
+	assert_why(TREE_ENDPOINT, 0, NULL, "address space", "ok", "none yet");
+	assert_why(TREE_ENDPOINT, 0, NULL, "requester", "ok", "off, until");
+	/* Others' descriptors, and other things, are none of it. */
+	tree_open(TREE, 40, 3, "anon_inode:[vfio-device]", another);
+	tree_open(TREE, 40, 4, "/dev/vfio/vfio", "");
+	tree_open(TREE, 40, 5, "/dev/vfio/13", "");
+	tree_open(TREE, 40, 6, "/dev/vfio/devices/vfio8", "");
+	tree_open(TREE, 40, 7, "/dev/null", syspath);
+	assert_why(TREE_ENDPOINT, 0, NULL, "user", "ok", "free");
+	/* A process that cannot be looked into may be the one. */
+	tree_open(TREE, 41, 3, "/dev/null", "");
+	tree_remove(TREE "/proc/41/fd");
+	tree_put(TREE, "proc/41/fd", "", 0);
+	assert_why(TREE_ENDPOINT, 4, NULL, "user", "unknown", "looked into");
+	tree_open(TREE, 42, 9, "/dev/vfio/devices/vfio7", "");
+	tree_attribute(TREE, TREE_ENDPOINT, "requester", "iv 16");
+	tree_attribute(TREE, TREE_ENDPOINT, "targets", "2-3");
+	assert_why(TREE_ENDPOINT, 0, NULL, "user", "ok", "open by qemu (pid 42)");
+	assert_why(TREE_ENDPOINT, 0, NULL, "address space", "ok", "attached");
+	assert_why(TREE_ENDPOINT, 0, NULL, "requester", "ok", "iv 16; CPUs targeted: 2-3");
+	tree_attribute(TREE, TREE_ENDPOINT, "requester", "off");
+	assert_why(TREE_ENDPOINT, 1, "requester", "requester", "broken", "has not enabled it");
+	tree_remove(TREE "/proc/42");
+	tree_open(TREE, 43, 9, "anon_inode:[vfio-device]", syspath);
+	assert_why(TREE_ENDPOINT, 1, "requester", "user", "ok", "open by qemu (pid 43)");
+	tree_remove(TREE "/proc/43");
+	tree_open(TREE, 44, 9, "/dev/vfio/12", "");
+	assert_why(TREE_ENDPOINT, 1, "requester", "user", "ok",
+		   "its group is open by qemu (pid 44)");
+	tree_attribute(TREE, TREE_ENDPOINT, "policy", "no-st");
+	assert_int_equal(run("why " TREE_ENDPOINT), 4);
+	assert_says(result.out, "stop its user, and tphctl grant");
+}
+
+static void why_without_privilege(void **context)
+{
+	(void)context;
+	tree_attribute(TREE, TREE_ENDPOINT, "cpus", "0-4095");
+	tree_hide(TREE, TREE_ENDPOINT);
+	assert_why(TREE_ENDPOINT, 4, NULL, "configuration space", "unknown", "64 bytes");
+	assert_why(TREE_ENDPOINT, 4, NULL, "capability", "ok", "says the driver");
+	assert_why(TREE_ENDPOINT, 4, NULL, "modes", "ok", "says the driver");
+	assert_why(TREE_ENDPOINT, 4, NULL, "completer", "ok", "says the driver");
+	tree_attribute(TREE, TREE_ENDPOINT, "steering", "no-completer");
+	assert_why(TREE_ENDPOINT, 3, "completer", "modes", "unknown", "not known");
+	tree_hide(TREE, TREE_NVME);
+	assert_why(TREE_NVME, 1, "driver", "capability", "unknown", "hidden");
+	assert_why(TREE_NVME, 1, "driver", "completer", "unknown", "hidden");
+}
+
+static void why_of_a_saved_tree(void **context)
+{
+	char words[PATH_MAX + 64], copy[PATH_MAX];
+
+	(void)context;
+	snprintf(copy, sizeof(copy), "%s-foreign", TREE);
+	tree_make(copy);
+	snprintf(words, sizeof(words), "why --sysfs %s " TREE_ENDPOINT, copy);
+	assert_int_equal(run(words), 1);
+	assert_says(result.out, "ok       CPUs                 0-7 are granted\n");
+	assert_says(result.out, "unknown  user                 --sysfs does not tell");
+	snprintf(words, sizeof(words), "why --sysfs %s " TREE_NVME, copy);
+	assert_int_equal(run(words), 1);
+	assert_says(result.out, "unknown  kernel");
+	tree_remove(copy);
+}
+
+static void output_that_goes_nowhere(void **context)
+{
+	(void)context;
+	with.out = "/dev/full";
+	assert_int_equal(run("list"), 1);
+	assert_says(result.err, "standard output");
+}
+
+static void list_names_what_there_is(void **context)
+{
+	struct json_object *document, *devices, *device;
+
+	(void)context;
+	assert_runs("list");
+	assert_says(result.out, "DEVICE");
+	assert_says(result.out, TREE_INTEGRATED
+		    "  -                 5  no-st,iv     capability       16");
+	assert_null(strstr(result.out, TREE_PORT));
+	assert_null(strstr(result.out, TREE_CONVENTIONAL));
+	assert_runs("list -j");
+	document = parse(result.out);
+	assert_int_equal(number_of(document, "version"), 1);
+	assert_string_equal(text_of(document, "command"), "list");
+	devices = member(document, "devices");
+	assert_int_equal(json_object_array_length(devices), 3);
+	device = json_object_array_get_idx(devices, 0);
+	assert_string_equal(text_of(device, "device"), TREE_INTEGRATED);
+	assert_null(member(device, "driver"));
+	assert_int_equal(number_of(device, "width"), 8);
+	device = json_object_array_get_idx(devices, 1);
+	assert_string_equal(text_of(device, "device"), TREE_ENDPOINT);
+	assert_string_equal(text_of(device, "driver"), "tph-vfio-pci");
+	assert_int_equal(number_of(device, "group"), 12);
+	assert_int_equal(number_of(device, "entries"), 8);
+	assert_int_equal(number_of(device, "width"), 16);
+	assert_string_equal(text_of(device, "table"), "msix");
+	assert_int_equal(json_object_array_length(member(device, "modes")), 3);
+	device = json_object_array_get_idx(devices, 2);
+	assert_string_equal(text_of(device, "table"), "none");
+	assert_string_equal(text_of(device, "modes"), "[ \"no-st\", \"ds\" ]");
+	json_object_put(document);
+}
+
+static void show_tells_hardware_and_offer_apart(void **context)
+{
+	struct json_object *document, *offer, *hardware;
+
+	(void)context;
+	with.simulation = "policy=iv-st";
+	assert_runs("-j show 01:00.0");
+	document = parse(result.out);
+	assert_string_equal(text_of(document, "device"), TREE_ENDPOINT);
+	assert_string_equal(text_of(document, "driver"), "tph-vfio-pci");
+	assert_string_equal(text_of(member(document, "root_port"), "device"), TREE_PORT);
+	assert_int_equal(number_of(member(document, "root_port"), "completer"), 16);
+	hardware = member(document, "hardware");
+	assert_string_equal(text_of(hardware, "modes"), "[ \"no-st\", \"iv\", \"ds\" ]");
+	assert_int_equal(number_of(hardware, "entries"), 8);
+	offer = member(document, "offer");
+	assert_string_equal(text_of(offer, "modes"), "[ \"no-st\", \"iv\" ]");
+	assert_true(json_object_get_boolean(member(offer, "steering")));
+	assert_false(json_object_get_boolean(member(offer, "tags_readable")));
+	assert_false(json_object_get_boolean(member(member(offer, "requester"), "enabled")));
+	json_object_put(document);
+	with.simulation = "policy=no-st";
+	assert_runs("show " TREE_ENDPOINT);
+	assert_says(result.out, "forbidden by the operator's policy");
+	assert_says(result.out, "root port        " TREE_PORT ", completes 8-bit and 16-bit tags");
+	with.simulation = "held";
+	assert_runs("show " TREE_ENDPOINT);
+	assert_says(result.out, "busy: it is in use by another process");
+	assert_says(result.out, "no-st iv ds");
+	with.simulation = "stock";
+	assert_runs("show " TREE_ENDPOINT);
+	assert_says(result.out, "does not speak TPH");
+	with.simulation = "iommu-error=2";
+	assert_runs("show " TREE_ENDPOINT);
+	assert_says(result.out, "modprobe iommufd");
+}
+
+static void show_without_a_vfio_driver(void **context)
+{
+	struct json_object *document, *requester;
+
+	(void)context;
+	assert_runs("show " TREE_NVME);
+	assert_says(result.out, "no TPH completer");
+	assert_says(result.out, "not bound to a VFIO driver; tphctl bind " TREE_NVME);
+	assert_runs("show -j " TREE_NVME);
+	document = parse(result.out);
+	assert_null(member(document, "offer"));
+	requester = member(member(document, "hardware"), "requester");
+	assert_true(json_object_get_boolean(member(requester, "enabled")));
+	assert_string_equal(text_of(requester, "mode"), "ds");
+	assert_int_equal(number_of(requester, "width"), 8);
+	assert_int_equal(number_of(member(document, "hardware"), "control"), 0x102);
+	json_object_put(document);
+	assert_runs("show " TREE_INTEGRATED);
+	assert_says(result.out, "none: root complex integrated");
+	assert_runs("show --sysfs " TREE " " TREE_ENDPOINT);	/* the same tree: not foreign */
+	assert_says(result.out, "possible");
+}
+
+static void foreign_tree_opens_nothing(void **context)
+{
+	char words[PATH_MAX + 64], copy[PATH_MAX];
+
+	(void)context;
+	snprintf(copy, sizeof(copy), "%s-foreign", TREE);
+	tree_make(copy);
+	snprintf(words, sizeof(words), "show --sysfs %s " TREE_ENDPOINT, copy);
+	assert_runs(words);
+	assert_says(result.out, "--sysfs does not open devices");
+	snprintf(words, sizeof(words), "list --sysfs=%s", copy);
+	assert_runs(words);
+	assert_says(result.out, TREE_ENDPOINT);
+	/* Nor is the kernel's device of that address asked whether it is in use. */
+	snprintf(words, sizeof(words), "bind --sysfs %s --driver vfio-pci " TREE_ENDPOINT, copy);
+	with.simulation = "held";
+	assert_fails(words, 1, "its driver_override cannot be written");
+	tree_remove(copy);
+}
+
+static void one_command_says_that_it_does_not_last(void **context)
+{
+	struct json_object *document;
+
+	(void)context;
+	assert_runs("set " TREE_ENDPOINT " 0=1");
+	assert_says(result.err, "steering of " TREE_ENDPOINT
+		    " ends when tphctl closes it; keep it with -b or fd:N");
+	assert_runs("-j enable " TREE_ENDPOINT);
+	assert_string_equal(result.err, "");
+	document = parse(result.out);
+	assert_string_equal(text_of(document, "mode"), "iv");
+	assert_int_equal(number_of(document, "width"), 16);
+	assert_int_equal(json_object_array_length(member(document, "notes")), 1);
+	json_object_put(document);
+	with.input = "set " TREE_ENDPOINT " 0=1\n";
+	assert_runs("-b -");
+	assert_string_equal(result.err, "");
+}
+
+static void set_makes_one_request_of_each_run(void **context)
+{
+	(void)context;
+	assert_runs("set " TREE_ENDPOINT " 5=2,0-2=3,3=none,7=1");
+	assert_string_equal(result.log, "set 0+4 flags 0: 3 3 3 -1\nset 5+1 flags 0: 2\n"
+			    "set 7+1 flags 0: 1\n");
+	assert_runs("set --pm " TREE_ENDPOINT " 0=0");
+	assert_string_equal(result.log, "set 0+1 flags 1: 0\n");
+	assert_runs("clear " TREE_ENDPOINT " 1-2");
+	assert_string_equal(result.log, "set 1+2 flags 0: -1 -1\n");
+	assert_runs("clear " TREE_ENDPOINT " all");
+	assert_string_equal(result.log, "set 0+8 flags 0: -1 -1 -1 -1 -1 -1 -1 -1\n");
+}
+
+static void enable_writes_what_was_asked(void **context)
+{
+	(void)context;
+	assert_runs("enable " TREE_ENDPOINT " no-st 8");
+	assert_string_equal(result.log, "control 0x100\n");
+	assert_string_equal(result.out, TREE_ENDPOINT ": No ST mode, 8-bit tags\n");
+	assert_runs("enable " TREE_ENDPOINT " 16 ds");
+	assert_string_equal(result.log, "control 0x302\n");
+	with.simulation = "narrow";
+	assert_runs("enable " TREE_ENDPOINT " widest");
+	assert_string_equal(result.log, "control 0x101\n");
+	assert_runs("disable " TREE_ENDPOINT);
+	assert_string_equal(result.log, "control 0x0\n");
+}
+
+static void batch_keeps_devices_open(void **context)
+{
+	struct json_object *document, *entries, *entry;
+	char *line, *rest = NULL;
+
+	(void)context;
+	with.input = "# steer two queues\n\n  set\t01:00.0 0=1,1=2   # both\r\n"
+		     "enable " TREE_ENDPOINT " iv 16\nshow " TREE_ENDPOINT "\n";
+	assert_runs("-b -");
+	assert_says(result.out, "Interrupt Vector mode, 16-bit tags");
+	assert_says(result.out, "0              cpu 1  8-bit tag 0x11  16-bit tag 0x0101");
+	assert_says(result.out, "1              cpu 2  8-bit tag 0x12  16-bit tag 0x0102");
+	with.input = "set 01:00.0 0=1\nset 01:00.0 7=2\nshow 01:00.0";
+	assert_runs("-j -b -");
+	line = strtok_r(result.out, "\n", &rest);
+	document = parse(line);
+	assert_int_equal(number_of(document, "line"), 1);
+	assert_string_equal(text_of(document, "command"), "set");
+	json_object_put(document);
+	line = strtok_r(NULL, "\n", &rest);
+	line = strtok_r(NULL, "\n", &rest);
+	document = parse(line);
+	assert_int_equal(number_of(document, "line"), 3);
+	entries = member(document, "entries");
+	assert_int_equal(json_object_array_length(entries), 2);
+	entry = json_object_array_get_idx(entries, 1);
+	assert_int_equal(number_of(entry, "index"), 7);
+	assert_int_equal(number_of(entry, "cpu"), 2);
+	assert_int_equal(number_of(entry, "tag8"), 0x12);
+	assert_int_equal(number_of(entry, "tag16"), 0x102);
+	json_object_put(document);
+	assert_null(strtok_r(NULL, "\n", &rest));
+}
+
+static void inherited_descriptor_lasts(void **context)
+{
+	int fd = eventfd(0, EFD_CLOEXEC);
+
+	(void)context;
+	with.device_fd = fd;
+	with.simulation = "adopt=7";
+	assert_runs("set fd:7 3=1");
+	assert_string_equal(result.err, "");
+	assert_string_equal(result.log, "set 3+1 flags 0: 1\n");
+	with.device_fd = fd;
+	with.simulation = "adopt=7 policy=iv-st";
+	assert_runs("show fd:7");
+	assert_says(result.out, "does not tell which device");
+	assert_says(result.out, "no-st iv\n");
+	close(fd);
+}
+
+static void bind_and_unbind_move_a_device(void **context)
+{
+	(void)context;
+	assert_runs("bind " TREE_NVME);
+	assert_string_equal(result.out, TREE_NVME ": bound to tph-vfio-pci (before: nvme)\n");
+	assert_string_equal(result.log,
+			    "write devices/" TREE_NVME "/driver_override: tph-vfio-pci\n"
+			    "write drivers/nvme/unbind: " TREE_NVME "\n"
+			    "write drivers_probe: " TREE_NVME "\n");
+	assert_true(driver_is(TREE_NVME, "tph-vfio-pci"));
+	assert_runs("bind " TREE_NVME);
+	assert_says(result.out, "already");
+	assert_string_equal(result.log, "");
+	assert_runs("bind --driver vfio-pci " TREE_NVME);
+	assert_true(driver_is(TREE_NVME, "vfio-pci"));
+	assert_runs("-j unbind " TREE_NVME);
+	assert_says(result.out, "\"driver\":\"nvme\",\"driver_before\":\"vfio-pci\"");
+	assert_true(driver_is(TREE_NVME, "nvme"));
+	assert_true(override_is(TREE_NVME, "(null)"));
+	assert_runs("bind " TREE_INTEGRATED);
+	assert_true(driver_is(TREE_INTEGRATED, "tph-vfio-pci"));
+	assert_runs("unbind " TREE_INTEGRATED);
+	assert_says(result.out, "free, no driver took it (before: tph-vfio-pci)");
+	assert_true(driver_is(TREE_INTEGRATED, ""));
+}
+
+static void bind_sets_the_terms(void **context)
+{
+	struct json_object *document, *operator;
+
+	(void)context;
+	assert_runs("bind " TREE_NVME " --policy ds-st --cpus 5,2-3,4");
+	assert_string_equal(result.out, TREE_NVME ": bound to tph-vfio-pci (before: nvme); "
+			    "policy ds-st, CPUs 2-5\n");
+	assert_string_equal(result.log,
+			    "write devices/" TREE_NVME "/driver_override: tph-vfio-pci\n"
+			    "write drivers/nvme/unbind: " TREE_NVME "\n"
+			    "write drivers_probe: " TREE_NVME "\n"
+			    "write devices/" TREE_NVME "/tph/policy: ds-st\n"
+			    "write devices/" TREE_NVME "/tph/cpus: 2-5\n");
+	assert_true(attribute_is(TREE_NVME, "policy", "ds-st"));
+	assert_true(attribute_is(TREE_NVME, "cpus", "2-5"));
+	assert_runs("bind " TREE_NVME " --cpus all");
+	assert_string_equal(result.out, TREE_NVME ": bound to tph-vfio-pci already; "
+			    "policy ds-st, CPUs 0-7\n");
+	assert_string_equal(result.log, "write devices/" TREE_NVME "/tph/cpus: 0-7\n");
+	assert_runs("-j bind " TREE_NVME " --cpus none");
+	document = parse(result.out);
+	operator = member(document, "operator");
+	assert_string_equal(text_of(operator, "cpus"), "");
+	assert_string_equal(text_of(operator, "policy"), "ds-st");
+	json_object_put(document);
+	assert_runs("-j bind " TREE_NVME);
+	assert_null(strstr(result.out, "\"operator\""));
+}
+
+static void grant_takes_back(void **context)
+{
+	struct json_object *document;
+
+	(void)context;
+	tree_attribute(TREE, TREE_ENDPOINT, "targets", "2,3,5");
+	tree_attribute(TREE, TREE_ENDPOINT, "revocations", "7");
+	touch("bus/pci/devices/" TREE_ENDPOINT "/open");
+	assert_runs("grant 01:00.0 --cpus 0-2");
+	assert_string_equal(result.out, TREE_ENDPOINT ": policy iv-st, CPUs 0-2 (before: 0-7); "
+			    "2 entries taken back, CPUs targeted now: 2\n");
+	assert_string_equal(result.log, "write devices/" TREE_ENDPOINT "/tph/cpus: 0-2\n");
+	assert_true(attribute_is(TREE_ENDPOINT, "cpus", "0-2"));
+	assert_runs("-j grant 01:00.0 --cpus none");
+	document = parse(result.out);
+	assert_int_equal(number_of(document, "taken_back"), 1);
+	assert_string_equal(text_of(member(document, "operator_before"), "cpus"), "0-2");
+	assert_string_equal(text_of(member(document, "operator"), "cpus"), "");
+	assert_int_equal(number_of(member(document, "operator"), "revocations"), 10);
+	json_object_put(document);
+	assert_runs("grant 01:00.0 --cpus all");
+	assert_string_equal(result.out, TREE_ENDPOINT ": policy iv-st, CPUs 0-7 (before: none); "
+			    "nothing was taken back\n");
+	remove(TREE "/bus/pci/devices/" TREE_ENDPOINT "/open");
+	assert_runs("grant 01:00.0 --policy ds-st");
+	assert_string_equal(result.out, TREE_ENDPOINT ": policy ds-st (before: iv-st), CPUs 0-7; "
+			    "nothing was taken back\n");
+	assert_string_equal(result.log, "write devices/" TREE_ENDPOINT "/tph/policy: ds-st\n");
+}
+
+static void show_tells_what_the_operator_sees(void **context)
+{
+	struct json_object *document, *operator;
+
+	(void)context;
+	tree_attribute(TREE, TREE_ENDPOINT, "cpus", "2-5");
+	tree_attribute(TREE, TREE_ENDPOINT, "targets", "3");
+	tree_attribute(TREE, TREE_ENDPOINT, "requester", "iv 16");
+	tree_attribute(TREE, TREE_ENDPOINT, "revocations", "4");
+	tree_attribute(TREE, TREE_ENDPOINT, "steering", "not-attached");
+	with.simulation = "held";
+	assert_runs("show " TREE_ENDPOINT);
+	assert_says(result.out, "  operator\n"
+		    "    policy         iv-st\n"
+		    "    CPUs allowed   2-5\n"
+		    "    CPUs targeted  3\n"
+		    "    requester      iv 16\n"
+		    "    taken back     4 entries\n"
+		    "    steering       the device is open, but not attached to an I/O address "
+		    "space\n");
+	assert_says(result.out, "busy: ");
+	assert_runs("-j show " TREE_ENDPOINT);
+	document = parse(result.out);
+	operator = member(document, "operator");
+	assert_string_equal(text_of(operator, "policy"), "iv-st");
+	assert_string_equal(text_of(operator, "cpus"), "2-5");
+	assert_string_equal(text_of(operator, "targets"), "3");
+	assert_string_equal(text_of(operator, "requester"), "iv 16");
+	assert_int_equal(number_of(operator, "revocations"), 4);
+	assert_string_equal(text_of(operator, "steering"), "not-attached");
+	json_object_put(document);
+	assert_runs("-j show " TREE_NVME);
+	document = parse(result.out);
+	assert_null(member(document, "operator"));
+	json_object_put(document);
+	assert_runs("show " TREE_NVME);
+	assert_null(strstr(result.out, "operator"));
+	tree_attribute(TREE, TREE_ENDPOINT, "revocations", "x");
+	assert_runs("show " TREE_ENDPOINT);
+	assert_says(result.out, "  operator         Input/output error\n");
+}
+
+static void version_and_help(void **context)
+{
+	(void)context;
+	assert_runs("--version");
+	assert_string_equal(result.out, "tphctl " TPH_VERSION ", libtph " TPH_VERSION "\n");
+	assert_runs("-V");
+	assert_runs("-h");
+	assert_says(result.out,
+		    "exit status: 0 ok, 1 failed, 2 usage, 3 not supported, 4 not permitted");
+}
+
+static char *slurp(const char *path)
+{
+	FILE *file = fopen(path, "re");
+	char *text = calloc(1, OUTPUT_SIZE);
+
+	if (!file || !text || !fread(text, 1, OUTPUT_SIZE - 1, file))
+		fail_msg("%s: %s", path, strerror(errno));
+	fclose(file);
+	return text;
+}
+
+/* Names as mdoc writes them: "Ic set", "Fl -force". */
+static void assert_manual_has(const char *manual, const char *macro, const char *name)
+{
+	char text[128];
+
+	snprintf(text, sizeof(text), "%s %s", macro, name);
+	for (const char *at = strstr(manual, text); at; at = strstr(at + 1, text))
+		if (strchr(" \n,", at[strlen(text)]))
+			return;
+	fail_msg("the manual lacks \"%s\"", text);
+}
+
+static void help_manual_and_completion_agree(void **context)
+{
+	char *manual = slurp(TPHCTL_MANUAL), *help;
+	char words[128], text[128];
+
+	(void)context;
+	assert_runs("--help");
+	help = strdup(result.out);
+	for (const struct command *command = tphctl_commands; command->name; command++) {
+		snprintf(text, sizeof(text), "\n  %s ", command->name);
+		assert_says(help, text);
+		assert_manual_has(manual, ".It Ic", command->name);
+		snprintf(words, sizeof(words), "%s --help", command->name);
+		assert_runs(words);
+		snprintf(text, sizeof(text), "usage: tphctl %s", command->name);
+		assert_says(result.out, text);
+		for (int i = 0; i < OPTION_COUNT; i++) {
+			snprintf(text, sizeof(text), "--%s", tphctl_options[i].name);
+			if (!tphctl_options[i].general)
+				assert_int_equal(!!(command->options & 1u << i),
+						 !!strstr(result.out, text));
+		}
+	}
+	for (int i = 0; i < OPTION_COUNT; i++) {
+		snprintf(text, sizeof(text), "--%s ", tphctl_options[i].name);
+		if (tphctl_options[i].general)
+			assert_says(help, text);
+		snprintf(text, sizeof(text), "-%s", tphctl_options[i].name);
+		assert_manual_has(manual, "Fl", text);
+		snprintf(text, sizeof(text), "%c", tphctl_options[i].letter);
+		if (tphctl_options[i].letter)
+			assert_manual_has(manual, "Fl", text);
+	}
+	free(help);
+	free(manual);
+}
+
+/* What bash offers after @words, the last of which may be begun; in result.out, one a line. */
+static void complete(const char *words)
+{
+	char command[4096];
+	FILE *pipe;
+
+	snprintf(command, sizeof(command),
+		 "bash -c '. \"%s\"; TPHCTL_SYSFS=\"%s\"; COMP_WORDS=(tphctl %s); "
+		 "COMP_CWORD=$((${#COMP_WORDS[@]} - 1)); _tphctl; "
+		 "printf \"%%s\\n\" \"${COMPREPLY[@]}\"'",
+		 TPHCTL_COMPLETION, TREE, words);
+	pipe = popen(command, "r");
+	assert_non_null(pipe);
+	memset(result.out + 1, 0, sizeof(result.out) - 1);
+	result.out[0] = '\n';
+	assert_true(fread(result.out + 1, 1, OUTPUT_SIZE - 2, pipe) > 0);
+	assert_int_equal(pclose(pipe), 0);
+}
+
+static bool offered(const char *word)
+{
+	char text[256];
+
+	snprintf(text, sizeof(text), "\n%s\n", word);
+	return strstr(result.out, text);
+}
+
+static void completion_knows_the_table(void **context)
+{
+	char words[128], text[128];
+	unsigned int count = 0;
+
+	(void)context;
+	complete("\"\"");
+	for (const struct command *command = tphctl_commands; command->name; command++, count++)
+		if (!offered(command->name))
+			fail_msg("no completion for %s", command->name);
+	for (const char *at = result.out + 1; (at = strchr(at, '\n')); at++)
+		count--;
+	assert_int_equal(count, 0);	/* and none that tphctl does not know */
+	complete("--");
+	for (int i = 0; i < OPTION_COUNT; i++) {
+		snprintf(text, sizeof(text), "--%s", tphctl_options[i].name);
+		assert_int_equal(offered(text), tphctl_options[i].general);
+	}
+	for (const struct command *command = tphctl_commands; command->name; command++) {
+		snprintf(words, sizeof(words), "%s --", command->name);
+		complete(words);
+		for (int i = 0; i < OPTION_COUNT; i++) {
+			snprintf(text, sizeof(text), "--%s", tphctl_options[i].name);
+			if (!tphctl_options[i].general)
+				assert_int_equal(offered(text), !!(command->options & 1u << i));
+		}
+	}
+	complete("show 0000:0");
+	assert_true(offered(TREE_ENDPOINT));
+	complete("-j enable 0000:01:00.0 \"\"");
+	assert_true(offered("no-st") && offered("iv") && offered("ds") && offered("widest"));
+	complete("bind --driver tph");
+	assert_true(offered("tph-vfio-pci"));
+	complete("grant --cpus 2 0000:01");
+	assert_true(offered(TREE_ENDPOINT));
+	complete("grant 0000:01:00.0 --policy \"\"");
+	assert_true(offered("no-st") && offered("iv-st") && offered("ds-st"));
+	complete("grant 0000:01:00.0 --cpus n");
+	assert_true(offered("none"));
+	complete("clear 0000:01:00.0 a");
+	assert_true(offered("all"));
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup(words_that_make_no_sense, setup),
+		cmocka_unit_test_setup(devices_that_are_none, setup),
+		cmocka_unit_test_setup(entries_that_are_none, setup),
+		cmocka_unit_test_setup(descriptors_that_do_not_do, setup),
+		cmocka_unit_test_setup(devices_that_cannot_be_opened, setup),
+		cmocka_unit_test_setup(entries_that_the_kernel_refuses, setup),
+		cmocka_unit_test_setup(modes_that_the_device_refuses, setup),
+		cmocka_unit_test_setup(batches_that_fail, setup),
+		cmocka_unit_test_setup(batch_with_a_zero_byte, setup),
+		cmocka_unit_test_setup(listings_that_see_too_little, setup),
+		cmocka_unit_test_setup(shows_of_nothing, setup),
+		cmocka_unit_test_setup(binds_that_are_refused, setup),
+		cmocka_unit_test_setup(binds_that_fail_are_undone, setup),
+		cmocka_unit_test_setup(binds_whose_terms_are_refused, setup),
+		cmocka_unit_test_setup(cpu_lists_that_are_none, setup),
+		cmocka_unit_test_setup(grants_that_are_refused, setup),
+		cmocka_unit_test_setup(watches_that_end_in_failure, setup),
+		cmocka_unit_test_setup(why_of_hardware_and_driver, setup),
+		cmocka_unit_test_setup(why_of_the_kernel, setup),
+		cmocka_unit_test_setup(why_of_what_the_driver_says, setup),
+		cmocka_unit_test_setup(why_of_cpus, setup),
+		cmocka_unit_test_setup(why_of_users, setup),
+		cmocka_unit_test_setup(why_without_privilege, setup),
+		cmocka_unit_test_setup(why_of_a_saved_tree, setup),
+		cmocka_unit_test_setup(output_that_goes_nowhere, setup),
+		cmocka_unit_test_setup(list_names_what_there_is, setup),
+		cmocka_unit_test_setup(show_tells_hardware_and_offer_apart, setup),
+		cmocka_unit_test_setup(show_without_a_vfio_driver, setup),
+		cmocka_unit_test_setup(foreign_tree_opens_nothing, setup),
+		cmocka_unit_test_setup(one_command_says_that_it_does_not_last, setup),
+		cmocka_unit_test_setup(set_makes_one_request_of_each_run, setup),
+		cmocka_unit_test_setup(enable_writes_what_was_asked, setup),
+		cmocka_unit_test_setup(batch_keeps_devices_open, setup),
+		cmocka_unit_test_setup(inherited_descriptor_lasts, setup),
+		cmocka_unit_test_setup(bind_and_unbind_move_a_device, setup),
+		cmocka_unit_test_setup(bind_sets_the_terms, setup),
+		cmocka_unit_test_setup(grant_takes_back, setup),
+		cmocka_unit_test_setup(cpu_lists_as_the_kernel_writes_them, setup),
+		cmocka_unit_test_setup(watch_prints_each_change, setup),
+		cmocka_unit_test_setup(show_tells_what_the_operator_sees, setup),
+		cmocka_unit_test_setup(version_and_help, setup),
+		cmocka_unit_test_setup(help_manual_and_completion_agree, setup),
+		cmocka_unit_test_setup(completion_knows_the_table, setup),
+	};
+
+	cmocka_set_message_output(CM_OUTPUT_TAP);
+	return cmocka_run_group_tests_name("tphctl", tests, NULL, cleanup);
+}

@@ -1,0 +1,142 @@
+// SPDX-License-Identifier: MIT
+/* Firmware that answers badly (lab/firmware/malformed.asl), or not at all. */
+#include <errno.h>
+
+#include "guest.h"
+
+#define ECAP_TPH	0x17
+
+static int setup(void **state)
+{
+	*state = guest_open(EP_CAPABILITY);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	guest_close(*state);
+	return 0;
+}
+
+/* CPU 1: four bytes instead of eight; CPU 2: no buffer at all. */
+static void malformed_answers(void **state)
+{
+	struct guest *g = *state;
+	uint32_t cpu, got;
+
+	assert_int_equal(st_set_one(g, 0, 0), 0);
+	control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	for (cpu = 1; cpu <= 2; cpu++) {
+		assert_int_equal(st_set(g, 0, 0, 2, (uint32_t[2]){ 0, cpu }), -EIO);
+		/* the second time it is not asked again, and the answer is the same */
+		assert_int_equal(st_set_one(g, 0, cpu), -EIO);
+	}
+	assert_int_equal(st_get(g, VFIO_TPH_ST_CPU, 1, 1, &got), 0);
+	assert_int_equal(got, VFIO_TPH_CPU_NONE);
+	assert_st(g, 0, TAG_VOLATILE_16(0), 16);
+}
+
+/* CPU 3: an 8-bit tag for volatile memory, and nothing else. */
+static void one_namespace_alone(void **state)
+{
+	struct guest *g = *state;
+
+	assert_int_equal(st_set(g, VFIO_TPH_ST_MEM_TYPE_PM, 0, 1, (uint32_t[1]){ 3 }), -EOPNOTSUPP);
+	assert_int_equal(st_set_one(g, 0, 3), 0);
+	/* there is no 16-bit tag to enable with, and the 8-bit one is not taken for it */
+	control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	assert_int_equal(control_read(g), 0);
+	assert_int_equal(guest_raw(g, g->cap + TPH_CTRL, 4), 0);
+	assert_plain(g, 0);
+	control(g, TPH_CTRL_IV | TPH_CTRL_8);
+	assert_int_equal(control_read(g), TPH_CTRL_IV | TPH_CTRL_8);
+	assert_st(g, 0, TAG_VOLATILE_8(3), 8);
+
+	assert_int_equal(st_set_one(g, 0, VFIO_TPH_CPU_NONE), 0);
+	control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	assert_int_equal(st_set_one(g, 0, 3), -EOPNOTSUPP);
+	assert_st(g, 0, 0, 16);
+}
+
+/* Firmware is asked once per CPU and device, in whatever order and for whichever memory (counting.asl). */
+static void asked_once_per_cpu_and_device(void **state)
+{
+	struct guest *g = *state, *other;
+	uint32_t round, cpu;
+
+	control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	for (round = 0; round < 3; round++)
+		for (cpu = 0; cpu < 3; cpu++) {
+			assert_int_equal(st_set(g, round & 1 ? VFIO_TPH_ST_MEM_TYPE_PM : 0, cpu, 1,
+						&cpu), 0);
+			assert_st(g, cpu, cpu + 1, 16);
+		}
+	/* closing does not make it forget */
+	guest_close(g);
+	*state = g = guest_open(EP_CAPABILITY);
+	assert_int_equal(st_set_one(g, 0, 2), 0);
+	control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	assert_st(g, 0, 3, 16);
+
+	other = guest_open(EP_MSIX);
+	assert_int_equal(st_set_one(other, 0, 0), 0);
+	assert_int_equal(st_set_one(g, 1, 0), 0);
+	assert_st(g, 1, 1, 16);
+	guest_close(other);
+}
+
+/* No _DSM: processing hints can be had, tags cannot. */
+static void no_firmware(void **state)
+{
+	struct guest *g = *state;
+
+	assert_int_equal(st_probe(g, VFIO_DEVICE_FEATURE_SET), -EOPNOTSUPP);
+	assert_int_equal(st_set_one(g, 0, 1), -EOPNOTSUPP);
+	assert_int_equal(guest_config(g, g->cap + TPH_CAP, 4), TPH_CAP_NO_ST | TPH_CAP_EXTENDED);
+	control(g, TPH_CTRL_IV | TPH_CTRL_8);
+	assert_int_equal(control_read(g), 0);
+	control(g, TPH_CTRL_8);
+	assert_st(g, 0, 0, 8);
+}
+
+/* pci=notph: there is no TPH on this machine. */
+static void notph(void **state)
+{
+	struct guest *g = *state;
+
+	assert_int_equal(st_probe(g, VFIO_DEVICE_FEATURE_SET), -EOPNOTSUPP);
+	assert_int_equal(st_set_one(g, 0, 1), -EOPNOTSUPP);
+	assert_int_equal(guest_extended(g, ECAP_TPH), 0);
+	control(g, TPH_CTRL_8);
+	assert_int_equal(guest_raw(g, g->cap + TPH_CTRL, 4), 0);
+	assert_plain(g, 0);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest malformed[] = {
+		cmocka_unit_test_setup_teardown(malformed_answers, setup, teardown),
+		cmocka_unit_test_setup_teardown(one_namespace_alone, setup, teardown),
+	};
+	const struct CMUnitTest counting[] = {
+		cmocka_unit_test_setup_teardown(asked_once_per_cpu_and_device, setup, teardown),
+	};
+	const struct CMUnitTest none[] = {
+		cmocka_unit_test_setup_teardown(no_firmware, setup, teardown),
+	};
+	const struct CMUnitTest disabled[] = {
+		cmocka_unit_test_setup_teardown(notph, setup, teardown),
+	};
+	const char *machine = argc > 1 ? argv[1] : "";
+
+	guest_driver("policy=iv-st");
+	if (!strcmp(machine, "malformed"))
+		return cmocka_run_group_tests(malformed, NULL, NULL);
+	if (!strcmp(machine, "counting"))
+		return cmocka_run_group_tests(counting, NULL, NULL);
+	if (!strcmp(machine, "none"))
+		return cmocka_run_group_tests(none, NULL, NULL);
+	if (!strcmp(machine, "notph"))
+		return cmocka_run_group_tests(disabled, NULL, NULL);
+	return 2;
+}

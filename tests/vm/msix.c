@@ -1,0 +1,214 @@
+// SPDX-License-Identifier: MIT
+/* An ST table in the MSI-X table: tags follow the vectors, and nobody else writes there. */
+#include <errno.h>
+#include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+
+#include "guest.h"
+
+#define VECTORS	16
+#define NONE	VFIO_TPH_CPU_NONE
+
+static int setup(void **state)
+{
+	*state = guest_open(EP_MSIX);
+	return 0;
+}
+
+static int teardown(void **state)
+{
+	guest_close(*state);
+	return 0;
+}
+
+static void the_table_cannot_be_mapped(void **state)
+{
+	struct guest *g = *state;
+	uint8_t msix = 0, at;
+	uint32_t table;
+
+	for (at = guest_config(g, PCI_CAPABILITY_LIST, 1); at; at = guest_config(g, at + 1, 1))
+		if (guest_config(g, at, 1) == PCI_CAP_ID_MSIX)
+			msix = at;
+	assert_int_not_equal(msix, 0);
+	table = guest_config(g, msix + PCI_MSIX_TABLE, 4);
+	assert_ptr_equal(mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, g->fd,
+			      (uint64_t)(table & PCI_MSIX_TABLE_BIR) << 40), MAP_FAILED);
+	assert_int_equal(errno, EINVAL);
+}
+
+static void a_vector_that_is_not_there_has_no_tag(void **state)
+{
+	struct guest *g = *state;
+
+	assert_int_equal(st_set_one(g, 3, 1), 0);
+	control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	assert_int_equal(control_read(g), TPH_CTRL_IV | TPH_CTRL_16);
+	assert_st(g, 3, 0, 16);
+}
+
+static void tags_follow_the_vectors(void **state)
+{
+	static const uint32_t cpus[4] = { 0, 1, 2, 0 };
+	struct guest *g = *state;
+	int i;
+
+	assert_int_equal(st_set(g, 0, 0, 4, cpus), 0);
+	guest_vectors(g, 3);
+	control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	for (i = 0; i < 3; i++)
+		assert_st(g, i, TAG_VOLATILE_16(cpus[i]), 16);
+	assert_st(g, 3, 0, 16);
+
+	/* gone with the vectors, back with them */
+	guest_vectors(g, 0);
+	for (i = 0; i < 4; i++)
+		assert_st(g, i, 0, 16);
+	guest_vectors(g, 4);
+	for (i = 0; i < 4; i++)
+		assert_st(g, i, TAG_VOLATILE_16(cpus[i]), 16);
+
+	/* changed while they were away: the old tag is nowhere */
+	guest_vectors(g, 0);
+	assert_int_equal(st_set_one(g, 1, NONE), 0);
+	assert_int_equal(st_set_one(g, 2, 0), 0);
+	guest_vectors(g, 4);
+	assert_st(g, 1, 0, 16);
+	assert_st(g, 2, TAG_VOLATILE_16(0), 16);
+}
+
+static void a_stale_tag_does_not_come_back(void **state)
+{
+	struct guest *g = *state;
+
+	assert_int_equal(st_set_one(g, 0, 1), 0);
+	guest_vectors(g, 1);
+	control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	assert_st(g, 0, TAG_VOLATILE_16(1), 16);
+	control(g, TPH_CTRL_IV);
+	assert_int_equal(st_set_one(g, 0, NONE), 0);
+	guest_vectors(g, 0);
+	guest_vectors(g, 1);
+	control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	assert_st(g, 0, 0, 16);
+}
+
+static void set_while_enabled_and_8_bits(void **state)
+{
+	static const uint32_t cpus[VECTORS] = { 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1, 2, 0, 1 };
+	struct guest *g = *state;
+	int i;
+
+	guest_vectors(g, VECTORS);
+	control(g, TPH_CTRL_IV | TPH_CTRL_8);
+	assert_int_equal(st_set(g, 0, 0, VECTORS + 1, (uint32_t[VECTORS + 1]){ 0 }), -EINVAL);
+	guest_register_write(g, EP_COUNT_CLEAR, 1);
+	assert_int_equal(st_set(g, 0, 0, VECTORS, cpus), 0);
+	assert_int_equal(guest_register(g, EP_COUNT_OFF_WINDOWS), 1);
+	for (i = 0; i < VECTORS; i++)
+		assert_st(g, i, TAG_VOLATILE_8(cpus[i]), 8);
+}
+
+static void without_memory_decode_nothing_changes(void **state)
+{
+	struct guest *g = *state;
+	uint32_t command = guest_config(g, PCI_COMMAND, 2), cpu;
+
+	guest_vectors(g, 2);
+	assert_int_equal(st_set_one(g, 0, 1), 0);
+	control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	guest_config_write(g, PCI_COMMAND, 2, command & ~PCI_COMMAND_MEMORY);
+	assert_int_equal(st_set_one(g, 0, 2), -EIO);
+	assert_int_equal(control_read(g), TPH_CTRL_IV | TPH_CTRL_16);
+	guest_config_write(g, PCI_COMMAND, 2, command);
+	assert_int_equal(st_get(g, VFIO_TPH_ST_CPU, 0, 1, &cpu), 0);
+	assert_int_equal(cpu, 1);
+	assert_st(g, 0, TAG_VOLATILE_16(1), 16);
+}
+
+static void through_a_reset(void **state)
+{
+	struct guest *g = *state;
+	uint32_t command = guest_config(g, PCI_COMMAND, 2);
+
+	guest_vectors(g, 2);
+	assert_int_equal(st_set_one(g, 1, 2), 0);
+	control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	assert_int_equal(ioctl(g->fd, VFIO_DEVICE_RESET), 0);
+	guest_config_write(g, PCI_COMMAND, 2, command);
+	assert_int_equal(control_read(g), TPH_CTRL_IV | TPH_CTRL_16);
+	assert_st(g, 1, TAG_VOLATILE_16(2), 16);
+	assert_st(g, 0, 0, 16);
+}
+
+static void nothing_for_the_next_user(void **state)
+{
+	struct guest *g = *state;
+
+	guest_vectors(g, 2);
+	assert_int_equal(st_set_one(g, 1, 2), 0);
+	control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	assert_st(g, 1, TAG_VOLATILE_16(2), 16);
+	guest_close(g);
+
+	*state = g = guest_open(EP_MSIX);
+	assert_int_equal(control_read(g), 0);
+	guest_vectors(g, 2);
+	control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	assert_st(g, 1, 0, 16);
+}
+
+/* SET against vectors that come and go: no splat, and the tag is right when all is quiet. */
+static volatile int stop;
+
+static void *set_all_the_time(void *arg)
+{
+	struct guest *g = arg;
+	uint32_t i;
+
+	for (i = 0; !stop; i++)
+		assert_int_equal(st_set_one(g, 0, i % 3), 0);
+	return NULL;
+}
+
+static void set_against_vectors(void **state)
+{
+	struct guest *g = *state;
+	pthread_t thread;
+	int i;
+
+	control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	stop = 0;
+	assert_int_equal(pthread_create(&thread, NULL, set_all_the_time, g), 0);
+	for (i = 0; i < 30; i++) {
+		guest_vectors(g, 4);
+		guest_vectors(g, 0);
+	}
+	guest_vectors(g, 4);
+	stop = 1;
+	pthread_join(thread, NULL);
+	assert_int_equal(st_set_one(g, 0, 1), 0);
+	assert_st(g, 0, TAG_VOLATILE_16(1), 16);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(the_table_cannot_be_mapped, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_vector_that_is_not_there_has_no_tag, setup, teardown),
+		cmocka_unit_test_setup_teardown(tags_follow_the_vectors, setup, teardown),
+		cmocka_unit_test_setup_teardown(a_stale_tag_does_not_come_back, setup, teardown),
+		cmocka_unit_test_setup_teardown(set_while_enabled_and_8_bits, setup, teardown),
+		cmocka_unit_test_setup_teardown(without_memory_decode_nothing_changes, setup, teardown),
+		cmocka_unit_test_setup_teardown(through_a_reset, setup, teardown),
+		cmocka_unit_test_setup_teardown(nothing_for_the_next_user, setup, teardown),
+		cmocka_unit_test_setup_teardown(set_against_vectors, setup, teardown),
+	};
+
+	guest_driver("policy=iv-st");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
