@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: MIT
+# The front door. Userspace is built by meson, the modules by Kbuild, the VM by lab/.
+#
+#   make demo     the main job on a real kernel, in a VM with an emulated endpoint
+#   make test     everything: make check, then the tests in the VM
+#   make test-sanitize   the stress test on a kernel with KASAN, lockdep and failing allocations
+#   make check    the part that needs no VM and no network
+#   make coverage line coverage of driver/ by unit tests and VMs (on the sanitizer kernel)
+#   make fuzz     look for inputs that break a rule, for FUZZ_SECONDS (60)
+#   make shell    a prompt in the VM, with tphctl in it
+#   make driver   tph-vfio-pci.ko for the running kernel (KDIR=... for another)
+#   make install  library, tool, manual pages (DESTDIR, PREFIX) and, with KDIR, the module
+#   make clean    what was built from this checkout; the kernel and QEMU stay in the cache
+
+CACHE := $(or $(VFIO_TPH_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vfio-tph)
+TREE  := $(CACHE)/build/$(shell printf %s '$(CURDIR)' | sha256sum | cut -c1-12)
+BUILD := $(TREE)/plain
+ASAN  := $(TREE)/asan
+KDIR  ?= /lib/modules/$(shell uname -r)/build
+PREFIX ?= /usr/local
+
+export VFIO_TPH_CACHE := $(CACHE)
+export VFIO_TPH_BUILD := $(BUILD)
+
+MESON_plain :=
+MESON_counted := -Db_coverage=true
+MESON_asan  := -Db_sanitize=address,undefined -Db_lundef=false
+
+.PHONY: all demo test test-sanitize coverage check fuzz shell lab driver install clean \
+	plain asan counted packages-check packages-lab
+.DEFAULT_GOAL := all
+
+all: plain
+
+packages-check:
+	@lab/packages check
+
+packages-lab:
+	@lab/packages lab
+
+plain asan counted: %: packages-check
+	@mkdir -p '$(TREE)'
+	@[ -e '$(TREE)/$@/build.ninja' ] || meson setup $(MESON_$@) '$(TREE)/$@' >'$(TREE)/$@.log' 2>&1 || \
+		{ cat '$(TREE)/$@.log'; exit 1; }
+	@ninja --quiet -C '$(TREE)/$@'
+
+lab: packages-lab plain
+	@lab/setup
+
+demo: lab
+	@lab/demo
+
+shell: lab
+	@lab/run --shell --module tph-vfio-pci --endpoint port=1,st-table=cap,entries=64,modes=nost+iv+ds,width=16
+
+check: asan
+	@tests/run --build '$(ASAN)' check
+
+test: asan lab
+	@tests/run --build '$(ASAN)' check vm stress headers
+
+test-sanitize: lab
+	@lab/setup sanitize
+	@tests/run --build '$(BUILD)' sanitize
+
+# Counts are of one run: those of the last are removed first.
+coverage: counted lab
+	@lab/setup sanitize
+	@rm -rf '$(TREE)/counted-vm'
+	@find '$(TREE)/counted' -name '*.gcda' -delete
+	@meson test -C '$(TREE)/counted' --no-rebuild --suite unit
+	@VFIO_TPH_KERNEL=sanitize VFIO_TPH_COVERAGE='$(TREE)/counted-vm' tests/vm/run
+	@lab/coverage '$(TREE)/counted' '$(TREE)/counted-vm'
+
+fuzz:
+	@tests/fuzz/run --seconds $(or $(FUZZ_SECONDS),60)
+
+driver:
+	@mkdir -p '$(TREE)/driver'
+	$(MAKE) -C '$(KDIR)' M='$(CURDIR)/driver' MO='$(TREE)/driver' modules
+	@echo "$(TREE)/driver/tph-vfio-pci.ko"
+
+install: plain
+	meson configure '$(BUILD)' --prefix '$(PREFIX)'
+	DESTDIR='$(DESTDIR)' meson install -C '$(BUILD)'
+
+clean:
+	rm -rf '$(TREE)'
