@@ -225,6 +225,8 @@ int tph_feature(struct vfio_device *vdev, u32 flags, void __user *arg, size_t ar
 		return feature_st(tph, flags, arg, argsz);
 	case VFIO_DEVICE_FEATURE_TPH_NOTIFY:
 		return feature_notify(tph, flags, arg, argsz);
+	case VFIO_DEVICE_FEATURE_DMA_BUF_TPH:
+		return tph_dmabuf_feature(tph, flags, arg, argsz);
 	case VFIO_DEVICE_FEATURE_LOW_POWER_EXIT:
 		/* low power may have been D3cold, which forgets everything */
 		tph_steering_hold(tph);

@@ -43,12 +43,14 @@ static int open_device(struct vfio_device *vdev)
 		return ret;
 	}
 	tph_config_open(tph);
+	tph_dmabuf_open(tph);
 	vfio_pci_core_finish_enable(&tph->core);
 	return 0;
 }
 
 static void close_device(struct vfio_device *vdev)
 {
+	tph_dmabuf_close(tph_vdev(vdev));
 	tph_steering_close(tph_vdev(vdev));
 	vfio_pci_core_close_device(vdev);
 }
@@ -90,6 +92,7 @@ static int init_device(struct vfio_device *vdev)
 
 	mutex_init(&tph->lock);
 	tph_lease_init(tph);
+	tph_dmabuf_init(tph);
 	tph->allowed = tph_platform_allowed(tph->core.pdev);
 	tph->policy = tph_default_policy;
 	if (!alloc_cpumask_var(&tph->cpus, GFP_KERNEL)) {
@@ -105,6 +108,7 @@ static int init_device(struct vfio_device *vdev)
 err_free_cpus:
 	free_cpumask_var(tph->cpus);
 err_release_core:
+	tph_dmabuf_release(tph);
 	mutex_destroy(&tph->lock);
 	vfio_pci_core_release_dev(vdev);
 	return ret;
@@ -116,6 +120,7 @@ static void release_device(struct vfio_device *vdev)
 
 	tph_source_release(tph);
 	free_cpumask_var(tph->cpus);
+	tph_dmabuf_release(tph);
 	mutex_destroy(&tph->lock);
 	vfio_pci_core_release_dev(vdev);
 }
@@ -251,15 +256,17 @@ static int __init tph_init(void)
 	ret = tph_hotplug_init();
 	if (ret)
 		goto err_destroy_workqueue;
+	tph_dmabuf_module_init();
 	ret = pci_register_driver(&driver);
 	if (ret) {
 		pr_err("cannot register as %s: %d%s\n", name, ret,
 		       ret == -EBUSY ? "; unload the driver of that name first" : "");
-		goto err_exit_hotplug;
+		goto err_exit_dmabuf;
 	}
 	return 0;
 
-err_exit_hotplug:
+err_exit_dmabuf:
+	tph_dmabuf_module_exit();
 	tph_hotplug_exit();
 err_destroy_workqueue:
 	destroy_workqueue(tph_workqueue);
@@ -270,6 +277,7 @@ module_init(tph_init);
 static void __exit tph_exit(void)
 {
 	pci_unregister_driver(&driver);
+	tph_dmabuf_module_exit();
 	tph_hotplug_exit();
 	destroy_workqueue(tph_workqueue);
 }

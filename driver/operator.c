@@ -157,6 +157,24 @@ static ssize_t steering_show(struct device *dev, struct device_attribute *attr, 
 }
 static DEVICE_ATTR_RO(steering);
 
+static ssize_t publish_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	return sysfs_emit(buf, "%d\n", tph_dmabuf_allowed(device_to_tph(dev)));
+}
+
+static ssize_t publish_store(struct device *dev, struct device_attribute *attr, const char *buf,
+			     size_t count)
+{
+	bool allowed;
+	int ret = kstrtobool(buf, &allowed);
+
+	if (ret)
+		return ret;
+	tph_dmabuf_allow(device_to_tph(dev), allowed);
+	return count;
+}
+static DEVICE_ATTR_RW(publish);
+
 static struct attribute *attributes[] = {
 	&dev_attr_policy.attr,
 	&dev_attr_cpus.attr,
@@ -164,6 +182,7 @@ static struct attribute *attributes[] = {
 	&dev_attr_requester.attr,
 	&dev_attr_revocations.attr,
 	&dev_attr_steering.attr,
+	&dev_attr_publish.attr,
 	NULL
 };
 
@@ -171,7 +190,14 @@ static umode_t is_visible(struct kobject *kobj, struct attribute *attr, int n)
 {
 	struct pci_dev *pdev = to_pci_dev(kobj_to_dev(kobj));
 
-	return pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_TPH) ? attr->mode : 0;
+	bool has;
+
+	/* a function can take tags without being able to send any */
+	if (attr == &dev_attr_publish.attr)
+		has = tph_dmabuf_possible(pdev);
+	else
+		has = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_TPH);
+	return has ? attr->mode : 0;
 }
 
 static const struct attribute_group group = {

@@ -32,6 +32,24 @@ bool tph_platform_allowed(struct pci_dev *pdev)
 #endif
 }
 
+/**
+ * tph_platform_completer() - what steering tags a function or port takes as a completer
+ * @pdev: it
+ *
+ * Return: TPH_WIDTH_NONE, TPH_WIDTH_8 or TPH_WIDTH_16. 10b is reserved: who says so has said
+ * nothing.
+ */
+u8 tph_platform_completer(struct pci_dev *pdev)
+{
+	u32 devcap2;
+	u8 completer;
+
+	if (pcie_capability_read_dword(pdev, PCI_EXP_DEVCAP2, &devcap2))
+		return TPH_WIDTH_NONE;
+	completer = FIELD_GET(PCI_EXP_DEVCAP2_TPH_COMP_MASK, devcap2);
+	return completer == TPH_WIDTH_RESERVED ? TPH_WIDTH_NONE : completer;
+}
+
 /* An extended tag travels in an End-End TLP prefix, which every switch port has to forward. */
 static bool path_has_prefixes(struct pci_dev *pdev, struct pci_dev *root_port)
 {
@@ -83,7 +101,6 @@ void tph_platform_read(struct tph_vdev *tph, struct tph_platform *platform)
 {
 	struct pci_dev *pdev = tph->core.pdev;
 	struct pci_dev *root_port = pcie_find_root_port(pdev);
-	u32 devcap2;
 
 	*platform = (struct tph_platform){
 		.allowed = tph->allowed,
@@ -92,6 +109,6 @@ void tph_platform_read(struct tph_vdev *tph, struct tph_platform *platform)
 		.firmware = tph_source_present(tph),
 	};
 
-	if (root_port && !pcie_capability_read_dword(root_port, PCI_EXP_DEVCAP2, &devcap2))
-		platform->completer = FIELD_GET(PCI_EXP_DEVCAP2_TPH_COMP_MASK, devcap2);
+	if (root_port)
+		platform->completer = tph_platform_completer(root_port);
 }

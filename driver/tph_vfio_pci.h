@@ -9,6 +9,7 @@
 #include <linux/acpi.h>
 #include <linux/cpumask.h>
 #include <linux/eventfd.h>
+#include <linux/hashtable.h>
 #include <linux/mutex.h>
 #include <linux/vfio_pci_core.h>
 #include <linux/wait.h>
@@ -17,8 +18,10 @@
 #include "capability.h"
 #include "table.h"
 
+struct dentry;
 struct tph_answer;
 struct tph_vdev;
+struct vfio_device_feature_dma_buf_tph;
 
 /**
  * struct tph_source - where a function's steering tags come from
@@ -46,6 +49,24 @@ struct tph_lease {
 };
 
 /**
+ * struct tph_dmabufs - what the user published for peers that write to the device's dma-bufs
+ * @completer: what the function takes, while open: TPH_WIDTH_NONE, TPH_WIDTH_8 or TPH_WIDTH_16
+ * @debug: the file in debugfs that lists it, while open
+ * @lock: guards everything below; see dmabuf.c for the order of locks
+ * @forbidden: the operator does not allow it
+ * @count: in @by_node, at most VFIO_DMA_BUF_TPH_MAX
+ * @by_node: every publication, by the place of the dma-buf in vfio-pci-core's list
+ */
+struct tph_dmabufs {
+	u8 completer;
+	struct dentry *debug;
+	struct mutex lock; /* see above */
+	bool forbidden;
+	u32 count;
+	DECLARE_HASHTABLE(by_node, 8);
+};
+
+/**
  * struct tph_vdev - a VFIO device with steering
  * @core: vfio-pci-core's part
  * @allowed: the kernel was not told pci=notph
@@ -55,6 +76,7 @@ struct tph_lease {
  * @devices: in the list of open devices (hotplug.c)
  * @targets: the attribute of that name, while open
  * @requester: the attribute of that name, while open
+ * @dmabufs: tags into the device
  * @lock: guards everything below. Lock order: igate -> memory_lock -> lock, and for the list of
  *	open devices cpu_hotplug_lock -> list -> lock. A reset calls in with memory_lock held or
  *	not, and a CPU going offline must not wait for it, so nothing that takes memory_lock may be
@@ -83,6 +105,7 @@ struct tph_vdev {
 	struct list_head devices;
 	struct kernfs_node *targets;
 	struct kernfs_node *requester;
+	struct tph_dmabufs dmabufs;
 
 	struct mutex lock; /* see above */
 	enum tph_policy policy;
@@ -136,6 +159,7 @@ extern struct workqueue_struct *tph_workqueue;
 /* platform.c: the function, and what lies between it and the CPUs */
 void tph_platform_capability(struct tph_vdev *tph, struct tph_capability *cap);
 bool tph_platform_allowed(struct pci_dev *pdev);
+u8 tph_platform_completer(struct pci_dev *pdev);
 void tph_platform_read(struct tph_vdev *tph, struct tph_platform *platform);
 
 /* grant.c: may this caller target these CPUs? */
@@ -187,6 +211,42 @@ int tph_region_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
 int tph_region_dmabuf_phys(struct vfio_pci_core_device *core, struct p2pdma_provider **provider,
 			   unsigned int region_index, struct phys_vec *phys_vec,
 			   struct vfio_region_dma_range *dma_ranges, size_t nr_ranges);
+
+/* dmabuf.c: tags into the device, for peers that write to its dma-bufs */
+#ifdef TPH_DMABUF
+int tph_dmabuf_feature(struct tph_vdev *tph, u32 flags,
+		       struct vfio_device_feature_dma_buf_tph __user *arg, size_t argsz);
+void tph_dmabuf_allow(struct tph_vdev *tph, bool allowed);
+bool tph_dmabuf_allowed(struct tph_vdev *tph);
+void tph_dmabuf_init(struct tph_vdev *tph);
+void tph_dmabuf_release(struct tph_vdev *tph);
+void tph_dmabuf_open(struct tph_vdev *tph);
+void tph_dmabuf_close(struct tph_vdev *tph);
+void tph_dmabuf_module_init(void);
+void tph_dmabuf_module_exit(void);
+
+static inline bool tph_dmabuf_possible(struct pci_dev *pdev)
+{
+	return tph_platform_completer(pdev) != TPH_WIDTH_NONE;
+}
+#else
+static inline int tph_dmabuf_feature(struct tph_vdev *tph, u32 flags,
+				     struct vfio_device_feature_dma_buf_tph __user *arg,
+				     size_t argsz)
+{
+	return -ENOTTY;
+}
+
+static inline void tph_dmabuf_allow(struct tph_vdev *tph, bool allowed) { }
+static inline bool tph_dmabuf_allowed(struct tph_vdev *tph) { return false; }
+static inline void tph_dmabuf_init(struct tph_vdev *tph) { }
+static inline void tph_dmabuf_release(struct tph_vdev *tph) { }
+static inline void tph_dmabuf_open(struct tph_vdev *tph) { }
+static inline void tph_dmabuf_close(struct tph_vdev *tph) { }
+static inline void tph_dmabuf_module_init(void) { }
+static inline void tph_dmabuf_module_exit(void) { }
+static inline bool tph_dmabuf_possible(struct pci_dev *pdev) { return false; }
+#endif
 
 /* steering.c: the state from open to close, through resets, attachments and changing vectors */
 int tph_steering_open(struct tph_vdev *tph);

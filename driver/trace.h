@@ -7,6 +7,7 @@
 
 #include <linux/pci.h>
 #include <linux/tracepoint.h>
+#include <linux/vfio_tph.h>
 
 #include "tph_vfio_pci.h"
 
@@ -106,6 +107,31 @@ TRACE_EVENT(tph_apply,
 	),
 	TP_printk("%s at=%#x bytes=%u value=%#x error=%d", __get_str(device), __entry->at,
 		  __entry->bytes, __entry->value, __entry->error)
+);
+
+/* what peers should write to a dma-buf with, as its owner says */
+TRACE_EVENT(tph_publish,
+	TP_PROTO(struct pci_dev *pdev, unsigned long inode,
+		 const struct vfio_device_feature_dma_buf_tph *tags),
+	TP_ARGS(pdev, inode, tags),
+	TP_STRUCT__entry(
+		__string(device, pci_name(pdev))
+		__field(unsigned long, inode)
+		__field(u32, flags)
+		__field(u16, xst)
+		__field(u8, st)
+		__field(u8, ph)
+	),
+	TP_fast_assign(
+		__assign_str(device);
+		__entry->inode = inode;
+		__entry->flags = tags->flags;
+		__entry->xst = tags->steering_tag_ext;
+		__entry->st = tags->steering_tag;
+		__entry->ph = tags->ph;
+	),
+	TP_printk("%s dmabuf=%lu flags=%#x st=%#x xst=%#x ph=%u", __get_str(device),
+		  __entry->inode, __entry->flags, __entry->st, __entry->xst, __entry->ph)
 );
 
 /* a reset of the function begins (@done false) or is over */

@@ -215,6 +215,70 @@ int tph_enable(struct tph_device *device, enum tph_mode mode, enum tph_width wid
  */
 int tph_disable(struct tph_device *device);
 
+/** enum tph_hint - processing hints (PCIe 6.2, 2.2.7.1.1): who uses the data, and how */
+enum tph_hint {
+	TPH_HINT_BIDIRECTIONAL = 0,	/* host and device both, often */
+	TPH_HINT_REQUESTER = 1,		/* the device that sends the request */
+	TPH_HINT_TARGET = 2,		/* whom it is sent to */
+	TPH_HINT_TARGET_PRIORITY = 3,	/* the same, and soon */
+};
+
+/**
+ * struct tph_dmabuf_tags - with what peers should write to a dma-buf
+ * @tag_8_valid: peers that send 8-bit tags send @tag_8
+ * @tag_16_valid: peers that send 16-bit tags send @tag_16
+ * @tag_8: a steering tag of the exporting device, which gives it its meaning
+ * @tag_16: an extended one: another namespace, with values of its own
+ * @hint: goes with either
+ */
+struct tph_dmabuf_tags {
+	bool tag_8_valid;
+	bool tag_16_valid;
+	uint8_t tag_8;
+	uint16_t tag_16;
+	enum tph_hint hint;
+};
+
+/**
+ * tph_dmabuf_export() - export a piece of a BAR, for other devices to write to
+ * @bar: 0..5
+ * @offset: in bytes, a multiple of the page size
+ * @length: in bytes, a multiple of the page size
+ * @fd: receives a dma-buf, close-on-exec, for the caller to pass on and to close
+ *
+ * It can be used for as long as the device is open. Whatever resets the device or switches its
+ * memory off takes the importers' mappings away, and they map it again.
+ *
+ * Return: 0; -EINVAL: @bar, or a range that is empty, unaligned, not in the BAR, or touches an
+ * MSI-X table that holds steering tags; -ENODEV: no such BAR; -ENOTTY: the kernel has no VFIO
+ * dma-bufs; -EOPNOTSUPP: the driver has none; -EMFILE, -ENFILE, -ENOMEM.
+ */
+int tph_dmabuf_export(struct tph_device *device, uint32_t bar, uint64_t offset, uint64_t length,
+		      int *fd);
+
+/**
+ * tph_dmabuf_probe() - whether tags can be published for this device's dma-bufs
+ *
+ * Return: 0; -EOPNOTSUPP: the device is no TPH Completer; -EPERM: the operator does not allow it;
+ * -ENOTTY: other driver, or a kernel without VFIO dma-bufs.
+ */
+int tph_dmabuf_probe(struct tph_device *device);
+
+/**
+ * tph_dmabuf_publish() - tell importers with which tags to write to a dma-buf
+ * @fd: of tph_dmabuf_export() of this device
+ * @tags: replaces all that was published for it; NULL, or with neither tag valid: nothing
+ *
+ * Publish before passing the dma-buf on: an importer asks when it maps it, and later tags reach it
+ * at its next mapping. They end with the dma-buf or when the device is closed.
+ *
+ * Return: 0; -EINVAL: @fd is no dma-buf, or not of this device, or a hint that is none; -EBADF: it
+ * is not open; -EOPNOTSUPP: the device is no TPH Completer, or takes no 16-bit tags; -EPERM: the
+ * operator does not allow it; -ENOSPC: too many dma-bufs of the device have tags; -EINTR: a signal
+ * came; -ENOTTY: other driver; -ENOMEM. Then nothing has changed.
+ */
+int tph_dmabuf_publish(struct tph_device *device, int fd, const struct tph_dmabuf_tags *tags);
+
 /** tph_version() - version of the library, "0.1.0". */
 const char *tph_version(void);
 

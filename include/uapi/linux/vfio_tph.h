@@ -104,4 +104,56 @@ struct vfio_device_feature_tph_notify {
 	__u32 flags;
 };
 
+/**
+ * VFIO_DEVICE_FEATURE_DMA_BUF_TPH - the steering tags with which peers should write to a dma-buf
+ *
+ * The tags are the device's own (a cache partition of an accelerator, say), so the kernel takes any
+ * value. It keeps them with the dma-buf and hands them to kernel drivers that import it; an
+ * importer that sends 8-bit tags is given @steering_tag, one that sends 16-bit tags
+ * @steering_tag_ext, never one for the other.
+ *
+ * PROBE: 0 if tags can be published for dma-bufs of this device.
+ *	EOPNOTSUPP: the function is no TPH Completer (Device Capabilities 2, 13:12; PCIe 6.2,
+ *	7.5.3.15). EPERM: the operator does not allow it. ENOTTY: not this driver, or a kernel
+ *	without VFIO dma-bufs.
+ *
+ * SET: publishes tags for @dmabuf_fd, which VFIO_DEVICE_FEATURE_DMA_BUF of this very device
+ * returned. Each SET replaces all that was published for it before: a tag whose flag is not set is
+ * valid no more, and with @flags 0 nothing is. What is published ends with the dma-buf, or when the
+ * device is closed; a reset does not change it.
+ *
+ * An importer asks when it maps the dma-buf, and what it was told is good for that mapping. So
+ * publish before the dma-buf is handed over: a later SET reaches an importer at its next mapping,
+ * and no promise is made about requests on their way, or about what the device remembers.
+ *
+ * Errors: EOPNOTSUPP - no TPH Completer, or VFIO_DMA_BUF_TPH_ST_EXT for one without extended tags.
+ *	EPERM - the operator does not allow it. EINVAL - argsz below 12, an undefined flag, @ph above
+ *	3 (also with @flags 0), GET, or @dmabuf_fd is no dma-buf, or not one that this device
+ *	exported since it was opened. EFAULT - the payload is not readable. EBADF - no open
+ *	descriptor. EINTR - a signal came while the device or the dma-buf was in use elsewhere.
+ *	ENOSPC - VFIO_DMA_BUF_TPH_MAX dma-bufs of the device have tags. ENOMEM - no memory. On any
+ *	error nothing has changed.
+ */
+#define VFIO_DEVICE_FEATURE_DMA_BUF_TPH	(VFIO_DEVICE_FEATURE_TPH_BASE + 2)
+
+#define VFIO_DMA_BUF_TPH_MAX	4096
+
+/**
+ * struct vfio_device_feature_dma_buf_tph - payload of VFIO_DEVICE_FEATURE_DMA_BUF_TPH
+ * @dmabuf_fd: the dma-buf
+ * @flags: VFIO_DMA_BUF_TPH_*; undefined bits must be zero
+ * @steering_tag_ext: the 16-bit extended tag, if VFIO_DMA_BUF_TPH_ST_EXT is set
+ * @steering_tag: the 8-bit tag, if VFIO_DMA_BUF_TPH_ST is set
+ * @ph: processing hint for both, 0..3 (PCIe 6.2, 2.2.7.1.1)
+ */
+struct vfio_device_feature_dma_buf_tph {
+	__s32 dmabuf_fd;
+	__u32 flags;
+#define VFIO_DMA_BUF_TPH_ST	(1U << 0)
+#define VFIO_DMA_BUF_TPH_ST_EXT	(1U << 1)
+	__u16 steering_tag_ext;
+	__u8 steering_tag;
+	__u8 ph;
+};
+
 #endif /* _UAPI_LINUX_VFIO_TPH_H */
