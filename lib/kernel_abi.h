@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The four requests of the kernel's iommufd interface that tph_open() makes, in own names: headers
- * of long-lived distributions (Linux 6.1) lack them, and newer ones then do not collide. The
+ * Requests of the kernel's iommufd and VFIO interfaces that libtph makes, in own names: headers of
+ * long-lived distributions (Linux 6.1) lack them, and newer ones then do not collide. The
  * layouts are those of the first kernel that had each request; the kernel takes them for good.
  */
 #ifndef TPH_KERNEL_ABI_H
@@ -38,6 +38,23 @@ struct tph_iommu_ioas_alloc {
 	__u32 out_ioas_id;
 };
 
+/* VFIO_DEVICE_FEATURE GET: export pieces of a region as a dma-buf; returns its descriptor */
+#define TPH_VFIO_FEATURE_DMA_BUF	11
+struct tph_vfio_dma_buf {
+	__u32 region_index;
+	__u32 open_flags;
+	__u32 flags;
+	__u32 nr_ranges;
+	struct {
+		__u64 offset;
+		__u64 length;
+	} range; /* one of nr_ranges */
+};
+
+#ifdef VFIO_DEVICE_FEATURE_DMA_BUF
+_Static_assert(TPH_VFIO_FEATURE_DMA_BUF == VFIO_DEVICE_FEATURE_DMA_BUF,
+	       "as the kernel numbers it");
+#endif
 #ifdef VFIO_DEVICE_BIND_IOMMUFD
 _Static_assert(TPH_VFIO_BIND_IOMMUFD == VFIO_DEVICE_BIND_IOMMUFD, "as the kernel numbers it");
 _Static_assert(TPH_VFIO_ATTACH_IOMMUFD == VFIO_DEVICE_ATTACH_IOMMUFD_PT,
@@ -46,5 +63,6 @@ _Static_assert(TPH_VFIO_ATTACH_IOMMUFD == VFIO_DEVICE_ATTACH_IOMMUFD_PT,
 _Static_assert(sizeof(struct tph_vfio_bind_iommufd) == 16, "the kernel's layout");
 _Static_assert(sizeof(struct tph_vfio_attach_iommufd) == 12, "the kernel's layout");
 _Static_assert(sizeof(struct tph_iommu_ioas_alloc) == 12, "the kernel's layout");
+_Static_assert(sizeof(struct tph_vfio_dma_buf) == 32, "the kernel's layout");
 
 #endif /* TPH_KERNEL_ABI_H */
