@@ -1,0 +1,556 @@
+// SPDX-License-Identifier: MIT
+/* Tags into the device: what can be published for a dma-buf, by whom, and what importers get. */
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/epoll.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+#include <linux/udmabuf.h>
+
+#include "../../lab/importer/importer.h"
+#include "guest.h"
+#include "tph.h"
+
+/* The endpoints of this VM (tests/vm/suites). */
+#define OWNER		"0000:01:00.0"	/* completes 8 and 16 bits */
+#define OWNER_8		"0000:02:00.0"	/* completes 8 bits */
+#define OWNER_NONE	"0000:03:00.0"	/* completes no TPH */
+#define OWNER_RESERVED	"0000:04:00.0"	/* says 10b */
+#define NIC_16		"0000:05:00.0"	/* the importer's; sends 16-bit tags */
+#define NIC_8		"0000:06:00.0"	/* the importer's; sends 8-bit tags */
+
+#define PAGE		4096u
+#define BOTH		(VFIO_DMA_BUF_TPH_ST | VFIO_DMA_BUF_TPH_ST_EXT)
+#define SET		(VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_DMA_BUF_TPH)
+#define PROBE		(VFIO_DEVICE_FEATURE_PROBE | SET)
+#define ROUNDS		100000
+
+typedef struct vfio_device_feature_dma_buf_tph tags;
+
+static int export(struct guest *g)
+{
+	int fd, ret = tph_dmabuf_export(g->tph, EP_BAR, 0, PAGE, &fd);
+
+	if (ret)
+		fail_msg("%s: export: %s", g->bdf, strerror(-ret));
+	return fd;
+}
+
+static int publish(struct guest *g, int fd, uint32_t flags, uint8_t st, uint16_t xst, uint8_t ph)
+{
+	const tags arg = { fd, flags, xst, st, ph };
+
+	return feature(g->fd, SET, &arg, sizeof(arg));
+}
+
+/* ---- the importer ---- */
+
+static int nic_open(const char *bdf)
+{
+	char path[64];
+	int fd;
+
+	snprintf(path, sizeof(path), "/dev/tph-importer-%s", bdf);
+	fd = open(path, O_RDWR | O_CLOEXEC);
+	if (fd < 0)
+		fail_msg("%s: %s", path, strerror(errno));
+	return fd;
+}
+
+static int nic_attach(int nic, int fd)
+{
+	return ioctl(nic, IMPORTER_ATTACH, &fd) ? -errno : 0;
+}
+
+static int nic_import(const char *bdf, int fd)
+{
+	int nic = nic_open(bdf);
+
+	assert_int_equal(nic_attach(nic, fd), 0);
+	return nic;
+}
+
+static int nic_map(int nic)
+{
+	return ioctl(nic, IMPORTER_MAP) ? -errno : 0;
+}
+
+static struct importer_state nic_state(int nic)
+{
+	struct importer_state state;
+
+	assert_int_equal(ioctl(nic, IMPORTER_STATE, &state), 0);
+	return state;
+}
+
+#define assert_tagged(nic, tag_, ph_) do {				\
+		struct importer_state state_ = nic_state(nic);		\
+		assert_int_equal(state_.mapped, 1);			\
+		assert_int_equal(state_.tagged, 1);			\
+		assert_int_equal(state_.tag, tag_);			\
+		assert_int_equal(state_.ph, ph_);			\
+	} while (0)
+
+#define assert_untagged(nic) do {					\
+		struct importer_state state_ = nic_state(nic);		\
+		assert_int_equal(state_.mapped, 1);			\
+		assert_int_equal(state_.tagged, 0);			\
+	} while (0)
+
+/* What an importer that maps @fd now is told. */
+#define assert_published(bdf, fd, tag_, ph_) do {			\
+		int nic_ = nic_import(bdf, fd);				\
+		assert_tagged(nic_, tag_, ph_);				\
+		close(nic_);						\
+	} while (0)
+
+#define assert_nothing_published(bdf, fd) do {				\
+		int nic_ = nic_import(bdf, fd);				\
+		assert_untagged(nic_);					\
+		close(nic_);						\
+	} while (0)
+
+/* ---- refusals ---- */
+
+static void probe_tells_what_the_function_is(void **state)
+{
+	static const struct {
+		const char *bdf;
+		int answer;
+	} rows[] = {
+		{ OWNER, 0 },
+		{ OWNER_8, 0 },
+		{ OWNER_NONE, -EOPNOTSUPP },
+		{ OWNER_RESERVED, -EOPNOTSUPP },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		struct guest *g = guest_open(rows[i].bdf);
+		int fd = export(g);
+
+		assert_int_equal(feature(g->fd, PROBE, NULL, 0), rows[i].answer);
+		assert_int_equal(publish(g, fd, VFIO_DMA_BUF_TPH_ST, 1, 0, 0), rows[i].answer);
+		/* whatever else is wrong with it, there is nothing to say */
+		if (rows[i].answer) {
+			assert_int_equal(publish(g, -1, ~0u, 0, 0, 255), rows[i].answer);
+			assert_int_equal(feature(g->fd, SET, NULL, 0), rows[i].answer);
+			assert_nothing_published(NIC_8, fd);
+		}
+		close(fd);
+		guest_close(g);
+	}
+}
+
+static void malformed_requests(void **state)
+{
+	struct guest *g = guest_open(OWNER);
+	int fd = export(g);
+	const tags good = { fd, BOTH, 0x1234, 0x56, 3 };
+	struct {
+		struct vfio_device_feature header;
+		tags payload;
+	} *beyond = guest_page_end(sizeof(struct vfio_device_feature));
+	uint32_t bit;
+	size_t size;
+
+	(void)state;
+	assert_int_equal(publish(g, fd, BOTH, 1, 2, 1), 0);
+	for (size = 0; size < sizeof(good); size++)
+		assert_int_equal(feature(g->fd, SET, &good, size), -EINVAL);
+	assert_int_equal(feature(g->fd, SET | VFIO_DEVICE_FEATURE_GET, &good, sizeof(good)), -EINVAL);
+	assert_int_equal(feature(g->fd, VFIO_DEVICE_FEATURE_GET | VFIO_DEVICE_FEATURE_DMA_BUF_TPH,
+				 &good, sizeof(good)), -EINVAL);
+	assert_int_equal(feature(g->fd, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_GET |
+				 VFIO_DEVICE_FEATURE_DMA_BUF_TPH, NULL, 0), -EINVAL);
+	beyond->header.argsz = sizeof(*beyond);
+	beyond->header.flags = SET;
+	assert_int_equal(ioctl(g->fd, VFIO_DEVICE_FEATURE, beyond), -1);
+	assert_int_equal(errno, EFAULT);
+	for (bit = 4; bit; bit <<= 1) {
+		assert_int_equal(publish(g, fd, bit, 3, 4, 2), -EINVAL);
+		assert_int_equal(publish(g, fd, BOTH | bit, 3, 4, 2), -EINVAL);
+	}
+	for (bit = 4; bit < 256; bit++) {
+		assert_int_equal(publish(g, fd, BOTH, 3, 4, bit), -EINVAL);
+		assert_int_equal(publish(g, fd, 0, 3, 4, bit), -EINVAL);
+	}
+	/* of all that nothing has changed anything */
+	assert_published(NIC_8, fd, 1, 1);
+	assert_published(NIC_16, fd, 2, 1);
+	close(fd);
+	guest_close(g);
+}
+
+static void extended_tags_want_an_extended_completer(void **state)
+{
+	struct guest *g = guest_open(OWNER_8);
+	int fd = export(g);
+
+	(void)state;
+	assert_int_equal(publish(g, fd, VFIO_DMA_BUF_TPH_ST, 7, 0, 2), 0);
+	assert_int_equal(publish(g, fd, VFIO_DMA_BUF_TPH_ST_EXT, 0, 8, 1), -EOPNOTSUPP);
+	assert_int_equal(publish(g, fd, BOTH, 9, 8, 1), -EOPNOTSUPP);
+	/* known to be wrong before the descriptor is looked at */
+	assert_int_equal(publish(g, -1, BOTH, 9, 8, 1), -EOPNOTSUPP);
+	assert_published(NIC_8, fd, 7, 2);
+	assert_nothing_published(NIC_16, fd);
+	close(fd);
+	guest_close(g);
+}
+
+static int udmabuf(void)
+{
+	struct udmabuf_create create = { .size = PAGE };
+	int fd, device = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+
+	assert_true(device >= 0);
+	create.memfd = memfd_create("dmabuf", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+	assert_true(create.memfd >= 0);
+	assert_int_equal(ftruncate(create.memfd, PAGE), 0);
+	assert_int_equal(fcntl(create.memfd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	fd = ioctl(device, UDMABUF_CREATE, &create);
+	assert_true(fd >= 0);
+	close(create.memfd);
+	close(device);
+	return fd;
+}
+
+static void descriptors_of_other_kinds(void **state)
+{
+	struct guest *g = guest_open(OWNER), *other = guest_open(OWNER_8);
+	int own = export(g), others = export(other);
+	const struct {
+		const char *what;
+		int fd, answer;
+	} rows[] = {
+		{ "none", -1, -EBADF },
+		{ "not open", 1000, -EBADF },
+		{ "memfd", memfd_create("memfd", MFD_CLOEXEC), -EINVAL },
+		{ "epoll", epoll_create1(EPOLL_CLOEXEC), -EINVAL },
+		{ "file opened by path alone", open("/", O_PATH | O_CLOEXEC), -EBADF },
+		{ "the device itself", g->fd, -EINVAL },
+		{ "udmabuf", udmabuf(), -EINVAL },
+		{ "of another device", others, -EINVAL },
+	};
+	size_t i;
+
+	(void)state;
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		int answer = publish(g, rows[i].fd, VFIO_DMA_BUF_TPH_ST, 5, 0, 1);
+
+		if (answer != rows[i].answer)
+			fail_msg("%s: %s", rows[i].what, strerror(-answer));
+		/* clearing is no way around */
+		assert_int_equal(publish(g, rows[i].fd, 0, 0, 0, 0), rows[i].answer);
+	}
+	assert_nothing_published(NIC_8, others);
+	assert_nothing_published(NIC_8, own);
+	/* the other's owner, though, may */
+	assert_int_equal(publish(other, others, VFIO_DMA_BUF_TPH_ST, 5, 0, 1), 0);
+	assert_int_equal(publish(g, others, 0, 0, 0, 0), -EINVAL);
+	assert_published(NIC_8, others, 5, 1);
+	for (i = 2; i < sizeof(rows) / sizeof(*rows); i++)
+		if (rows[i].fd != g->fd)
+			close(rows[i].fd);
+	close(own);
+	guest_close(other);
+	guest_close(g);
+}
+
+static void a_dma_buf_of_a_former_open(void **state)
+{
+	struct guest *g = guest_open(OWNER);
+	int fd = export(g), nic = nic_open(NIC_8);
+
+	(void)state;
+	assert_int_equal(publish(g, fd, VFIO_DMA_BUF_TPH_ST, 5, 0, 1), 0);
+	guest_close(g);
+	g = guest_open(OWNER);
+	assert_int_equal(publish(g, fd, VFIO_DMA_BUF_TPH_ST, 5, 0, 1), -EINVAL);
+	assert_int_equal(nic_attach(nic, fd), -ENODEV);
+	close(nic);
+	close(fd);
+	guest_close(g);
+}
+
+static void stock_vfio_pci_does_not_know_it(void **state)
+{
+	const tags arg = { -1, 0, 0, 0, 0 };
+	struct guest *g;
+
+	(void)state;
+	guest_command("modprobe vfio-pci");
+	guest_bind(OWNER, "vfio-pci");
+	g = guest_open(OWNER);
+	assert_int_equal(feature(g->fd, PROBE, NULL, 0), -ENOTTY);
+	assert_int_equal(feature(g->fd, SET, &arg, sizeof(arg)), -ENOTTY);
+	guest_close(g);
+	guest_bind(OWNER, "tph-vfio-pci");
+}
+
+/* ---- effects ---- */
+
+static void each_importer_sees_its_own_namespace(void **state)
+{
+	struct guest *g = guest_open(OWNER);
+	int fd = export(g);
+
+	(void)state;
+	assert_nothing_published(NIC_8, fd);
+	assert_nothing_published(NIC_16, fd);
+
+	assert_int_equal(publish(g, fd, BOTH, 0x21, 0x4321, 2), 0);
+	assert_published(NIC_8, fd, 0x21, 2);
+	assert_published(NIC_16, fd, 0x4321, 2);
+
+	/* all is replaced: the 8-bit tag is valid no more */
+	assert_int_equal(publish(g, fd, VFIO_DMA_BUF_TPH_ST_EXT, 0x22, 0x11, 3), 0);
+	assert_nothing_published(NIC_8, fd);
+	assert_published(NIC_16, fd, 0x11, 3);
+
+	assert_int_equal(publish(g, fd, VFIO_DMA_BUF_TPH_ST, 0x23, 0x12, 1), 0);
+	assert_published(NIC_8, fd, 0x23, 1);
+	assert_nothing_published(NIC_16, fd);
+
+	/* what is valid is said by flags, not by values */
+	assert_int_equal(publish(g, fd, BOTH, 0, 0, 0), 0);
+	assert_published(NIC_8, fd, 0, 0);
+	assert_published(NIC_16, fd, 0, 0);
+
+	assert_int_equal(publish(g, fd, 0, 0x24, 0x13, 3), 0);
+	assert_nothing_published(NIC_8, fd);
+	assert_nothing_published(NIC_16, fd);
+	assert_int_equal(publish(g, fd, 0, 0, 0, 0), 0);
+	close(fd);
+	guest_close(g);
+}
+
+static void a_tag_is_good_for_one_mapping(void **state)
+{
+	struct guest *g = guest_open(OWNER);
+	int fd = export(g), nic;
+
+	(void)state;
+	assert_int_equal(publish(g, fd, BOTH, 1, 2, 3), 0);
+	nic = nic_import(NIC_16, fd);
+	assert_tagged(nic, 2, 3);
+	assert_int_equal(publish(g, fd, BOTH, 4, 5, 1), 0);
+	assert_tagged(nic, 2, 3);
+	assert_int_equal(nic_map(nic), 0);
+	assert_tagged(nic, 5, 1);
+	assert_int_equal(publish(g, fd, 0, 0, 0, 0), 0);
+	assert_int_equal(nic_map(nic), 0);
+	assert_untagged(nic);
+	close(nic);
+	close(fd);
+	guest_close(g);
+}
+
+static void dma_bufs_do_not_share(void **state)
+{
+	struct guest *g = guest_open(OWNER);
+	int one = export(g), two = export(g), same = dup(one);
+
+	(void)state;
+	assert_int_equal(publish(g, one, VFIO_DMA_BUF_TPH_ST, 1, 0, 1), 0);
+	assert_int_equal(publish(g, two, VFIO_DMA_BUF_TPH_ST, 2, 0, 2), 0);
+	assert_published(NIC_8, one, 1, 1);
+	assert_published(NIC_8, two, 2, 2);
+	/* it belongs to the dma-buf, not to the descriptor */
+	close(one);
+	assert_published(NIC_8, same, 1, 1);
+	assert_int_equal(publish(g, same, VFIO_DMA_BUF_TPH_ST, 3, 0, 3), 0);
+	assert_published(NIC_8, same, 3, 3);
+	close(same);
+	close(two);
+	guest_close(g);
+}
+
+/* The owner takes the memory away and gives it back: the importer maps and asks again. */
+static void revoked_and_back(void **state)
+{
+	struct guest *g = guest_open(OWNER);
+	uint16_t on = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
+	int fd = export(g), nic;
+
+	(void)state;
+	assert_int_equal(publish(g, fd, BOTH, 1, 2, 3), 0);
+	nic = nic_import(NIC_16, fd);
+
+	guest_config_write(g, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
+	assert_int_equal(nic_state(nic).mapped, 0);
+	assert_int_equal(nic_state(nic).tagged, 0);
+	assert_int_equal(nic_map(nic), -ENODEV);
+	/* a dma-buf that is away can be published for: it comes back */
+	assert_int_equal(publish(g, fd, BOTH, 4, 5, 1), 0);
+	assert_int_equal(nic_map(nic), -ENODEV);
+	guest_config_write(g, PCI_COMMAND, 2, on);
+	assert_int_equal(nic_map(nic), 0);
+	assert_tagged(nic, 5, 1);
+
+	assert_int_equal(ioctl(g->fd, VFIO_DEVICE_RESET), 0);
+	assert_int_equal(nic_state(nic).mapped, 0);
+	guest_config_write(g, PCI_COMMAND, 2, on);
+	assert_int_equal(nic_map(nic), 0);
+	/* a reset does not change what is published */
+	assert_tagged(nic, 5, 1);
+
+	guest_close(g);
+	assert_int_equal(nic_state(nic).mapped, 0);
+	assert_int_equal(nic_map(nic), -ENODEV);
+	close(nic);
+	close(fd);
+}
+
+/* ---- the operator ---- */
+
+#define PUBLISH "/sys/bus/pci/devices/" OWNER "/tph/publish"
+#define DEBUG	"/sys/kernel/debug/tph-vfio-pci/" OWNER
+
+static void the_operator_can_forbid_it(void **state)
+{
+	struct guest *g = guest_open(OWNER);
+	int fd = export(g);
+
+	(void)state;
+	guest_command("[ $(cat " PUBLISH ") = 1 ]");
+	assert_int_not_equal(guest_try("echo maybe 2>/dev/null >" PUBLISH), 0);
+	assert_int_equal(publish(g, fd, BOTH, 1, 2, 3), 0);
+	guest_command("echo 0 >" PUBLISH);
+	assert_nothing_published(NIC_8, fd);
+	assert_nothing_published(NIC_16, fd);
+	assert_int_equal(feature(g->fd, PROBE, NULL, 0), -EPERM);
+	assert_int_equal(publish(g, fd, BOTH, 1, 2, 3), -EPERM);
+	assert_int_equal(publish(g, fd, 0, 0, 0, 0), -EPERM);
+	guest_command("echo 1 >" PUBLISH);
+	assert_nothing_published(NIC_8, fd);
+	assert_int_equal(publish(g, fd, BOTH, 1, 2, 3), 0);
+	assert_published(NIC_8, fd, 1, 3);
+	close(fd);
+	guest_close(g);
+	/* no attribute where there is nothing to allow */
+	guest_command("[ ! -e /sys/bus/pci/devices/" OWNER_NONE "/tph/publish ]");
+	guest_command("[ ! -e /sys/bus/pci/devices/" OWNER_RESERVED "/tph/publish ]");
+}
+
+static void the_list_is_true(void **state)
+{
+	struct guest *g = guest_open(OWNER);
+	int one = export(g), two = export(g);
+
+	(void)state;
+	guest_command("[ -z \"$(cat " DEBUG ")\" ]");
+	assert_int_equal(publish(g, one, VFIO_DMA_BUF_TPH_ST, 0xa, 0, 2), 0);
+	guest_command("cat " DEBUG " | grep -qx '[0-9]* size=4096 st=0x0a ph=2'");
+	assert_int_equal(publish(g, two, BOTH, 0xa, 0xbc, 1), 0);
+	guest_command("cat " DEBUG " | grep -qx '[0-9]* size=4096 st=0x0a xst=0x00bc ph=1'");
+	guest_command("[ $(wc -l <" DEBUG ") = 2 ]");
+	close(two);
+	guest_command("[ $(wc -l <" DEBUG ") = 1 ]");
+	assert_int_equal(publish(g, one, 0, 0, 0, 0), 0);
+	guest_command("[ -z \"$(cat " DEBUG ")\" ]");
+	close(one);
+	guest_close(g);
+	guest_command("[ ! -e " DEBUG " ]");
+}
+
+/* ---- bounds ---- */
+
+static unsigned long unreclaimable(void)
+{
+	char line[128];
+	unsigned long kib = 0;
+	FILE *file = fopen("/proc/meminfo", "re");
+
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file) && sscanf(line, "SUnreclaim: %lu", &kib) != 1)
+		;
+	fclose(file);
+	assert_int_not_equal(kib, 0);
+	return kib;
+}
+
+static void nothing_is_left_of_closed_ones(void **state)
+{
+	struct guest *g = guest_open(OWNER);
+	unsigned long before = 0;
+	unsigned int i;
+
+	(void)state;
+	for (i = 0; i < ROUNDS; i++) {
+		int fd = export(g);
+
+		assert_int_equal(publish(g, fd, BOTH, (uint8_t)i, (uint16_t)i, i & 3), 0);
+		close(fd);
+		if (i == ROUNDS / 10)
+			before = unreclaimable();
+	}
+	/* 100 bytes that stay of each round would be 9 MiB */
+	assert_true(unreclaimable() < before + 2048);
+	guest_command("[ -z \"$(cat " DEBUG ")\" ]");
+	guest_close(g);
+}
+
+static void there_is_an_end_to_it(void **state)
+{
+	struct rlimit limit = { VFIO_DMA_BUF_TPH_MAX + 100, VFIO_DMA_BUF_TPH_MAX + 100 };
+	struct guest *g = guest_open(OWNER);
+	int *fds = calloc(VFIO_DMA_BUF_TPH_MAX + 1, sizeof(*fds));
+	unsigned int i;
+
+	(void)state;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	for (i = 0; i <= VFIO_DMA_BUF_TPH_MAX; i++)
+		fds[i] = export(g);
+	for (i = 0; i < VFIO_DMA_BUF_TPH_MAX; i++)
+		assert_int_equal(publish(g, fds[i], VFIO_DMA_BUF_TPH_ST, (uint8_t)i, 0, 1), 0);
+	assert_int_equal(publish(g, fds[i], VFIO_DMA_BUF_TPH_ST, 1, 0, 1), -ENOSPC);
+	assert_nothing_published(NIC_8, fds[i]);
+	/* those that have tags can still have others, and one that goes makes room */
+	assert_int_equal(publish(g, fds[77], VFIO_DMA_BUF_TPH_ST, 0xee, 0, 2), 0);
+	assert_published(NIC_8, fds[77], 0xee, 2);
+	close(fds[0]);
+	assert_int_equal(publish(g, fds[i], VFIO_DMA_BUF_TPH_ST, 1, 0, 1), 0);
+	assert_published(NIC_8, fds[78], 78, 1);
+	assert_int_equal(publish(g, fds[1], 0, 0, 0, 0), 0);
+	fds[0] = export(g);
+	assert_int_equal(publish(g, fds[0], VFIO_DMA_BUF_TPH_ST, 2, 0, 1), 0);
+	for (i = 0; i <= VFIO_DMA_BUF_TPH_MAX; i++)
+		close(fds[i]);
+	free(fds);
+	guest_close(g);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(probe_tells_what_the_function_is),
+		cmocka_unit_test(malformed_requests),
+		cmocka_unit_test(extended_tags_want_an_extended_completer),
+		cmocka_unit_test(descriptors_of_other_kinds),
+		cmocka_unit_test(a_dma_buf_of_a_former_open),
+		cmocka_unit_test(stock_vfio_pci_does_not_know_it),
+		cmocka_unit_test(each_importer_sees_its_own_namespace),
+		cmocka_unit_test(a_tag_is_good_for_one_mapping),
+		cmocka_unit_test(dma_bufs_do_not_share),
+		cmocka_unit_test(revoked_and_back),
+		cmocka_unit_test(the_operator_can_forbid_it),
+		cmocka_unit_test(the_list_is_true),
+		cmocka_unit_test(there_is_an_end_to_it),
+		cmocka_unit_test(nothing_is_left_of_closed_ones),
+	};
+
+	guest_driver("policy=iv-st");
+	guest_command("modprobe tph_lab_importer");
+	guest_bind(NIC_16, "tph-importer");
+	guest_bind(NIC_8, "tph-importer");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
