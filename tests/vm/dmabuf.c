@@ -209,16 +209,17 @@ static void extended_tags_want_an_extended_completer(void **state)
 static int udmabuf(void)
 {
 	struct udmabuf_create create = { .size = PAGE };
-	int fd, device = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
+	int fd, memory, device = open("/dev/udmabuf", O_RDWR | O_CLOEXEC);
 
 	assert_true(device >= 0);
-	create.memfd = memfd_create("dmabuf", MFD_ALLOW_SEALING | MFD_CLOEXEC);
-	assert_true(create.memfd >= 0);
-	assert_int_equal(ftruncate(create.memfd, PAGE), 0);
-	assert_int_equal(fcntl(create.memfd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	memory = memfd_create("dmabuf", MFD_ALLOW_SEALING | MFD_CLOEXEC);
+	assert_true(memory >= 0);
+	assert_int_equal(ftruncate(memory, PAGE), 0);
+	assert_int_equal(fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	create.memfd = (uint32_t)memory;
 	fd = ioctl(device, UDMABUF_CREATE, &create);
 	assert_true(fd >= 0);
-	close(create.memfd);
+	close(memory);
 	close(device);
 	return fd;
 }
@@ -529,6 +530,141 @@ static void there_is_an_end_to_it(void **state)
 	guest_close(g);
 }
 
+/* ---- all at once ---- */
+
+#define SLOTS	8
+
+static struct race {
+	struct guest *g;
+	int fds[SLOTS];		/* a number that may be closed, or be something else by now */
+	volatile bool owner_stops, stop;
+	unsigned int published, imported, torn, unexpected;
+} race;
+
+static unsigned int draw(unsigned int *seed, unsigned int n)
+{
+	return (unsigned int)rand_r(seed) % n;
+}
+
+static void expect(const char *what, int error, const int *may)
+{
+	for (; *may <= 0; may++)
+		if (error == *may)
+			return;
+	printf("# unexpected: %s: %s\n", what, strerror(-error));
+	__atomic_add_fetch(&race.unexpected, 1, __ATOMIC_RELAXED);
+}
+
+#define MAY(...) ((const int[]){ 0, ##__VA_ARGS__, 1 })
+
+/* Every publication has a processing hint that belongs to both tags. */
+static void *publisher(void *arg)
+{
+	unsigned int seed = (unsigned int)(uintptr_t)arg, tag;
+
+	while (!race.owner_stops) {
+		int fd = race.fds[draw(&seed, SLOTS)];
+		int error;
+
+		tag = draw(&seed, 256);
+		error = publish(race.g, fd, draw(&seed, 8) ? BOTH : 0, (uint8_t)tag,
+				(uint16_t)(tag << 8 | (tag & 3)), tag & 3);
+		expect("publish", error, MAY(-EBADF, -EINVAL));
+		race.published += !error;
+	}
+	return NULL;
+}
+
+static void *exporter(void *arg)
+{
+	unsigned int seed = (unsigned int)(uintptr_t)arg;
+
+	while (!race.owner_stops) {
+		unsigned int slot = draw(&seed, SLOTS);
+
+		close(race.fds[slot]);
+		race.fds[slot] = export(race.g);
+	}
+	return NULL;
+}
+
+static void *resetter(void *arg)
+{
+	unsigned int seed = (unsigned int)(uintptr_t)arg;
+
+	while (!race.owner_stops) {
+		if (draw(&seed, 2)) {
+			guest_config_write(race.g, PCI_COMMAND, 2, 0);
+		} else if (ioctl(race.g->fd, VFIO_DEVICE_RESET)) {
+			expect("reset", -errno, MAY(-EAGAIN));
+		}
+		guest_config_write(race.g, PCI_COMMAND, 2, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+		usleep(draw(&seed, 3000));
+	}
+	return NULL;
+}
+
+static void *importer(void *arg)
+{
+	unsigned int seed = (unsigned int)(uintptr_t)arg, i;
+	bool wide = seed & 1;
+
+	while (!race.stop) {
+		int nic = nic_open(wide ? NIC_16 : NIC_8);
+		int error = nic_attach(nic, race.fds[draw(&seed, SLOTS)]);
+
+		expect("attach", error, MAY(-EBADF, -EINVAL, -ENODEV));
+		for (i = draw(&seed, 6); !error && i; i--) {
+			struct importer_state state = nic_state(nic);
+
+			if (state.tagged && state.ph != (state.tag & 3))
+				race.torn++;
+			race.imported += state.tagged;
+			expect("map", nic_map(nic), MAY(-ENODEV));
+		}
+		close(nic);
+	}
+	return NULL;
+}
+
+static void owners_importers_and_resets_at_once(void **state)
+{
+	pthread_t importers[3], owners[4];
+	unsigned int round, i;
+
+	(void)state;
+	memset(race.fds, -1, sizeof(race.fds));
+	for (i = 0; i < 3; i++)
+		assert_int_equal(pthread_create(&importers[i], NULL, importer,
+						(void *)(uintptr_t)(i + 1)), 0);
+	for (round = 0; round < 12; round++) {
+		race.g = guest_open(OWNER);
+		race.owner_stops = false;
+		for (i = 0; i < SLOTS; i++)
+			race.fds[i] = export(race.g);
+		for (i = 0; i < 4; i++)
+			assert_int_equal(pthread_create(&owners[i], NULL,
+							i == 0 ? exporter : i == 1 ? resetter : publisher,
+							(void *)(uintptr_t)(100 * round + i)), 0);
+		usleep(400000);
+		race.owner_stops = true;
+		for (i = 0; i < 4; i++)
+			pthread_join(owners[i], NULL);
+		/* while importers still map what it exported */
+		guest_close(race.g);
+		for (i = 0; i < SLOTS; i++)
+			close(race.fds[i]);
+	}
+	race.stop = true;
+	for (i = 0; i < 3; i++)
+		pthread_join(importers[i], NULL);
+	printf("# %u published, %u seen by importers\n", race.published, race.imported);
+	assert_int_equal(race.unexpected, 0);
+	assert_int_equal(race.torn, 0);
+	assert_int_not_equal(race.published, 0);
+	assert_int_not_equal(race.imported, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -544,6 +680,7 @@ int main(void)
 		cmocka_unit_test(revoked_and_back),
 		cmocka_unit_test(the_operator_can_forbid_it),
 		cmocka_unit_test(the_list_is_true),
+		cmocka_unit_test(owners_importers_and_resets_at_once),
 		cmocka_unit_test(there_is_an_end_to_it),
 		cmocka_unit_test(nothing_is_left_of_closed_ones),
 	};
