@@ -30,6 +30,10 @@ void counters_report(const struct counters *counters, struct json_object *line)
 
 	log_number(line, "tlps", counters->tlps);
 	log_number(line, "tlps_hinted", counters->tlps_hinted);
+	if (counters->received) {
+		log_number(line, "received", counters->received);
+		log_number(line, "malformed", counters->malformed);
+	}
 	log_number(line, "interrupts", counters->interrupts);
 	log_number(line, "faults", counters->faults);
 	log_number(line, "resets", counters->resets);

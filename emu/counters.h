@@ -27,6 +27,8 @@
  * @interrupts: MSI-X messages sent
  * @tlps: memory requests sent
  * @tlps_hinted: those with TH set
+ * @received: memory requests of other functions that arrived
+ * @malformed: those that were malformed
  */
 struct counters {
 	uint32_t config_reads[COUNTERS_DWORDS];
@@ -41,6 +43,8 @@ struct counters {
 	uint32_t interrupts;
 	uint32_t tlps;
 	uint32_t tlps_hinted;
+	uint32_t received;
+	uint32_t malformed;
 };
 
 /** counters_config() - count one access to configuration space, whatever its width. */

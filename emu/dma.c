@@ -2,6 +2,7 @@
 #include "dma.h"
 
 #include <errno.h>
+#include <string.h>
 
 #include "endpoint.h"
 #include "qmp.h"
@@ -28,7 +29,7 @@ static const char *fault_name(uint32_t fault)
 		[EP_FAULT_NONE] = "none",	  [EP_FAULT_BUS_MASTER] = "bus-master",
 		[EP_FAULT_UNMAPPED] = "unmapped", [EP_FAULT_PERMISSION] = "permission",
 		[EP_FAULT_COMMAND] = "command",	  [EP_FAULT_TAG] = "tag",
-		[EP_FAULT_POWER] = "power",
+		[EP_FAULT_POWER] = "power",	  [EP_FAULT_COMPLETION] = "completion",
 	};
 
 	return names[fault];
@@ -152,30 +153,57 @@ static bool tag_get(struct endpoint *endpoint, uint32_t control, uint16_t *tag)
 	return false;
 }
 
-/* Sends a request whose data is in or goes to @data; false if it faulted. */
+/* The request could not be carried out. */
+static void refused(struct endpoint *endpoint, uint32_t reason, const struct tlp *tlp)
+{
+	/* Only a read hears of it: the completion says Unsupported Request (7.5.1.1.4). */
+	if (tlp->type == TLP_MEMORY_READ && reason != EP_FAULT_COMPLETION)
+		endpoint_master_abort(endpoint);
+	fault(endpoint, reason, tlp);
+}
+
+/* Sends a request whose data is in or goes to @data; false if it faulted or has to wait. */
 static bool transfer(struct endpoint *endpoint, struct tlp *tlp, uint16_t tag, void *data)
 {
 	const uint32_t control = tph_control(&endpoint->knobs, &endpoint->config);
+	const uint32_t select = endpoint->dma.run.hint;
 	int ret;
 
+	tlp->hint = tlp_hint(&endpoint->knobs, control, select, tag, tlp);
 	if (tlp->type == TLP_MEMORY_WRITE)
 		ret = iova_map_write(&endpoint->map, tlp->address, data, tlp->length);
 	else
 		ret = iova_map_read(&endpoint->map, tlp->address, data, tlp->length);
+	/* What is no memory that we were given may be something that the client can reach. */
+	if (ret == -EFAULT && endpoint->knobs.p2p && endpoint->carrier) {
+		ret = fabric_depart(endpoint, tlp, select, data);
+		endpoint->dma.stalled = ret == -EAGAIN;
+		if (!ret || ret == -EAGAIN)
+			return false;
+	}
 	if (ret) {
-		/* Only a read hears of it: the completion says Unsupported Request (7.5.1.1.4). */
-		if (tlp->type == TLP_MEMORY_READ)
-			endpoint_master_abort(endpoint);
-		fault(endpoint, ret == -EACCES ? EP_FAULT_PERMISSION : EP_FAULT_UNMAPPED, tlp);
+		refused(endpoint, ret == -EACCES ? EP_FAULT_PERMISSION : EP_FAULT_UNMAPPED, tlp);
 		return false;
 	}
-
-	tlp->hint = tlp_hint(&endpoint->knobs, control, endpoint->dma.run.hint, tag, tlp);
-	tlp_trace_add(&endpoint->trace, tlp, endpoint->knobs.rid);
-	tlp_log(endpoint->log, &endpoint->knobs, endpoint->dma.run.hint, tlp);
-	endpoint->counters.tlps++;
-	endpoint->counters.tlps_hinted += tlp->hint.th;
+	endpoint_tlp_sent(endpoint, tlp, select, NULL);
 	return true;
+}
+
+/* A read has brought @length bytes into the buffer. */
+static void read_done(struct dma *dma, uint32_t length)
+{
+	for (uint32_t i = 0; i < length; i++)
+		dma->sum += dma->buffer[i];
+	dma->buffered = length;
+	dma->drained = 0;
+	if (dma->command == EP_DMA_READ)
+		dma->done += length;
+}
+
+static void write_done(struct dma *dma, uint32_t length)
+{
+	dma->done += length;
+	dma->drained += length;
 }
 
 static bool send_read(struct endpoint *endpoint, uint16_t tag)
@@ -187,10 +215,7 @@ static bool send_read(struct endpoint *endpoint, uint16_t tag)
 				endpoint_read_request_size(endpoint));
 	if (!transfer(endpoint, &tlp, tag, dma->buffer))
 		return false;
-	for (uint32_t i = 0; i < tlp.length; i++)
-		dma->sum += dma->buffer[i];
-	dma->buffered = tlp.length;
-	dma->drained = 0;
+	read_done(dma, tlp.length);
 	return true;
 }
 
@@ -208,8 +233,36 @@ static bool send_write(struct endpoint *endpoint, uint16_t tag, uint32_t left)
 	}
 	if (!transfer(endpoint, &tlp, tag, data))
 		return false;
-	dma->done += tlp.length;
-	dma->drained += tlp.length;
+	write_done(dma, tlp.length);
+	return true;
+}
+
+/* The client's answer; false when the command ended. */
+static bool conclude(struct endpoint *endpoint)
+{
+	const struct flight *flight = &endpoint->flight;
+	struct dma *dma = &endpoint->dma;
+
+	if (flight->abandoned)
+		return true;
+	if (flight->error || flight->lost) {
+		refused(endpoint,
+			flight->lost		 ? EP_FAULT_COMPLETION
+			: flight->error == EPERM ? EP_FAULT_PERMISSION
+						 : EP_FAULT_UNMAPPED,
+			&flight->tlp);
+		return false;
+	}
+	if (flight->tlp.type == TLP_MEMORY_READ) {
+		memcpy(dma->buffer, flight->data, flight->tlp.length);
+		read_done(dma, flight->tlp.length);
+	} else {
+		write_done(dma, flight->tlp.length);
+	}
+	if (dma->done == dma->run.length) {
+		finish(endpoint, EP_DMA_DONE);
+		return false;
+	}
 	return true;
 }
 
@@ -242,7 +295,6 @@ static bool step(struct endpoint *endpoint)
 		break;
 	case EP_DMA_READ:
 		sent = send_read(endpoint, tag);
-		dma->done += sent ? dma->buffered : 0;
 		break;
 	default:
 		if (dma->drained == dma->buffered)
@@ -260,15 +312,24 @@ static bool step(struct endpoint *endpoint)
 	return true;
 }
 
+/* Whether there is a command that waits for nobody. */
+static bool can_step(const struct endpoint *endpoint)
+{
+	const struct dma *dma = &endpoint->dma;
+
+	return dma->status == EP_DMA_BUSY && dma->tag_state != DMA_TAG_ASKED && !dma->stalled &&
+	       endpoint->flight.state == FLIGHT_NONE;
+}
+
 bool dma_work(struct endpoint *endpoint)
 {
-	struct dma *dma = &endpoint->dma;
-
-	if (dma->status != EP_DMA_BUSY || dma->tag_state == DMA_TAG_ASKED)
+	endpoint->dma.stalled = false;
+	if (fabric_conclude(endpoint))
+		conclude(endpoint);
+	if (!can_step(endpoint))
 		return false;
 	for (int i = 0; i < TLPS_AT_ONCE; i++)
-		if (!step(endpoint) &&
-		    (dma->status != EP_DMA_BUSY || dma->tag_state == DMA_TAG_ASKED))
+		if (!step(endpoint) && !can_step(endpoint))
 			return false;
 	return true;
 }

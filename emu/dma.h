@@ -43,6 +43,7 @@ enum dma_tag {
  * @tag: ST entry of QEMU's MSI-X table, once @tag_state is DMA_TAG_KNOWN
  * @request: outstanding while DMA_TAG_ASKED
  * @repeat: EP_DMA_REPEAT; survives resets, together with @run and @command
+ * @stalled: the way to the client is taken: to be tried again after the next event
  * @left: runs still to be made since configuration space was last written
  */
 struct dma {
@@ -61,6 +62,7 @@ struct dma {
 	struct qmp_request *request;
 	uint32_t repeat;
 	uint32_t left;
+	bool stalled;
 };
 
 /** dma_reset() - stop what runs, registers as after a reset, but for EP_DMA_REPEAT. */

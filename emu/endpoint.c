@@ -38,6 +38,14 @@ static void define_header(const struct knobs *knobs, struct config_space *config
 				~(uint32_t)(MSIX_BAR_SIZE - 1));
 		config_define32(config, PCI_BASE_ADDRESS_5, 0, UINT32_MAX);
 	}
+	if (knobs->memory_bar) {
+		const size_t at = PCI_BASE_ADDRESS_0 + 4 * (size_t)knobs->memory_bar;
+
+		config_define32(config, at,
+				PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH,
+				~(knobs->memory_size - 1));
+		config_define32(config, at + 4, 0, UINT32_MAX);
+	}
 	config_define16(config, PCI_SUBSYSTEM_VENDOR_ID, knobs->vendor, 0);
 	config_define16(config, PCI_SUBSYSTEM_ID, knobs->device, 0);
 	config_define8(config, PCI_CAPABILITY_LIST, ENDPOINT_PM_AT, 0);
@@ -78,7 +86,7 @@ static void define_express(const struct knobs *knobs, struct config_space *confi
 		capability |= PCI_EXP_DEVCAP_FLR;
 	capability2 = PCI_EXP_DEVCAP2_COMP_TMOUT_DIS | knobs->completer << 12;
 	/* Extended tags travel in an End-End TLP prefix; one is enough. */
-	if (knobs->tph && knobs->width == 16)
+	if ((knobs->tph && knobs->width == 16) || knobs->completer == COMPLETER_EXTENDED)
 		capability2 |= PCI_EXP_DEVCAP2_EE_PREFIX | 1u << 22;
 
 	config_define8(config, at, PCI_CAP_ID_EXP, 0);
@@ -133,8 +141,16 @@ int endpoint_init(struct endpoint *endpoint, const struct knobs *knobs, struct l
 	define_msix(knobs, &endpoint->config);
 	define_express(knobs, &endpoint->config);
 	define_extended(knobs, &endpoint->config);
+	if (knobs->memory_bar) {
+		endpoint->memory = calloc(1, knobs->memory_size);
+		if (!endpoint->memory) {
+			knobs_free(&endpoint->knobs);
+			return -ENOMEM;
+		}
+	}
 	ret = msix_init(&endpoint->msix, knobs);
 	if (ret) {
+		free(endpoint->memory);
 		knobs_free(&endpoint->knobs);
 		return ret;
 	}
@@ -147,6 +163,7 @@ void endpoint_fini(struct endpoint *endpoint)
 	dma_reset(endpoint);
 	iova_map_clear(&endpoint->map);
 	msix_fini(&endpoint->msix);
+	free(endpoint->memory);
 	knobs_free(&endpoint->knobs);
 }
 
@@ -205,6 +222,13 @@ static void state_compare(struct endpoint *endpoint, const struct state *old)
 	}
 }
 
+/* Nothing of what a user left in it is there for the next one. */
+static void memory_reset(struct endpoint *endpoint)
+{
+	if (endpoint->memory)
+		memset(endpoint->memory, 0, endpoint->knobs.memory_size);
+}
+
 void endpoint_reset(struct endpoint *endpoint, enum endpoint_reset how)
 {
 	static const char *const names[] = {
@@ -226,6 +250,8 @@ void endpoint_reset(struct endpoint *endpoint, enum endpoint_reset how)
 		dma_power_on(endpoint);
 	else
 		dma_reset(endpoint);
+	fabric_abandon(endpoint);
+	memory_reset(endpoint);
 	msix_reset(&endpoint->msix);
 	config_reset(&endpoint->config, function_only);
 	if (!function_only)
@@ -245,6 +271,9 @@ void endpoint_disconnect(struct endpoint *endpoint)
 
 	log_write(endpoint->log, line);
 	dma_power_on(endpoint);
+	fabric_forget(endpoint);
+	endpoint->carrier = NULL;
+	memory_reset(endpoint);
 	iova_map_clear(&endpoint->map);
 	for (unsigned int i = 0; i < endpoint->msix.count; i++) {
 		msix_assign(&endpoint->msix, i, -1);
@@ -373,7 +402,14 @@ size_t endpoint_bar_size(const struct endpoint *endpoint, unsigned int bar)
 {
 	if (bar == EP_BAR)
 		return EP_BAR_SIZE;
+	if (endpoint->memory && bar == endpoint->knobs.memory_bar)
+		return endpoint->knobs.memory_size;
 	return bar == endpoint->knobs.msix_bar && endpoint->knobs.vectors ? MSIX_BAR_SIZE : 0;
+}
+
+static bool is_memory(const struct endpoint *endpoint, unsigned int bar)
+{
+	return endpoint->memory && bar == endpoint->knobs.memory_bar;
 }
 
 /* Whether an access is for MSI-X: in a BAR of its own all are. */
@@ -394,7 +430,9 @@ void endpoint_bar_read(struct endpoint *endpoint, unsigned int bar, size_t at, u
 	memset(data, 0xff, length);
 	if (!bars_decoded(endpoint))
 		return;
-	if (is_msix(endpoint, bar, at, length))
+	if (is_memory(endpoint, bar))
+		memcpy(data, endpoint->memory + at, length);
+	else if (is_msix(endpoint, bar, at, length))
 		msix_read(&endpoint->msix, at, data, length);
 	else if (length == 4 && at % 4 == 0)
 		le32_put(data, registers_read(endpoint, at));
@@ -427,10 +465,68 @@ void endpoint_bar_write(struct endpoint *endpoint, unsigned int bar, size_t at, 
 {
 	if (!bars_decoded(endpoint))
 		return;
-	if (is_msix(endpoint, bar, at, length))
+	if (is_memory(endpoint, bar))
+		memcpy(endpoint->memory + at, data, length);
+	else if (is_msix(endpoint, bar, at, length))
 		msix_bar_write(endpoint, at, data, length);
 	else if (length == 4 && at % 4 == 0)
 		registers_write(endpoint, at, le32_get(data));
+}
+
+void endpoint_tlp_sent(struct endpoint *endpoint, const struct tlp *tlp, uint32_t select,
+		       const struct tlp_path *path)
+{
+	tlp_trace_add(&endpoint->trace, tlp, endpoint->knobs.rid);
+	tlp_log(endpoint->log, &endpoint->knobs, select, tlp, path);
+	endpoint->counters.tlps++;
+	endpoint->counters.tlps_hinted += tlp->hint.th;
+}
+
+/* Registers are written one by one, however many a request has. */
+static void receive_write(struct endpoint *endpoint, unsigned int bar, size_t at,
+			  const uint8_t *data, size_t length)
+{
+	while (length) {
+		size_t room = is_memory(endpoint, bar) ? length : 4 - at % 4;
+		size_t now = length < room ? length : room;
+
+		endpoint_bar_write(endpoint, bar, at, data, now);
+		at += now;
+		data += now;
+		length -= now;
+	}
+}
+
+bool endpoint_tlp_received(struct endpoint *endpoint, const struct tlp *tlp, unsigned int bar,
+			   size_t at, const uint8_t *data, uint16_t requester)
+{
+	const size_t status_at = ENDPOINT_EXPRESS_AT + PCI_EXP_DEVSTA;
+	struct tlp_arrival arrival = {
+		.bar = bar,
+		.offset = at,
+		.requester = requester,
+		.verdict = TLP_ACCEPTED,
+	};
+
+	/* What is malformed is so at the link already, before anybody asks which BAR it is for. */
+	if (tlp_is_malformed(&endpoint->knobs, tlp)) {
+		arrival.verdict = TLP_MALFORMED;
+		endpoint->counters.malformed++;
+		config_set16(&endpoint->config, status_at,
+			     config_get16(&endpoint->config, status_at) | PCI_EXP_DEVSTA_FED);
+	} else if (!bars_decoded(endpoint)) {
+		arrival.verdict = TLP_UNSUPPORTED;
+	} else {
+		arrival.use = tlp_hint_use(&endpoint->knobs, tlp);
+	}
+	endpoint->counters.received++;
+	tlp_received_trace(&endpoint->received, tlp, &arrival);
+	tlp_received_log(endpoint->log, &endpoint->knobs, tlp, &arrival);
+	if (arrival.verdict != TLP_ACCEPTED)
+		return false;
+	if (tlp->type == TLP_MEMORY_WRITE)
+		receive_write(endpoint, bar, at, data, tlp->length);
+	return true;
 }
 
 bool endpoint_work(struct endpoint *endpoint)

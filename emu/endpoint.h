@@ -11,6 +11,7 @@
 #include "counters.h"
 #include "dma.h"
 #include "endpoint_regs.h"
+#include "fabric.h"
 #include "knobs.h"
 #include "log.h"
 #include "mapping.h"
@@ -37,8 +38,13 @@ enum endpoint_reset {
  * struct endpoint - a function
  * @counters: survive every reset
  * @trace: survives every reset
+ * @received: requests of other functions; survives every reset
  * @count_select: EP_COUNT_SELECT
  * @map: what the client of the moment lets it reach
+ * @memory: behind knobs.memory_bar, NULL without; a reset clears it
+ * @carrier: way to the client, NULL without one that has negotiated
+ * @fabric: where other functions are, NULL if alone
+ * @flight: what the client carries out for it
  * @qmp: monitor of QEMU, which keeps the MSI-X table; NULL: the client writes the table to us
  * @msix_address: what was last programmed into the BAR with the MSI-X table. It survives function
  *	level reset, unlike the BAR: QEMU answers reads of BARs by itself, so a guest finds nothing
@@ -54,6 +60,12 @@ struct endpoint {
 	struct iova_map map;
 	struct counters counters;
 	struct tlp_trace trace;
+	struct tlp_trace received;
+	uint8_t *memory;
+	struct carrier *carrier;
+	struct fabric *fabric;
+	struct endpoint *fabric_next;
+	struct flight flight;
 	uint32_t count_select;
 	uint64_t msix_address;
 };
@@ -96,6 +108,27 @@ void endpoint_bar_read(struct endpoint *endpoint, unsigned int bar, size_t at, u
 /** endpoint_bar_write() - as a memory request to @bar writes. */
 void endpoint_bar_write(struct endpoint *endpoint, unsigned int bar, size_t at, const uint8_t *data,
 			size_t length);
+
+/**
+ * endpoint_tlp_sent() - log, record and count a request of this function
+ * @select: EP_DMA_HINT that it was made with
+ * @path: NULL for one that went straight to the client's memory
+ */
+void endpoint_tlp_sent(struct endpoint *endpoint, const struct tlp *tlp, uint32_t select,
+		       const struct tlp_path *path);
+
+/**
+ * endpoint_tlp_received() - take a request of another function
+ * @tlp: the request as it was sent
+ * @bar: where it has arrived; the range must be inside it
+ * @at: offset there
+ * @data: what it writes; unused for a read, which has had its data
+ * @requester: requester id
+ *
+ * Return: whether it was accepted; otherwise nothing was written.
+ */
+bool endpoint_tlp_received(struct endpoint *endpoint, const struct tlp *tlp, unsigned int bar,
+			   size_t at, const uint8_t *data, uint16_t requester);
 
 /** endpoint_work() - go on with DMA. Return: whether there is more to do right now. */
 bool endpoint_work(struct endpoint *endpoint);

@@ -54,6 +54,7 @@
 #define  EP_FAULT_COMMAND	4u		/* unknown command, or length out of range */
 #define  EP_FAULT_TAG		5u		/* the MSI-X table could not be read */
 #define  EP_FAULT_POWER		6u		/* not in D0 */
+#define  EP_FAULT_COMPLETION	7u		/* no completion: the peer took the read for malformed */
 #define EP_DMA_SUM		0x12c		/* READ, COPY: sum of the bytes read, read only */
 #define EP_DMA_REPEAT		0x130		/* runs of the last command per config write */
 
@@ -68,9 +69,17 @@
 #define EP_COUNT_FAULTS		0x218		/* DMA faults */
 #define EP_COUNT_RESETS		0x21c		/* function resets, by any way */
 #define EP_COUNT_CLEAR		0x220		/* write anything: all counts become 0 */
+#define EP_COUNT_RECEIVED	0x224		/* requests of other functions, good or bad */
+#define EP_COUNT_MALFORMED	0x228		/* those that were malformed */
 
-/* the bus analyzer: the last EP_TRACE_SLOTS TLPs that this function sent; survives resets */
+/*
+ * The bus analyzer: the last EP_TRACE_SLOTS TLPs that this function sent, and the last that it
+ * received from other functions; survives resets. Of a received one the address is the offset in
+ * the BAR.
+ */
 #define EP_TRACE_HEAD		0x300		/* TLPs so far; i is in slot i % EP_TRACE_SLOTS */
+#define EP_RECEIVED_HEAD	0x304		/* likewise, of those received */
+#define EP_RECEIVED		0x2000
 #define EP_TRACE		0x4000
 #define EP_TRACE_SLOTS		256u
 #define EP_TRACE_STRIDE		32u
@@ -90,5 +99,17 @@
 #define EP_TLP_ADDR_LO		0x10
 #define EP_TLP_ADDR_HI		0x14
 #define EP_TLP_RID		0x18		/* requester id */
+#define EP_TLP_ARRIVAL		0x1c		/* received ones: where, and what became of it */
+#define  EP_TLP_BAR_MASK	0x0000000fu
+#define  EP_TLP_VERDICT_SHIFT	8
+#define  EP_TLP_VERDICT_MASK	0x00000f00u
+#define   EP_TLP_ACCEPTED	0u
+#define   EP_TLP_MALFORMED	1u		/* extended tag, and the function knows none */
+#define   EP_TLP_UNSUPPORTED	2u		/* BARs do not answer */
+#define  EP_TLP_HINT_USE_SHIFT	12
+#define  EP_TLP_HINT_USE_MASK	0x0000f000u
+#define   EP_TLP_HINT_NONE	0u
+#define   EP_TLP_HINT_IGNORED	1u
+#define   EP_TLP_HINT_TAKEN	2u
 
 #endif /* EMU_ENDPOINT_REGS_H */

@@ -84,10 +84,11 @@ static const struct choice tables[] = { { "cap", ST_TABLE_CAPABILITY },
 					{ "none", ST_TABLE_NONE },
 					{ NULL, 0 } };
 static const struct choice widths[] = { { "8", 8 }, { "16", 16 }, { NULL, 0 } };
-/* TPH Completer Supported in Device Capabilities 2 (PCIe 6.2, 7.5.3.15) */
-static const struct choice completers[] = {
-	{ "none", 0 }, { "8", 1 }, { "16", 3 }, { "reserved", 2 }, { NULL, 0 }
-};
+static const struct choice completers[] = { { "none", COMPLETER_NONE },
+					    { "8", COMPLETER_TPH },
+					    { "16", COMPLETER_EXTENDED },
+					    { "reserved", COMPLETER_RESERVED },
+					    { NULL, 0 } };
 static const struct choice modes[] = { { "nost", 1u << ST_MODE_NO_ST },
 				       { "iv", 1u << ST_MODE_INTERRUPT_VECTOR },
 				       { "ds", 1u << ST_MODE_DEVICE_SPECIFIC },
@@ -221,6 +222,39 @@ static int key_msix_at(struct parser *parser, const char *key, const char *value
 	return 0;
 }
 
+static const struct choice memory_bars[] = { { "2", 2 }, { "4", 4 }, { NULL, 0 } };
+
+static int key_memory_bar(struct parser *parser, const char *key, const char *value)
+{
+	return parse_choice(parser, key, value, memory_bars, &parser->knobs->memory_bar);
+}
+
+/* A number, or one of KiB or MiB with K or M behind it. */
+static int key_memory_size(struct parser *parser, const char *key, const char *value)
+{
+	size_t length = strlen(value);
+	char last = length ? value[length - 1] : '\0';
+	unsigned int shift = last == 'K' ? 10 : last == 'M' ? 20 : 0;
+	char *digits = strndup(value, shift ? length - 1 : length);
+	unsigned long size = 0;
+	bool valid;
+
+	if (!digits)
+		abort();
+	valid = number_read(digits, KNOBS_MEMORY_MAX >> shift, &size);
+	free(digits);
+	size <<= shift;
+	if (!valid || size < KNOBS_MEMORY_MIN || size & (size - 1))
+		return refuse(parser, key, value, "not a power of two from 4K to 16M");
+	parser->knobs->memory_size = (uint32_t)size;
+	return 0;
+}
+
+static int key_p2p(struct parser *parser, const char *key, const char *value)
+{
+	return parse_switch(parser, key, value, &parser->knobs->p2p);
+}
+
 static int key_modes(struct parser *parser, const char *key, const char *value)
 {
 	char *list = strdup(value), *rest = list, *word;
@@ -303,6 +337,8 @@ static const struct {
 	{ "vendor", key_vendor },   { "device", key_device },
 	{ "class", key_class },	    { "nsr", key_nsr },
 	{ "msix-bar", key_msix_bar }, { "msix-offset", key_msix_at },
+	{ "memory-bar", key_memory_bar }, { "memory-size", key_memory_size },
+	{ "p2p", key_p2p },
 };
 /* clang-format on */
 
@@ -396,6 +432,16 @@ static int check_whole(struct parser *parser)
 		return refuse(parser, "msix-offset", number,
 			      "a table of %u entries there ends at 0x%zx, beyond the PBA at 0x%x",
 			      knobs->vectors, end, MSIX_PBA_AT);
+
+	snprintf(number, sizeof(number), "0x%x", knobs->memory_size);
+	if (knobs->memory_size && !knobs->memory_bar)
+		return refuse(parser, "memory-size", number,
+			      "there is no memory without memory-bar=2 or 4");
+	if (knobs->memory_bar == MSIX_BAR && knobs->vectors && knobs->msix_bar == MSIX_BAR)
+		return refuse(parser, "memory-bar", "4",
+			      "the MSI-X table is there; use 2, or msix-bar=0 or vectors=0");
+	if (knobs->memory_bar && !knobs->memory_size)
+		knobs->memory_size = KNOBS_MEMORY_DEFAULT;
 
 	end = (size_t)knobs->tph_at + tph_size(knobs);
 	snprintf(number, sizeof(number), "0x%x", knobs->tph_at);

@@ -23,6 +23,18 @@ enum st_mode {
 	ST_MODE_DEVICE_SPECIFIC = 2,
 };
 
+/* TPH Completer Supported field of Device Capabilities 2 (PCIe 6.2, 7.5.3.15) */
+enum completer {
+	COMPLETER_NONE = 0,
+	COMPLETER_TPH = 1,
+	COMPLETER_RESERVED = 2,
+	COMPLETER_EXTENDED = 3,
+};
+
+#define KNOBS_MEMORY_MIN     0x1000u
+#define KNOBS_MEMORY_MAX     0x1000000u
+#define KNOBS_MEMORY_DEFAULT 0x10000u
+
 /**
  * struct knobs - one function
  * @socket: path to listen on
@@ -38,6 +50,9 @@ enum st_mode {
  * @vectors: MSI-X vectors, 0 without MSI-X
  * @msix_bar: BAR of the MSI-X table and PBA, 0 (that of the registers) or 4
  * @msix_at: offset of the table there
+ * @memory_bar: BAR of its memory, 2 or 4; 0 without
+ * @memory_size: bytes of it, a power of two
+ * @p2p: whether requests to what the client did not map go by the client
  * @flr: whether it can be reset by FLR
  * @no_soft_reset: whether it keeps its state on the way from D3hot to D0
  */
@@ -55,6 +70,9 @@ struct knobs {
 	unsigned int vectors;
 	unsigned int msix_bar;
 	uint32_t msix_at;
+	unsigned int memory_bar;
+	uint32_t memory_size;
+	bool p2p;
 	bool flr;
 	bool no_soft_reset;
 	uint16_t vendor;

@@ -27,6 +27,7 @@ struct function {
 };
 
 struct emulator {
+	struct fabric fabric;
 	struct loop loop;
 	struct log log;
 	struct qmp *qmp;
@@ -88,6 +89,7 @@ static int function_start(struct emulator *emulator, struct knobs *knobs)
 		endpoint_fini(&function->endpoint);
 		return ret;
 	}
+	fabric_join(&emulator->fabric, &function->endpoint);
 	function->work = (struct work){ .run = function_work, .owner = function };
 	loop_add_work(&emulator->loop, &function->work);
 	emulator->count++;

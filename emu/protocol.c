@@ -142,6 +142,20 @@ void vfu_reply(struct vfu_channel *channel, int error, size_t size)
 	channel->out_done = 0;
 }
 
+void vfu_command(struct vfu_channel *channel, uint16_t id, enum vfu_command command, size_t size)
+{
+	struct vfu_header header = {
+		.id = id,
+		.command = (uint16_t)command,
+		.size = (uint32_t)(sizeof(header) + size),
+		.flags = VFU_TYPE_COMMAND,
+	};
+
+	memcpy(channel->out, &header, sizeof(header));
+	channel->out_size = header.size;
+	channel->out_done = 0;
+}
+
 int vfu_flush(struct vfu_channel *channel)
 {
 	while (channel->out_done < channel->out_size) {
@@ -172,7 +186,8 @@ static const struct offer offers[] = {
 	{ "pgsizes", MAPPING_PAGE },
 };
 
-static int capabilities_answer(struct json_object *theirs, struct json_object *ours)
+static int capabilities_answer(struct json_object *theirs, struct json_object *ours,
+			       size_t *transfer_max)
 {
 	struct json_object *value;
 
@@ -184,6 +199,8 @@ static int capabilities_answer(struct json_object *theirs, struct json_object *o
 		json_object_object_add(ours, offers[i].name,
 				       json_object_new_int64(offers[i].value));
 	}
+	if (json_object_object_get_ex(theirs, "max_data_xfer_size", &value))
+		*transfer_max = (size_t)json_object_get_int64(value);
 	if (json_object_object_get_ex(theirs, "pgsizes", &value) &&
 	    !(json_object_get_int64(value) & MAPPING_PAGE))
 		return EINVAL;
@@ -195,7 +212,8 @@ static int capabilities_answer(struct json_object *theirs, struct json_object *o
 	return 0;
 }
 
-static int json_answer(const char *text, size_t size, struct json_object *answer)
+static int json_answer(const char *text, size_t size, struct json_object *answer,
+		       size_t *transfer_max)
 {
 	struct json_tokener *tokener = json_tokener_new_ex(JSON_DEPTH_MAX);
 	struct json_object *theirs, *capabilities, *ours;
@@ -213,7 +231,7 @@ static int json_answer(const char *text, size_t size, struct json_object *answer
 			ours = json_object_new_object();
 			json_object_object_add(answer, "capabilities", ours);
 			ret = json_object_is_type(capabilities, json_type_object)
-				      ? capabilities_answer(capabilities, ours)
+				      ? capabilities_answer(capabilities, ours, transfer_max)
 				      : EINVAL;
 		}
 	}
@@ -222,7 +240,8 @@ static int json_answer(const char *text, size_t size, struct json_object *answer
 	return ret;
 }
 
-int vfu_negotiate(const void *request, size_t size, void *reply, size_t *reply_size)
+int vfu_negotiate(const void *request, size_t size, void *reply, size_t *reply_size,
+		  size_t *transfer_max)
 {
 	struct json_object *answer;
 	struct vfu_version version;
@@ -231,6 +250,7 @@ int vfu_negotiate(const void *request, size_t size, void *reply, size_t *reply_s
 
 	if (size < sizeof(version))
 		return EINVAL;
+	*transfer_max = VFU_TRANSFER_DEFAULT;
 	memcpy(&version, request, sizeof(version));
 	size -= sizeof(version);
 	if (version.major != VFU_MAJOR)
@@ -246,7 +266,7 @@ int vfu_negotiate(const void *request, size_t size, void *reply, size_t *reply_s
 		return 0;
 
 	answer = json_object_new_object();
-	ret = json_answer(text, size - 1, answer);
+	ret = json_answer(text, size - 1, answer, transfer_max);
 	if (!ret) {
 		const char *out = json_object_to_json_string_ext(answer, JSON_C_TO_STRING_PLAIN);
 

@@ -76,6 +76,13 @@ struct vfu_region_access {
 	/* then the data */
 };
 
+/* Both ways of VFU_DMA_READ and VFU_DMA_WRITE */
+struct vfu_dma_access {
+	uint64_t address;
+	uint64_t count;
+	/* then the data */
+};
+
 struct vfu_region_write_one {
 	uint64_t offset;
 	uint32_t region;
@@ -93,6 +100,7 @@ struct vfu_region_io_fds {
 #define VFU_TRANSFER_MAX 0x10000u /* data of one message: the largest region whole */
 #define VFU_PAYLOAD_MAX	 (sizeof(struct vfu_region_access) + VFU_TRANSFER_MAX)
 #define VFU_FDS_MAX	 16u
+#define VFU_TRANSFER_DEFAULT 0x100000u /* of a client that names no max_data_xfer_size */
 
 /**
  * struct vfu_channel - one end of a connection
@@ -102,7 +110,7 @@ struct vfu_region_io_fds {
  * @have: bytes of header and payload so far
  * @fds: descriptors that came with it; whoever keeps one puts -1 in its place
  * @fd_count: how many there are
- * @out: reply on its way
+ * @out: message on its way
  * @out_size: bytes of it
  * @out_done: bytes of it that are sent
  */
@@ -149,7 +157,13 @@ void *vfu_reply_payload(struct vfu_channel *channel);
  */
 void vfu_reply(struct vfu_channel *channel, int error, size_t size);
 
-/** vfu_flush() - send more of the reply. Return: 1: all is sent; 0: socket full; else -errno. */
+/**
+ * vfu_command() - begin to send a command of our own, when nothing else is on its way
+ * @size: bytes at vfu_reply_payload()
+ */
+void vfu_command(struct vfu_channel *channel, uint16_t id, enum vfu_command command, size_t size);
+
+/** vfu_flush() - send more of the message. Return: 1: all is sent; 0: socket full; else -errno. */
 int vfu_flush(struct vfu_channel *channel);
 
 /**
@@ -158,11 +172,13 @@ int vfu_flush(struct vfu_channel *channel);
  * @size: bytes of it
  * @reply: receives the payload to answer with
  * @reply_size: receives its size
+ * @transfer_max: receives how much data a message to the client may have
  *
  * The answer names no capability that the client did not name.
  *
  * Return: 0, or a positive errno to answer with.
  */
-int vfu_negotiate(const void *request, size_t size, void *reply, size_t *reply_size);
+int vfu_negotiate(const void *request, size_t size, void *reply, size_t *reply_size,
+		  size_t *transfer_max);
 
 #endif /* EMU_PROTOCOL_H */

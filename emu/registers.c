@@ -27,6 +27,8 @@ uint32_t registers_read(const struct endpoint *endpoint, size_t at)
 	const struct knobs *knobs = &endpoint->knobs;
 	const struct dma *dma = &endpoint->dma;
 
+	if (at >= EP_RECEIVED && at < EP_RECEIVED + EP_TRACE_SLOTS * EP_TRACE_STRIDE)
+		return trace_read(&endpoint->received, at - EP_RECEIVED);
 	if (at >= EP_TRACE && at < EP_TRACE + EP_TRACE_SLOTS * EP_TRACE_STRIDE)
 		return trace_read(&endpoint->trace, at - EP_TRACE);
 
@@ -79,8 +81,14 @@ uint32_t registers_read(const struct endpoint *endpoint, size_t at)
 		return counters->faults;
 	case EP_COUNT_RESETS:
 		return counters->resets;
+	case EP_COUNT_RECEIVED:
+		return counters->received;
+	case EP_COUNT_MALFORMED:
+		return counters->malformed;
 	case EP_TRACE_HEAD:
 		return endpoint->trace.head;
+	case EP_RECEIVED_HEAD:
+		return endpoint->received.head;
 	default:
 		return 0;
 	}

@@ -2,6 +2,7 @@
 #include "session.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,11 @@
  * struct session - a client
  * @negotiated: versions are agreed on; nothing else is answered before
  * @closing: close once the reply is out
+ * @carrier: for commands of our own
+ * @transfer_max: how much data such a command may have
+ * @asked: one is not answered yet
+ * @asked_id: its id
+ * @asked_tlp: the request that it stands for
  */
 struct session {
 	struct loop *loop;
@@ -28,6 +34,11 @@ struct session {
 	struct watch watch;
 	bool negotiated;
 	bool closing;
+	struct carrier carrier;
+	size_t transfer_max;
+	bool asked;
+	uint16_t asked_id;
+	struct tlp asked_tlp;
 	session_ended *ended;
 	void *owner;
 };
@@ -48,8 +59,10 @@ static int handle_version(struct session *session, size_t *reply_size)
 	if (session->negotiated)
 		return EINVAL;
 	error = vfu_negotiate(channel->payload, vfu_payload_size(channel),
-			      vfu_reply_payload(channel), reply_size);
+			      vfu_reply_payload(channel), reply_size, &session->transfer_max);
 	session->negotiated = !error;
+	if (session->negotiated)
+		session->endpoint->carrier = &session->carrier;
 	session->closing = error;
 	return error;
 }
@@ -296,11 +309,13 @@ static bool access_valid(const struct session *session, const struct vfu_region_
 static void region_write(struct session *session, const struct vfu_region_access *access,
 			 const uint8_t *data)
 {
-	if (access->region == VFIO_PCI_CONFIG_REGION_INDEX)
+	if (access->region == VFIO_PCI_CONFIG_REGION_INDEX) {
+		fabric_settle(session->endpoint);
 		endpoint_config_write(session->endpoint, access->offset, data, access->count);
-	else
-		endpoint_bar_write(session->endpoint, access->region, access->offset, data,
-				   access->count);
+	} else {
+		fabric_write(session->endpoint, access->region, access->offset, data,
+			     access->count);
+	}
 }
 
 static int handle_region_read(struct session *session, size_t *reply_size)
@@ -313,12 +328,14 @@ static int handle_region_read(struct session *session, size_t *reply_size)
 	if (!access_valid(session, &access))
 		return EINVAL;
 	memcpy(reply, &access, sizeof(access));
-	if (access.region == VFIO_PCI_CONFIG_REGION_INDEX)
+	if (access.region == VFIO_PCI_CONFIG_REGION_INDEX) {
 		endpoint_config_read(session->endpoint, access.offset, reply + sizeof(access),
 				     access.count);
-	else
+	} else {
 		endpoint_bar_read(session->endpoint, access.region, access.offset,
 				  reply + sizeof(access), access.count);
+		fabric_read(session->endpoint, access.region, access.offset, access.count);
+	}
 	*reply_size = sizeof(access) + access.count;
 	return 0;
 }
@@ -432,6 +449,9 @@ static int dispatch(struct session *session, size_t *reply_size)
 		return ENOTSUP;
 	if (size < handler->min || size > handler->max || channel->fd_count > handler->fds)
 		return EINVAL;
+	if (channel->header.command != VFU_REGION_WRITE &&
+	    channel->header.command != VFU_REGION_WRITE_MULTI)
+		fabric_settle(session->endpoint);
 	return handler->run(session, reply_size);
 }
 
@@ -440,7 +460,7 @@ static void end(struct session *session)
 	session->ended(session->owner);
 }
 
-static void send_reply(struct session *session)
+static void send_out(struct session *session)
 {
 	int ret = vfu_flush(&session->channel);
 
@@ -448,8 +468,78 @@ static void send_reply(struct session *session)
 		end(session);
 		return;
 	}
-	/* No request is read before this reply is out: what a client can queue is bounded. */
+	/* Nothing is read before this message is out: what a client can queue is bounded. */
 	loop_change(session->loop, &session->watch, ret ? EPOLLIN : EPOLLOUT);
+}
+
+static struct session *session_of(struct carrier *carrier)
+{
+	return (struct session *)((char *)carrier - offsetof(struct session, carrier));
+}
+
+/* What cannot be sent at once goes with the events; a client that has left is noticed there. */
+static int carrier_send(struct carrier *carrier, const struct tlp *tlp, const void *data)
+{
+	const struct vfu_dma_access access = { .address = tlp->address, .count = tlp->length };
+	struct session *session = session_of(carrier);
+	struct vfu_channel *channel = &session->channel;
+	const bool write = tlp->type == TLP_MEMORY_WRITE;
+	uint8_t *payload = vfu_reply_payload(channel);
+
+	if (session->asked || channel->out_size)
+		return -EAGAIN;
+	if (tlp->length > session->transfer_max)
+		return -EMSGSIZE;
+	memcpy(payload, &access, sizeof(access));
+	if (write)
+		memcpy(payload + sizeof(access), data, tlp->length);
+	session->asked = true;
+	session->asked_id++;
+	session->asked_tlp = *tlp;
+	vfu_command(channel, session->asked_id, write ? VFU_DMA_WRITE : VFU_DMA_READ,
+		    sizeof(access) + (write ? tlp->length : 0));
+	loop_change(session->loop, &session->watch, EPOLLOUT);
+	return 0;
+}
+
+static bool carrier_unread(struct carrier *carrier)
+{
+	struct session *session = session_of(carrier);
+	struct pollfd one = { .fd = session->watch.fd, .events = POLLIN };
+
+	return session->channel.have || poll(&one, 1, 0) == 1;
+}
+
+/* Takes the answer to our command; false if it is none. */
+static bool answer(struct session *session)
+{
+	struct vfu_channel *channel = &session->channel;
+	const struct vfu_header *header = &channel->header;
+	const struct tlp *tlp = &session->asked_tlp;
+	const bool write = tlp->type == TLP_MEMORY_WRITE;
+	const size_t size = vfu_payload_size(channel);
+	struct vfu_dma_access access;
+	int error = 0;
+
+	if (!session->asked || header->id != session->asked_id ||
+	    header->command != (write ? VFU_DMA_WRITE : VFU_DMA_READ) || channel->fd_count)
+		return false;
+	if (header->flags & VFU_ERROR) {
+		if (size)
+			return false;
+		error = header->error && header->error <= INT_MAX ? (int)header->error : EIO;
+	} else if (!write || size) {
+		/* QEMU answers a write with the header alone, others repeat address and count. */
+		if (size != sizeof(access) + (write ? 0 : tlp->length))
+			return false;
+		memcpy(&access, channel->payload, sizeof(access));
+		if (access.address != tlp->address || access.count != tlp->length)
+			return false;
+	}
+	session->asked = false;
+	fabric_answered(session->endpoint, error,
+			write || error ? NULL : channel->payload + sizeof(access));
+	return true;
 }
 
 static void session_ready(struct watch *watch, uint32_t events)
@@ -463,20 +553,27 @@ static void session_ready(struct watch *watch, uint32_t events)
 		if (events & (EPOLLERR | EPOLLHUP) && !(events & EPOLLOUT))
 			end(session);
 		else
-			send_reply(session);
+			send_out(session);
 		return;
 	}
 
 	ret = vfu_receive(channel);
 	if (!ret)
 		return;
-	if (ret == -EMSGSIZE) {
+	if (ret == -EMSGSIZE &&
+	    (channel->header.flags & VFU_TYPE_MASK) == VFU_TYPE_COMMAND) {
 		/* Where the next message would begin is not known. */
 		session->closing = true;
 		error = EMSGSIZE;
-	} else if (ret < 0 || (channel->header.flags & VFU_TYPE_MASK) != VFU_TYPE_COMMAND) {
-		/* We send no commands, so a reply answers nothing, and must not be answered. */
+	} else if (ret < 0) {
 		end(session);
+		return;
+	} else if ((channel->header.flags & VFU_TYPE_MASK) != VFU_TYPE_COMMAND) {
+		/* It must not be answered; and one that answers nothing is the end of trust. */
+		if ((channel->header.flags & VFU_TYPE_MASK) != VFU_TYPE_REPLY || !answer(session))
+			end(session);
+		else
+			vfu_next(channel);
 		return;
 	} else {
 		error = dispatch(session, &reply_size);
@@ -485,7 +582,7 @@ static void session_ready(struct watch *watch, uint32_t events)
 	if (!(channel->header.flags & VFU_NO_REPLY))
 		vfu_reply(channel, error, reply_size);
 	vfu_next(channel);
-	send_reply(session);
+	send_out(session);
 }
 
 struct session *session_open(struct loop *loop, struct endpoint *endpoint, int fd,
@@ -501,6 +598,7 @@ struct session *session_open(struct loop *loop, struct endpoint *endpoint, int f
 		.loop = loop,
 		.endpoint = endpoint,
 		.watch = { .fd = fd, .ready = session_ready, .owner = session },
+		.carrier = { .send = carrier_send, .unread = carrier_unread },
 		.ended = ended,
 		.owner = owner,
 	};

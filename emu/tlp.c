@@ -103,24 +103,95 @@ bool tlp_hint_has_entry(uint32_t hint)
 	return hint_source(hint) == EP_HINT_ENTRY;
 }
 
-void tlp_log(struct log *log, const struct knobs *knobs, uint32_t hint, const struct tlp *tlp)
+static void log_hint(struct json_object *line, const struct tlp_hint *hint)
+{
+	log_number(line, "th", hint->th);
+	if (!hint->th)
+		return;
+	log_number(line, "ph", hint->ph);
+	log_hex(line, "st", hint->st, hint->width / 4);
+	log_number(line, "width", hint->width);
+}
+
+static void log_requester(struct json_object *line, uint16_t rid)
+{
+	char requester[16];
+
+	snprintf(requester, sizeof(requester), "%02x:%02x.%x", (unsigned int)(rid >> 8),
+		 (unsigned int)(rid >> 3 & 0x1f), (unsigned int)(rid & 7));
+	log_string(line, "requester", requester);
+}
+
+void tlp_log(struct log *log, const struct knobs *knobs, uint32_t hint, const struct tlp *tlp,
+	     const struct tlp_path *path)
 {
 	struct json_object *line = log_event(log, "tlp", knobs->name);
-	char requester[16];
 
 	log_string(line, "type", tlp_type_name(tlp->type));
 	log_hex(line, "address", tlp->address, 1);
 	log_number(line, "length", tlp->length);
-	log_number(line, "th", tlp->hint.th);
-	if (tlp->hint.th) {
-		log_number(line, "ph", tlp->hint.ph);
-		log_hex(line, "st", tlp->hint.st, tlp->hint.width / 4);
-		log_number(line, "width", tlp->hint.width);
-		if (tlp_hint_has_entry(hint))
-			log_number(line, "entry", hint & EP_HINT_SELECT_MASK);
-	}
-	snprintf(requester, sizeof(requester), "%02x:%02x.%x", (unsigned int)(knobs->rid >> 8),
-		 (unsigned int)(knobs->rid >> 3 & 0x1f), (unsigned int)(knobs->rid & 7));
-	log_string(line, "requester", requester);
+	log_hint(line, &tlp->hint);
+	if (tlp->hint.th && tlp_hint_has_entry(hint))
+		log_number(line, "entry", hint & EP_HINT_SELECT_MASK);
+	log_requester(line, knobs->rid);
+	if (path)
+		log_string(line, "path", "client");
+	if (path && path->peer)
+		log_string(line, "peer", path->peer);
 	log_write(log, line);
+}
+
+bool tlp_is_malformed(const struct knobs *completer, const struct tlp *tlp)
+{
+	/* An extended tag travels in a prefix, also if its upper byte is 0. */
+	return tlp->hint.th && tlp->hint.width == 16 &&
+	       completer->completer != COMPLETER_EXTENDED;
+}
+
+enum tlp_hint_use tlp_hint_use(const struct knobs *completer, const struct tlp *tlp)
+{
+	if (!tlp->hint.th)
+		return TLP_HINT_NONE;
+	if (completer->completer == COMPLETER_EXTENDED ||
+	    (completer->completer == COMPLETER_TPH && tlp->hint.width == 8))
+		return TLP_HINT_TAKEN;
+	return TLP_HINT_IGNORED;
+}
+
+void tlp_received_log(struct log *log, const struct knobs *completer, const struct tlp *tlp,
+		      const struct tlp_arrival *arrival)
+{
+	static const char *const verdicts[] = {
+		[TLP_ACCEPTED] = "accepted",
+		[TLP_MALFORMED] = "malformed",
+		[TLP_UNSUPPORTED] = "unsupported-request",
+	};
+	static const char *const uses[] = {
+		[TLP_HINT_NONE] = "none",
+		[TLP_HINT_IGNORED] = "ignored",
+		[TLP_HINT_TAKEN] = "taken",
+	};
+	struct json_object *line = log_event(log, "received", completer->name);
+
+	log_string(line, "type", tlp_type_name(tlp->type));
+	log_number(line, "bar", arrival->bar);
+	log_hex(line, "offset", arrival->offset, 1);
+	log_number(line, "length", tlp->length);
+	log_hint(line, &tlp->hint);
+	log_requester(line, arrival->requester);
+	log_string(line, "verdict", verdicts[arrival->verdict]);
+	log_string(line, "hint", uses[arrival->use]);
+	log_write(log, line);
+}
+
+void tlp_received_trace(struct tlp_trace *trace, const struct tlp *tlp,
+			const struct tlp_arrival *arrival)
+{
+	uint32_t *slot = trace->slots[trace->head % EP_TRACE_SLOTS];
+	struct tlp at_bar = *tlp;
+
+	at_bar.address = arrival->offset;
+	tlp_trace_add(trace, &at_bar, arrival->requester);
+	slot[EP_TLP_ARRIVAL / 4] = arrival->bar | (uint32_t)arrival->verdict << EP_TLP_VERDICT_SHIFT |
+				   (uint32_t)arrival->use << EP_TLP_HINT_USE_SHIFT;
 }

@@ -91,8 +91,60 @@ void tlp_trace_add(struct tlp_trace *trace, const struct tlp *tlp, uint16_t rid)
 /** tlp_hint_has_entry() - whether EP_DMA_HINT names an ST entry. */
 bool tlp_hint_has_entry(uint32_t hint);
 
-/** tlp_log() - write its line; @hint: EP_DMA_HINT register. */
-void tlp_log(struct log *log, const struct knobs *knobs, uint32_t hint, const struct tlp *tlp);
+/** struct tlp_path - of a request that the client carried out; @peer: whose BAR it hit, or NULL */
+struct tlp_path {
+	const char *peer;
+};
+
+/**
+ * tlp_log() - write the line of a request that was sent
+ * @hint: EP_DMA_HINT register
+ * @path: NULL for one that went straight to the client's memory
+ */
+void tlp_log(struct log *log, const struct knobs *knobs, uint32_t hint, const struct tlp *tlp,
+	     const struct tlp_path *path);
+
+/** enum tlp_verdict - what a completer makes of a request */
+enum tlp_verdict {
+	TLP_ACCEPTED = EP_TLP_ACCEPTED,
+	TLP_MALFORMED = EP_TLP_MALFORMED,     /* its prefix is none that the function knows */
+	TLP_UNSUPPORTED = EP_TLP_UNSUPPORTED, /* BARs do not answer */
+};
+
+/** enum tlp_hint_use - and of its hint */
+enum tlp_hint_use {
+	TLP_HINT_NONE = EP_TLP_HINT_NONE,
+	TLP_HINT_IGNORED = EP_TLP_HINT_IGNORED,
+	TLP_HINT_TAKEN = EP_TLP_HINT_TAKEN,
+};
+
+/**
+ * struct tlp_arrival - a request at its completer
+ * @bar: which BAR was hit
+ * @offset: where in it
+ * @requester: requester id
+ */
+struct tlp_arrival {
+	unsigned int bar;
+	uint64_t offset;
+	uint16_t requester;
+	enum tlp_verdict verdict;
+	enum tlp_hint_use use;
+};
+
+/** tlp_is_malformed() - whether a function with these knobs must take the request for malformed. */
+bool tlp_is_malformed(const struct knobs *completer, const struct tlp *tlp);
+
+/** tlp_hint_use() - what a function with these knobs does with the hint of a request. */
+enum tlp_hint_use tlp_hint_use(const struct knobs *completer, const struct tlp *tlp);
+
+/** tlp_received_log() - write the line of a request that has arrived. */
+void tlp_received_log(struct log *log, const struct knobs *completer, const struct tlp *tlp,
+		      const struct tlp_arrival *arrival);
+
+/** tlp_received_trace() - record it. */
+void tlp_received_trace(struct tlp_trace *trace, const struct tlp *tlp,
+			const struct tlp_arrival *arrival);
 
 /** tlp_type_name() - as the specification abbreviates it. */
 const char *tlp_type_name(enum tlp_type type);
