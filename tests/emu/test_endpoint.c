@@ -237,6 +237,8 @@ static void every_access_to_configuration_space(void **state)
 		{ 0x110, 0x000000ff },
 		{ 0, 0 },
 	};
+	static const struct rule memory_at_2[] = { { 0x18, 0xfffff000 }, { 0x1c, 0xffffffff }, { 0, 0 } };
+	static const struct rule memory_at_4[] = { { 0x20, 0xff000000 }, { 0x24, 0xffffffff }, { 0, 0 } };
 	static const struct rule no_msix[] = { { 0xff8, 0x00000300 }, { 0, 0 } };
 	static const struct rule no_tph[] = {
 		{ 0x20, 0xffff0000 },
@@ -253,6 +255,8 @@ static void every_access_to_configuration_space(void **state)
 	access_matrix(f, "flr=off,width=8,tph-at=0x100,entries=3", narrow);
 	access_matrix(f, "flr=off,vectors=0,st-table=none,modes=nost,tph-at=0xff0", no_msix);
 	access_matrix(f, "flr=off,tph=off", no_tph);
+	access_matrix(f, "flr=off,tph=off,vectors=0,memory-bar=2,memory-size=4K", memory_at_2);
+	access_matrix(f, "flr=off,tph=off,vectors=0,memory-bar=4,memory-size=16M", memory_at_4);
 }
 
 static void capabilities_say_what_was_asked_for(void **state)
@@ -316,6 +320,25 @@ static void standard_capabilities_are_chained(void **state)
 		assert_int_equal(config_in(f, 0x60, 4), 0x00020010);
 		assert_int_equal(config_in(f, 0x64, 4) >> 28, i % 2);
 		assert_int_equal(config_in(f, 0x84, 4) >> 12 & 3, i);
+	}
+}
+
+/* Who completes extended tags, or sends them, has to understand the prefix that they come in. */
+static void extended_tags_need_prefixes(void **state)
+{
+	static const struct {
+		const char *keys;
+		bool prefixes;
+	} variants[] = {
+		{ "tph=off,completer=8", false },   { "width=8,completer=8", false },
+		{ "width=8,completer=16", true },   { "tph=off,completer=16", true },
+		{ "width=16,completer=none", true },
+	};
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++) {
+		remake(f, variants[i].keys);
+		assert_int_equal(config_in(f, 0x84, 4) >> 21 & 1, variants[i].prefixes);
 	}
 }
 
@@ -1129,6 +1152,7 @@ int main(void)
 		TEST(every_access_to_configuration_space),
 		TEST(capabilities_say_what_was_asked_for),
 		TEST(standard_capabilities_are_chained),
+		TEST(extended_tags_need_prefixes),
 		TEST(bars_tell_their_size),
 		TEST(error_bits_clear_by_writing_one),
 		TEST(registers_answer_whole_aligned_accesses_only),

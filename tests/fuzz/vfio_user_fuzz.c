@@ -9,7 +9,9 @@
  *     inside its region, and only then;
  *   - mappings are sorted and do not overlap; read-only bits of configuration space stay;
  *   - a request that the function sends lies in one mapping with the right access, needs bus
- *     mastering, and carries a hint only while the requester is enabled;
+ *     mastering, and carries a hint only while the requester is enabled (in half of the inputs
+ *     requests without a mapping go to the client, which answers them in all ways);
+ *   - a second function gets what arrives there, once and whole;
  *   - after the client has gone nothing is left: no descriptor, no mapping, no pending message.
  */
 #include <dirent.h>
@@ -56,6 +58,8 @@ static const char *const functions[] = {
  * @last: header of the last reply
  * @astray: raw bytes were sent, so a message of ours may be taken for something else
  * @sent: requests of the function that are judged
+ * @asked: header of the last command of the server
+ * @access: what it asks for
  */
 struct client {
 	struct loop loop;
@@ -69,9 +73,14 @@ struct client {
 	struct vfu_header last;
 	bool astray;
 	uint32_t sent;
+	struct vfu_header asked;
+	struct vfu_dma_access access;
 };
 
 static struct client client;
+
+/* Another function, with memory that requests of the first may arrive in. */
+static struct endpoint other;
 
 /* Descriptors of many kinds, the same for every input: the server's are the only new ones. */
 static int offered[OFFERED_FDS];
@@ -142,6 +151,23 @@ static void check_reply(const struct vfu_header *header)
 	     header->size);
 }
 
+static void check_command(const struct vfu_header *header, const uint8_t *payload)
+{
+	bool write = header->command == VFU_DMA_WRITE;
+
+	must(client.endpoint.knobs.p2p, "a command without p2p");
+	must(write || header->command == VFU_DMA_READ, "command %u", header->command);
+	must(header->size >= sizeof(*header) + sizeof(client.access), "command of %u bytes",
+	     header->size);
+	memcpy(&client.access, payload, sizeof(client.access));
+	must(client.access.count && client.access.count <= TLP_PAGE, "request of %llu bytes",
+	     (unsigned long long)client.access.count);
+	must(header->size == sizeof(*header) + sizeof(client.access) +
+				     (write ? client.access.count : 0),
+	     "command of %u bytes", header->size);
+	client.asked = *header;
+}
+
 /* Takes in what the server has sent, so that it never waits for us. */
 static void drain(void)
 {
@@ -157,8 +183,12 @@ static void drain(void)
 			     "reply of %u bytes", header.size);
 			if (client.have < header.size)
 				break;
-			check_reply(&header);
-			client.last = header;
+			if ((header.flags & VFU_TYPE_MASK) == VFU_TYPE_COMMAND) {
+				check_command(&header, client.in + sizeof(header));
+			} else {
+				check_reply(&header);
+				client.last = header;
+			}
 			client.have -= header.size;
 			memmove(client.in, client.in + header.size, client.have);
 		}
@@ -188,6 +218,9 @@ static void check_request(const uint32_t *slot)
 	     "request of %u bytes at 0x%llx", length, (unsigned long long)address);
 	must(length <= (write ? endpoint_payload_size(endpoint) :
 				endpoint_read_request_size(endpoint)), "request of %u bytes", length);
+	/* what went by the client is recorded at its end, when much may have changed */
+	if (endpoint->knobs.p2p)
+		return;
 	must(mapping && mapping->access & (write ? MAPPING_WRITE : MAPPING_READ),
 	     "request of %u bytes at 0x%llx without a mapping", length, (unsigned long long)address);
 	must(endpoint_bus_master(endpoint), "request without bus mastering");
@@ -468,6 +501,45 @@ static void write_register(struct input *input, uint32_t at, uint32_t value)
 	send_access(input, EP_BAR, at, bytes, sizeof(bytes));
 }
 
+/* To the last command of the server, if it waits for an answer; or some time later. */
+static void answer_command(struct input *input)
+{
+	uint8_t how = take8(input), payload[sizeof(client.access) + TLP_PAGE] = { 0 };
+	bool write = client.asked.command == VFU_DMA_WRITE;
+	size_t size = write ? 0 : sizeof(client.access) + client.access.count;
+	struct vfu_header header = client.asked;
+
+	memcpy(payload, &client.access, sizeof(client.access));
+	/* what it does arrives before, at the right place or not */
+	for (uint32_t at = 0; how & 1 && at < client.endpoint.flight.tlp.length; at += 8) {
+		uint64_t place = (client.access.address + at) % other.knobs.memory_size;
+
+		if (place + 8 > other.knobs.memory_size)
+			break;
+		if (write)
+			fabric_write(&other, 2, place, client.endpoint.flight.data + at, 8);
+		else
+			fabric_read(&other, 2, place, 8);
+		if (how & 2)
+			fabric_settle(&other);
+	}
+	if (how & 4)
+		endpoint_reset(how & 8 ? &other : &client.endpoint, ENDPOINT_RESET_FLR);
+	if (how & 0x10)
+		header.id++;
+	header.flags = VFU_TYPE_REPLY | (how & 0x20 ? VFU_ERROR : 0);
+	header.error = how & 0x20 ? take8(input) : 0;
+	size = how & 0x40 ? take8(input) : how & 0x20 ? 0 : size;
+	header.size = (uint32_t)(sizeof(header) + size);
+	for (int i = 0; i < (how & 0x80 ? 2 : 1) && client.session; i++) {
+		uint8_t bytes[sizeof(header) + sizeof(payload)];
+
+		memcpy(bytes, &header, sizeof(header));
+		memcpy(bytes + sizeof(header), payload, size);
+		send_bytes(bytes, sizeof(header) + size, input, 0);
+	}
+}
+
 /* A whole DMA command, for one register at a time takes a fuzzer long to find. */
 static void run_dma(struct input *input)
 {
@@ -489,6 +561,8 @@ static void run_dma(struct input *input)
 	write_register(input, EP_DMA_HINT, take32(input));
 	write_register(input, EP_DMA_VECTOR, take8(input));
 	write_register(input, EP_DMA_DOORBELL, how & 7);
+	if (how & 0x10 && client.session)
+		answer_command(input);
 }
 
 static void hang_up_and_come(struct input *input)
@@ -510,7 +584,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input input = { data, size };
 	char text[256], *error;
-	struct knobs knobs;
+	const uint8_t enable[] = { 6, 0 };
+	struct fabric fabric = { 0 };
+	struct knobs knobs, others;
 	unsigned int fds;
 	uint8_t how;
 
@@ -518,14 +594,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fds = count_fds();
 
 	how = take8(&input);
-	snprintf(text, sizeof(text), "socket=/nowhere,%s",
-		 functions[how % ARRAY_SIZE(functions)]);
+	snprintf(text, sizeof(text), "socket=/nowhere,%s%s",
+		 functions[how % ARRAY_SIZE(functions)], how & 0x40 ? ",p2p=on,memory-bar=2" : "");
 	must(!knobs_parse(&knobs, text, 0, &error), "%s: %s", text, error);
 	client.log = (struct log){ .fd = -1, .verbose = true };
 	client.id = 0;
 	client.sent = 0;
+	client.asked = (struct vfu_header){ .command = VFU_DMA_WRITE };
+	client.access = (struct vfu_dma_access){ 0 };
 	must(!loop_init(&client.loop), "no loop");
 	must(!endpoint_init(&client.endpoint, &knobs, &client.log, NULL), "no endpoint");
+	must(!knobs_parse(&others, "socket=/nowhere,memory-bar=2,completer=8", 1, &error), "knobs");
+	must(!endpoint_init(&other, &others, &client.log, NULL), "no endpoint");
+	fabric_join(&fabric, &client.endpoint);
+	fabric_join(&fabric, &other);
+	endpoint_config_write(&other, 4, enable, sizeof(enable));
 
 	come();
 	if (how & 0x80)
@@ -538,7 +621,12 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_mappings();
 	}
 	check_endpoint();
+	must(other.received.head == other.counters.received, "%u requests, counted %u",
+	     other.received.head, other.counters.received);
 	leave();
+	must(client.endpoint.flight.state == FLIGHT_NONE && !client.endpoint.flight.completer,
+	     "a request is left");
+	endpoint_fini(&other);
 	endpoint_fini(&client.endpoint);
 	loop_fini(&client.loop);
 	must(count_fds() == fds, "%u descriptors before, %u after", fds, count_fds());
