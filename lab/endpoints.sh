@@ -159,6 +159,8 @@ endpoints_qemu()
 		device+="\"id\":\"ep-${ENDPOINT_NAMES[i]}\",\"bus\":\"$bus\","
 		device+="\"addr\":\"$(printf %x "$slot").${ENDPOINT_FUNCTIONS[i]}\","
 		device+="\"multifunction\":$multi,"
+		# Posted, a write to such a BAR can come later than the end of the request that it is of.
+		[[ ${ENDPOINT_KEYS[i]} != *,memory-bar=* ]] || device+='"x-no-posted-writes":true,'
 		device+="\"socket\":{\"type\":\"unix\",\"path\":\"$1/$i.sock\"}}"
 		QEMU_DEVICES+=(-device "$device")
 	done
