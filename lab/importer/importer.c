@@ -235,8 +235,14 @@ static int request(struct import *import, const struct importer_write *write)
 	writel(EP_DMA_WRITE, regs + EP_DMA_DOORBELL);
 	ret = readl_poll_timeout(regs + EP_DMA_STATUS, status, status != EP_DMA_BUSY, 10,
 				 PATIENCE_US);
-	if (ret)
+	if (ret) {
+		/* nothing may be on its way when the lock is dropped: this ends the command */
+		pci_clear_master(importer->pdev);
+		readl_poll_timeout(regs + EP_DMA_STATUS, status, status != EP_DMA_BUSY, 10,
+				   PATIENCE_US);
+		pci_set_master(importer->pdev);
 		return ret;
+	}
 	return status == EP_DMA_DONE ? 0 : -EIO;
 }
 
