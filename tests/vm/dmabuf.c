@@ -8,6 +8,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include <linux/pci_regs.h>
@@ -25,6 +26,13 @@
 #define NIC_16		"0000:05:00.0"	/* the importer's; sends 16-bit tags */
 #define NIC_8		"0000:06:00.0"	/* the importer's; sends 8-bit tags */
 
+#define RID_NIC_16	0x0500u
+#define RID_NIC_8	0x0600u
+
+#define MEMORY_BAR	2
+#define MEMORY_SIZE	0x10000u
+#define MEMORY_REGION	((uint64_t)VFIO_PCI_BAR2_REGION_INDEX << 40)
+
 #define PAGE		4096u
 #define BOTH		(VFIO_DMA_BUF_TPH_ST | VFIO_DMA_BUF_TPH_ST_EXT)
 #define SET		(VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_DMA_BUF_TPH)
@@ -33,13 +41,18 @@
 
 typedef struct vfio_device_feature_dma_buf_tph tags;
 
-static int export(struct guest *g)
+static int export_bytes(struct guest *g, uint64_t length)
 {
-	int fd, ret = tph_dmabuf_export(g->tph, EP_BAR, 0, PAGE, &fd);
+	int fd, ret = tph_dmabuf_export(g->tph, MEMORY_BAR, 0, length, &fd);
 
 	if (ret)
 		fail_msg("%s: export: %s", g->bdf, strerror(-ret));
 	return fd;
+}
+
+static int export(struct guest *g)
+{
+	return export_bytes(g, PAGE);
 }
 
 static int publish(struct guest *g, int fd, uint32_t flags, uint8_t st, uint16_t xst, uint8_t ph)
@@ -115,6 +128,44 @@ static struct importer_state nic_state(int nic)
 		assert_untagged(nic_);					\
 		close(nic_);						\
 	} while (0)
+
+static int nic_write(int nic, uint32_t at, uint32_t length, uint32_t pattern)
+{
+	struct importer_write write = { at, length, pattern };
+
+	return ioctl(nic, IMPORTER_WRITE, &write) ? -errno : 0;
+}
+
+/* A write arrives in the owner's memory, with what it has to carry; @width 0: without a hint. */
+static void check_write(struct guest *owner, int nic, unsigned int requester, unsigned int width,
+			unsigned int tag, unsigned int ph)
+{
+	static uint32_t pattern = 0x9ee70000;
+	struct arrival arrival;
+	uint32_t got[2] = { 0 };
+
+	assert_int_equal(nic_write(nic, 128, 64, ++pattern), 0);
+	assert_int_equal(pread(owner->fd, &got[0], 4, MEMORY_REGION + 128), 4);
+	assert_int_equal(pread(owner->fd, &got[1], 4, MEMORY_REGION + 188), 4);
+	assert_int_equal(got[0], pattern);
+	assert_int_equal(got[1], pattern);
+	arrival = guest_last_arrival(owner);
+	assert_int_equal(arrival.tlp.type, EP_TLP_MWR);
+	assert_int_equal(arrival.tlp.address, 128);
+	assert_int_equal(arrival.tlp.length, 64);
+	assert_int_equal(arrival.tlp.requester, requester);
+	assert_int_equal(arrival.bar, MEMORY_BAR);
+	assert_int_equal(arrival.verdict, EP_TLP_ACCEPTED);
+	assert_int_equal(arrival.tlp.th, width != 0);
+	if (!width) {
+		assert_int_equal(arrival.use, EP_TLP_HINT_NONE);
+		return;
+	}
+	assert_int_equal(arrival.use, EP_TLP_HINT_TAKEN);
+	assert_int_equal(arrival.tlp.width, width);
+	assert_int_equal(arrival.tlp.st, tag);
+	assert_int_equal(arrival.tlp.ph, ph);
+}
 
 /* ---- refusals ---- */
 
@@ -411,6 +462,179 @@ static void revoked_and_back(void **state)
 	close(fd);
 }
 
+/* ---- on the wire ---- */
+
+static void writes_carry_what_was_published(void **state)
+{
+	struct guest *g = guest_open(OWNER);
+	int fd = export(g), wide, narrow;
+
+	(void)state;
+	wide = nic_import(NIC_16, fd);
+	narrow = nic_import(NIC_8, fd);
+	check_write(g, wide, RID_NIC_16, 0, 0, 0);
+	check_write(g, narrow, RID_NIC_8, 0, 0, 0);
+
+	assert_int_equal(publish(g, fd, BOTH, 0x5a, 0xbeef, 3), 0);
+	/* what was mapped before was asked for before */
+	check_write(g, wide, RID_NIC_16, 0, 0, 0);
+	assert_int_equal(nic_map(wide), 0);
+	assert_int_equal(nic_map(narrow), 0);
+	check_write(g, wide, RID_NIC_16, 16, 0xbeef, 3);
+	check_write(g, narrow, RID_NIC_8, 8, 0x5a, 3);
+
+	assert_int_equal(publish(g, fd, VFIO_DMA_BUF_TPH_ST, 0x5b, 0, 1), 0);
+	assert_int_equal(nic_map(wide), 0);
+	assert_int_equal(nic_map(narrow), 0);
+	check_write(g, wide, RID_NIC_16, 0, 0, 0);
+	check_write(g, narrow, RID_NIC_8, 8, 0x5b, 1);
+
+	assert_int_equal(publish(g, fd, 0, 0, 0, 0), 0);
+	assert_int_equal(nic_map(narrow), 0);
+	check_write(g, narrow, RID_NIC_8, 0, 0, 0);
+	close(wide);
+	close(narrow);
+	close(fd);
+	guest_close(g);
+}
+
+static void no_extended_tag_reaches_an_8_bit_completer(void **state)
+{
+	struct guest *g = guest_open(OWNER_8);
+	int fd = export(g), wide;
+
+	(void)state;
+	guest_register_write(g, EP_COUNT_CLEAR, 1);
+	assert_int_equal(publish(g, fd, VFIO_DMA_BUF_TPH_ST, 0x5a, 0, 3), 0);
+	wide = nic_import(NIC_16, fd);
+	check_write(g, wide, RID_NIC_16, 0, 0, 0);
+	assert_int_equal(guest_register(g, EP_COUNT_MALFORMED), 0);
+	close(wide);
+	close(fd);
+	guest_close(g);
+}
+
+/* Writes the whole buffer again and again until its owner takes it away. */
+static void *writes_until_revoked(void *arg)
+{
+	int nic = *(int *)arg, error;
+
+	do
+		error = nic_write(nic, 0, MEMORY_SIZE, 0x77777777);
+	while (!error);
+	return (void *)(intptr_t)error;
+}
+
+static void start_writing(struct guest *g, int *nic, pthread_t *thread)
+{
+	uint32_t head = guest_register(g, EP_RECEIVED_HEAD);
+
+	assert_int_equal(pthread_create(thread, NULL, writes_until_revoked, nic), 0);
+	while (guest_register(g, EP_RECEIVED_HEAD) == head)
+		;
+}
+
+static void stop_writing(pthread_t thread)
+{
+	void *error;
+
+	assert_int_equal(pthread_join(thread, &error), 0);
+	assert_int_equal((intptr_t)error, -ENODEV);
+}
+
+static void revoked_while_writes_arrive(void **state)
+{
+	struct guest *g = guest_open(OWNER);
+	uint16_t on = PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY;
+	int fd = export_bytes(g, MEMORY_SIZE), nic;
+	pthread_t thread;
+	uint32_t head;
+
+	(void)state;
+	assert_int_equal(publish(g, fd, BOTH, 0x31, 0x3131, 2), 0);
+	nic = nic_import(NIC_16, fd);
+
+	start_writing(g, &nic, &thread);
+	guest_config_write(g, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
+	stop_writing(thread);
+	guest_config_write(g, PCI_COMMAND, 2, on);
+	head = guest_register(g, EP_RECEIVED_HEAD);
+	check_write(g, nic, RID_NIC_16, 16, 0x3131, 2);
+	assert_int_equal(guest_register(g, EP_RECEIVED_HEAD), head + 1);
+
+	start_writing(g, &nic, &thread);
+	assert_int_equal(publish(g, fd, BOTH, 0x32, 0x3232, 1), 0);
+	assert_int_equal(ioctl(g->fd, VFIO_DEVICE_RESET), 0);
+	/* from here on the memory is there again: it maps anew, and has the new tag */
+	guest_config_write(g, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
+	stop_writing(thread);
+	guest_config_write(g, PCI_COMMAND, 2, on);
+	check_write(g, nic, RID_NIC_16, 16, 0x3232, 1);
+
+	start_writing(g, &nic, &thread);
+	guest_close(g);
+	stop_writing(thread);
+	assert_int_equal(nic_map(nic), -ENODEV);
+	close(nic);
+	close(fd);
+}
+
+static void alarm_rings(int number)
+{
+	(void)number;
+}
+
+static void *memory_off(void *arg)
+{
+	guest_config_write(arg, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
+	return NULL;
+}
+
+/* Publish while the memory is taken away, which waits for the write that is under way. */
+static int publish_meanwhile(struct guest *g, int fd, int nic)
+{
+	const struct itimerval often = { { 0, 5000 }, { 0, 5000 } }, never = { 0 };
+	pthread_t writer, owner;
+	sigset_t signals;
+	int error;
+
+	sigemptyset(&signals);
+	sigaddset(&signals, SIGALRM);
+	/* for this thread alone */
+	pthread_sigmask(SIG_BLOCK, &signals, NULL);
+	start_writing(g, &nic, &writer);
+	assert_int_equal(pthread_create(&owner, NULL, memory_off, g), 0);
+	pthread_sigmask(SIG_UNBLOCK, &signals, NULL);
+	assert_int_equal(setitimer(ITIMER_REAL, &often, NULL), 0);
+	do
+		error = publish(g, fd, BOTH, 4, 5, 1);
+	while (!error && guest_config(g, PCI_COMMAND, 2) & PCI_COMMAND_MEMORY);
+	assert_int_equal(setitimer(ITIMER_REAL, &never, NULL), 0);
+	pthread_join(owner, NULL);
+	stop_writing(writer);
+	guest_config_write(g, PCI_COMMAND, 2, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
+	return error;
+}
+
+static void waiting_can_be_interrupted(void **state)
+{
+	const struct sigaction action = { .sa_handler = alarm_rings };
+	struct guest *g = guest_open(OWNER);
+	int fd = export_bytes(g, MEMORY_SIZE), nic, error = 0, round;
+
+	(void)state;
+	assert_int_equal(sigaction(SIGALRM, &action, NULL), 0);
+	assert_int_equal(publish(g, fd, BOTH, 1, 2, 3), 0);
+	nic = nic_import(NIC_16, fd);
+	/* a write that was nearly over makes nobody wait for long */
+	for (round = 0; round < 20 && !error; round++)
+		error = publish_meanwhile(g, fd, nic);
+	assert_int_equal(error, -EINTR);
+	close(nic);
+	close(fd);
+	guest_close(g);
+}
+
 /* ---- the operator ---- */
 
 #define PUBLISH "/sys/bus/pci/devices/" OWNER "/tph/publish"
@@ -678,6 +902,10 @@ int main(void)
 		cmocka_unit_test(a_tag_is_good_for_one_mapping),
 		cmocka_unit_test(dma_bufs_do_not_share),
 		cmocka_unit_test(revoked_and_back),
+		cmocka_unit_test(writes_carry_what_was_published),
+		cmocka_unit_test(no_extended_tag_reaches_an_8_bit_completer),
+		cmocka_unit_test(revoked_while_writes_arrive),
+		cmocka_unit_test(waiting_can_be_interrupted),
 		cmocka_unit_test(the_operator_can_forbid_it),
 		cmocka_unit_test(the_list_is_true),
 		cmocka_unit_test(owners_importers_and_resets_at_once),

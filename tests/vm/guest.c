@@ -448,30 +448,51 @@ static uint32_t run_dma(struct guest *g, uint32_t command, uint32_t hint)
 	return status;
 }
 
+/* A slot of the device's bus analyzer. */
+static struct tlp read_tlp(struct guest *g, uint32_t at)
+{
+	uint32_t flags = guest_register(g, at + EP_TLP_FLAGS);
+
+	return (struct tlp){
+		.type = flags & EP_TLP_TYPE_MASK,
+		.th = !!(flags & EP_TLP_TH),
+		.ph = (flags & EP_TLP_PH_MASK) >> EP_TLP_PH_SHIFT,
+		.width = (flags & EP_TLP_WIDTH_MASK) >> EP_TLP_WIDTH_SHIFT,
+		.st = guest_register(g, at + EP_TLP_ST),
+		.length = guest_register(g, at + EP_TLP_LENGTH),
+		.address = guest_register(g, at + EP_TLP_ADDR_LO) |
+			   (uint64_t)guest_register(g, at + EP_TLP_ADDR_HI) << 32,
+		.requester = guest_register(g, at + EP_TLP_RID),
+	};
+}
+
 /* As run_dma(), and the TLP that it made the device send. */
 struct tlp guest_dma(struct guest *g, uint32_t command, uint32_t hint)
 {
 	uint32_t head = guest_register(g, EP_TRACE_HEAD);
 	uint32_t at = EP_TRACE + head % EP_TRACE_SLOTS * EP_TRACE_STRIDE;
-	struct tlp tlp;
-	uint32_t flags;
 
 	if (run_dma(g, command, hint) != EP_DMA_DONE)
 		fail_msg("%s: DMA fault %u", g->bdf, guest_register(g, EP_DMA_FAULT));
 	assert_int_equal(guest_register(g, EP_TRACE_HEAD), head + 1);
 	assert_int_equal(guest_register(g, at + EP_TLP_SEQ), head);
+	return read_tlp(g, at);
+}
 
-	flags = guest_register(g, at + EP_TLP_FLAGS);
-	tlp.type = flags & EP_TLP_TYPE_MASK;
-	tlp.th = !!(flags & EP_TLP_TH);
-	tlp.ph = (flags & EP_TLP_PH_MASK) >> EP_TLP_PH_SHIFT;
-	tlp.width = (flags & EP_TLP_WIDTH_MASK) >> EP_TLP_WIDTH_SHIFT;
-	tlp.st = guest_register(g, at + EP_TLP_ST);
-	tlp.length = guest_register(g, at + EP_TLP_LENGTH);
-	tlp.address = guest_register(g, at + EP_TLP_ADDR_LO) |
-		      (uint64_t)guest_register(g, at + EP_TLP_ADDR_HI) << 32;
-	tlp.requester = guest_register(g, at + EP_TLP_RID);
-	return tlp;
+/* What the device noted of the last request that it received. */
+struct arrival guest_last_arrival(struct guest *g)
+{
+	uint32_t number = guest_register(g, EP_RECEIVED_HEAD) - 1, word;
+	uint32_t at = EP_RECEIVED + number % EP_TRACE_SLOTS * EP_TRACE_STRIDE;
+	struct arrival arrival;
+
+	assert_int_equal(guest_register(g, at + EP_TLP_SEQ), number);
+	arrival.tlp = read_tlp(g, at);
+	word = guest_register(g, at + EP_TLP_ARRIVAL);
+	arrival.bar = word & EP_TLP_BAR_MASK;
+	arrival.verdict = (word & EP_TLP_VERDICT_MASK) >> EP_TLP_VERDICT_SHIFT;
+	arrival.use = (word & EP_TLP_HINT_USE_MASK) >> EP_TLP_HINT_USE_SHIFT;
+	return arrival;
 }
 
 /* As run_dma(), and why it failed; EP_FAULT_NONE if it did not. */

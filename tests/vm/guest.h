@@ -77,6 +77,12 @@ struct tlp {
 	uint64_t address;
 };
 
+/* A request of another function, as the one that received it saw it. */
+struct arrival {
+	struct tlp tlp;		/* its address is the offset in the BAR */
+	unsigned int bar, verdict, use;	/* EP_TLP_ACCEPTED ..., EP_TLP_HINT_NONE ... */
+};
+
 /* the machine */
 void guest_command(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int guest_try(const char *format, ...) __attribute__((format(printf, 1, 2)));
@@ -119,6 +125,7 @@ uint32_t control_read(struct guest *g);
 struct tlp guest_dma(struct guest *g, uint32_t command, uint32_t hint);
 uint32_t guest_dma_fault(struct guest *g, uint32_t command, uint32_t hint);
 struct tlp guest_write_for(struct guest *g, unsigned int entry);
+struct arrival guest_last_arrival(struct guest *g);
 uint32_t hint_entry(unsigned int entry, unsigned int ph);
 uint32_t hint_tag(unsigned int tag, unsigned int ph);
 

@@ -135,10 +135,6 @@ static uint32_t fault(void)
 	return guest_register(requester, EP_DMA_FAULT);
 }
 
-struct arrival {
-	unsigned int bar, verdict, use;
-};
-
 static uint32_t heard(struct guest *g)
 {
 	return guest_register(g, EP_RECEIVED_HEAD);
@@ -147,25 +143,8 @@ static uint32_t heard(struct guest *g)
 /* What the completer noted of the last request that it received. */
 static struct tlp last_heard(struct arrival *arrival)
 {
-	uint32_t number = heard(completer) - 1, word;
-	uint32_t at = EP_RECEIVED + number % EP_TRACE_SLOTS * EP_TRACE_STRIDE;
-	struct tlp tlp;
-
-	assert_int_equal(guest_register(completer, at + EP_TLP_SEQ), number);
-	word = guest_register(completer, at + EP_TLP_FLAGS);
-	tlp.type = word & EP_TLP_TYPE_MASK;
-	tlp.th = !!(word & EP_TLP_TH);
-	tlp.ph = (word & EP_TLP_PH_MASK) >> EP_TLP_PH_SHIFT;
-	tlp.width = (word & EP_TLP_WIDTH_MASK) >> EP_TLP_WIDTH_SHIFT;
-	tlp.st = guest_register(completer, at + EP_TLP_ST);
-	tlp.length = guest_register(completer, at + EP_TLP_LENGTH);
-	tlp.address = guest_register(completer, at + EP_TLP_ADDR_LO);
-	tlp.requester = guest_register(completer, at + EP_TLP_RID);
-	word = guest_register(completer, at + EP_TLP_ARRIVAL);
-	arrival->bar = word & EP_TLP_BAR_MASK;
-	arrival->verdict = (word & EP_TLP_VERDICT_MASK) >> EP_TLP_VERDICT_SHIFT;
-	arrival->use = (word & EP_TLP_HINT_USE_MASK) >> EP_TLP_HINT_USE_SHIFT;
-	return tlp;
+	*arrival = guest_last_arrival(completer);
+	return arrival->tlp;
 }
 
 /* Every dword of the completer's memory there is @value. */
