@@ -903,6 +903,12 @@ static void other_writes_are_the_cpus(void **state)
 	turn();
 	assert_int_equal(memory_at(PLACE + 0x1000), 0x44332211);
 	assert_int_equal(memory_at(0), 0x55);
+	/* the next part, but not at the next place */
+	tell(MEMORY, PLACE + 0x3000, data_of(&message), 8);
+	tell(MEMORY, PLACE + 0x3010, data_of(&message), 8);
+	turn();
+	assert_events("received", 0);
+	assert_int_equal(memory_at(PLACE + 0x3010), 0x44332211);
 	/* and the request itself comes only now */
 	tell(MEMORY, PLACE + 0x2000, data_of(&message), 16);
 	answer(&message, 0);

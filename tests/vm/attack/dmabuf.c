@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * The MSI-X table as a dma-buf, mapped into the user's I/O address space, so that a device writes
- * it. QEMU does not let a vfio-user device reach a BAR, so the DMA engine is that of a second device
- * of the same user.
+ * it: the DMA engine of a second device of the same user, for what the table gets must not depend on
+ * the emulator.
  */
 #include <errno.h>
 #include <sys/ioctl.h>
