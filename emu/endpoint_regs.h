@@ -54,7 +54,7 @@
 #define  EP_FAULT_COMMAND	4u		/* unknown command, or length out of range */
 #define  EP_FAULT_TAG		5u		/* the MSI-X table could not be read */
 #define  EP_FAULT_POWER		6u		/* not in D0 */
-#define  EP_FAULT_COMPLETION	7u		/* no completion: the peer took the read for malformed */
+#define  EP_FAULT_COMPLETION	7u		/* read: none came, it was malformed */
 #define EP_DMA_SUM		0x12c		/* READ, COPY: sum of the bytes read, read only */
 #define EP_DMA_REPEAT		0x130		/* runs of the last command per config write */
 

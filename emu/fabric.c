@@ -209,8 +209,7 @@ bool fabric_conclude(struct endpoint *requester)
 		return false;
 	if (flight->error) {
 		release(flight);
-	} else if (flight->tlp.type == TLP_MEMORY_READ &&
-		   flight->arrived != flight->tlp.length) {
+	} else if (flight->tlp.type == TLP_MEMORY_READ && flight->arrived != flight->tlp.length) {
 		release(flight);
 		log_request(requester, NULL);
 	} else if (flight->completer) {

@@ -560,8 +560,7 @@ static void session_ready(struct watch *watch, uint32_t events)
 	ret = vfu_receive(channel);
 	if (!ret)
 		return;
-	if (ret == -EMSGSIZE &&
-	    (channel->header.flags & VFU_TYPE_MASK) == VFU_TYPE_COMMAND) {
+	if (ret == -EMSGSIZE && (channel->header.flags & VFU_TYPE_MASK) == VFU_TYPE_COMMAND) {
 		/* Where the next message would begin is not known. */
 		session->closing = true;
 		error = EMSGSIZE;

@@ -144,8 +144,7 @@ void tlp_log(struct log *log, const struct knobs *knobs, uint32_t hint, const st
 bool tlp_is_malformed(const struct knobs *completer, const struct tlp *tlp)
 {
 	/* An extended tag travels in a prefix, also if its upper byte is 0. */
-	return tlp->hint.th && tlp->hint.width == 16 &&
-	       completer->completer != COMPLETER_EXTENDED;
+	return tlp->hint.th && tlp->hint.width == 16 && completer->completer != COMPLETER_EXTENDED;
 }
 
 enum tlp_hint_use tlp_hint_use(const struct knobs *completer, const struct tlp *tlp)
@@ -192,6 +191,7 @@ void tlp_received_trace(struct tlp_trace *trace, const struct tlp *tlp,
 
 	at_bar.address = arrival->offset;
 	tlp_trace_add(trace, &at_bar, arrival->requester);
-	slot[EP_TLP_ARRIVAL / 4] = arrival->bar | (uint32_t)arrival->verdict << EP_TLP_VERDICT_SHIFT |
+	slot[EP_TLP_ARRIVAL / 4] = arrival->bar |
+				   (uint32_t)arrival->verdict << EP_TLP_VERDICT_SHIFT |
 				   (uint32_t)arrival->use << EP_TLP_HINT_USE_SHIFT;
 }

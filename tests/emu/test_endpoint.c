@@ -237,8 +237,12 @@ static void every_access_to_configuration_space(void **state)
 		{ 0x110, 0x000000ff },
 		{ 0, 0 },
 	};
-	static const struct rule memory_at_2[] = { { 0x18, 0xfffff000 }, { 0x1c, 0xffffffff }, { 0, 0 } };
-	static const struct rule memory_at_4[] = { { 0x20, 0xff000000 }, { 0x24, 0xffffffff }, { 0, 0 } };
+	static const struct rule memory_at_2[] = { { 0x18, 0xfffff000 },
+						   { 0x1c, 0xffffffff },
+						   { 0, 0 } };
+	static const struct rule memory_at_4[] = { { 0x20, 0xff000000 },
+						   { 0x24, 0xffffffff },
+						   { 0, 0 } };
 	static const struct rule no_msix[] = { { 0xff8, 0x00000300 }, { 0, 0 } };
 	static const struct rule no_tph[] = {
 		{ 0x20, 0xffff0000 },
@@ -330,8 +334,8 @@ static void extended_tags_need_prefixes(void **state)
 		const char *keys;
 		bool prefixes;
 	} variants[] = {
-		{ "tph=off,completer=8", false },   { "width=8,completer=8", false },
-		{ "width=8,completer=16", true },   { "tph=off,completer=16", true },
+		{ "tph=off,completer=8", false },    { "width=8,completer=8", false },
+		{ "width=8,completer=16", true },    { "tph=off,completer=16", true },
 		{ "width=16,completer=none", true },
 	};
 	struct fixture *f = *state;

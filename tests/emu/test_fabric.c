@@ -142,8 +142,8 @@ static void come(struct side *side, const char *capabilities)
 	int ends[2];
 
 	snprintf(hello.text, sizeof(hello.text), "{\"capabilities\":{%s}}", capabilities);
-	assert_int_equal(
-		socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends),
+			 0);
 	side->fd = ends[0];
 	side->session = session_open(&loop, &side->endpoint, ends[1], ended, side);
 	assert_non_null(side->session);
@@ -297,9 +297,8 @@ static void assert_last(const char *event, const char *expected)
 
 	assert_true(events(event, &last));
 	json_object_object_del(last, "seq");
-	assert_string_equal(json_object_to_json_string_ext(last,
-							   JSON_C_TO_STRING_PLAIN |
-								   JSON_C_TO_STRING_NOSLASHESCAPE),
+	assert_string_equal(json_object_to_json_string_ext(
+				    last, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE),
 			    expected);
 	json_object_put(last);
 }
@@ -339,9 +338,8 @@ static struct message asked(unsigned int command, uint64_t address, uint64_t cou
 	memcpy(&access, message.payload, sizeof(access));
 	assert_int_equal(access.address, address);
 	assert_int_equal(access.count, count);
-	assert_int_equal(message.header.size,
-			 sizeof(message.header) + sizeof(access) +
-				 (command == VFU_DMA_WRITE ? count : 0));
+	assert_int_equal(message.header.size, sizeof(message.header) + sizeof(access) +
+						      (command == VFU_DMA_WRITE ? count : 0));
 	return message;
 }
 
@@ -363,9 +361,8 @@ static void tell(unsigned int bar, uint64_t at, const uint8_t *data, uint32_t le
 		part.access.offset = at + done;
 		part.access.count = length - done < 8 ? length - done : 8;
 		memcpy(part.data, data + done, part.access.count);
-		post(&sides[COMPLETER], VFU_TYPE_COMMAND, VFU_REGION_WRITE,
-		     ++sides[COMPLETER].id, VFU_NO_REPLY, 0, &part,
-		     sizeof(part.access) + part.access.count);
+		post(&sides[COMPLETER], VFU_TYPE_COMMAND, VFU_REGION_WRITE, ++sides[COMPLETER].id,
+		     VFU_NO_REPLY, 0, &part, sizeof(part.access) + part.access.count);
 	}
 }
 
@@ -472,8 +469,8 @@ static void error_without_a_number(void **state)
 	(void)state;
 	ring(EP_DMA_READ, 16, 0);
 	message = asked(VFU_DMA_READ, IOVA + 0x40, 16);
-	post(&sides[REQUESTER], VFU_TYPE_REPLY, VFU_DMA_READ, message.header.id, VFU_ERROR, 0,
-	     NULL, 0);
+	post(&sides[REQUESTER], VFU_TYPE_REPLY, VFU_DMA_READ, message.header.id, VFU_ERROR, 0, NULL,
+	     0);
 	turn();
 	assert_int_equal(status(), EP_DMA_FAULTED);
 	assert_true(config_get16(&requester->config, 6) & 0x2000); /* received master abort */
@@ -613,7 +610,9 @@ static void answer_with_a_descriptor(void **state)
 	} control = { .bytes = { 0 } };
 	struct message message;
 	struct iovec iov = { .iov_base = &message.header, .iov_len = sizeof(message.header) };
-	struct msghdr out = { .msg_iov = &iov, .msg_iovlen = 1, .msg_control = &control,
+	struct msghdr out = { .msg_iov = &iov,
+			      .msg_iovlen = 1,
+			      .msg_control = &control,
 			      .msg_controllen = sizeof(control) };
 
 	(void)state;
@@ -697,7 +696,8 @@ static void client_that_does_not_read(void **state)
 {
 	uint32_t argument[4] = { 16 };
 	struct message message = { .header = { .command = VFU_DEVICE_GET_INFO,
-					       .size = sizeof(message.header) + sizeof(argument) } };
+					       .size = sizeof(message.header) +
+						       sizeof(argument) } };
 	unsigned int sent = 0, left = 2;
 
 	(void)state;
@@ -994,9 +994,9 @@ static void serve_read(const struct message *asked, uint32_t length)
 	for (uint32_t done = 0; done < length; done += 8) {
 		access.offset = PLACE + done;
 		access.count = 8;
-		assert_int_equal(call(&sides[COMPLETER], VFU_REGION_READ, &access, sizeof(access),
-				      &reply),
-				 0);
+		assert_int_equal(
+			call(&sides[COMPLETER], VFU_REGION_READ, &access, sizeof(access), &reply),
+			0);
 		memcpy(whole + sizeof(answer) + done, reply.payload + sizeof(access), 8);
 	}
 	post(&sides[REQUESTER], VFU_TYPE_REPLY, VFU_DMA_READ, asked->header.id, 0, 0, whole,

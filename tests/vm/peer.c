@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 /*
  * Writes from one endpoint into the memory of another, through stock vfio-pci: a BAR is exported as
- * a dma-buf and mapped for the other endpoint by iommufd. What arrives, and what the completer makes
- * of the hint. The IOMMU is between them all the time.
+ * a dma-buf and mapped for the other endpoint by iommufd. What arrives, and what becomes of the hint
+ * there. The IOMMU is between them all the time.
  */
 #include <errno.h>
 #include <sys/ioctl.h>
@@ -13,7 +13,7 @@
 #include "guest.h"
 #include "tph.h"
 
-/* The endpoints of the peer VM (tests/vm/suites): completers, by what they complete, and one that asks. */
+/* The endpoints of the peer VM (tests/vm/run): by what they complete, and the one that asks. */
 #define EP_EXTENDED	"0000:01:00.0"
 #define EP_EIGHT	"0000:02:00.0"
 #define EP_DEAF		"0000:03:00.0"
@@ -112,7 +112,8 @@ static void memory_write(struct guest *g, uint64_t at, const void *data, size_t 
 }
 
 /* How a command of the requester ends, at @at of the window. */
-static uint32_t command(uint32_t what, uint32_t at, uint32_t length, uint32_t hint, uint32_t pattern)
+static uint32_t command(uint32_t what, uint32_t at, uint32_t length, uint32_t hint,
+			uint32_t pattern)
 {
 	uint32_t iova = WINDOW_IOVA + at, status;
 
@@ -172,7 +173,8 @@ static void assert_write(uint32_t control, uint32_t hint, const struct tlp *wire
 			 const struct arrival *fate)
 {
 	static uint32_t at, pattern = 0x7eac4000;
-	uint32_t before = heard(completer), malformed = guest_register(completer, EP_COUNT_MALFORMED);
+	uint32_t refused = guest_register(completer, EP_COUNT_MALFORMED);
+	uint32_t before = heard(completer);
 	struct arrival arrival;
 	struct tlp tlp;
 
@@ -195,7 +197,7 @@ static void assert_write(uint32_t control, uint32_t hint, const struct tlp *wire
 	assert_int_equal(arrival.use, fate->use);
 	assert_memory(at, 64, fate->verdict == EP_TLP_ACCEPTED ? pattern : 0);
 	assert_int_equal(guest_register(completer, EP_COUNT_MALFORMED),
-			 malformed + (fate->verdict == EP_TLP_MALFORMED));
+			 refused + (fate->verdict == EP_TLP_MALFORMED));
 }
 
 #define DS_8	(TPH_CTRL_DS | TPH_CTRL_8)
