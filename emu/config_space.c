@@ -47,11 +47,13 @@ void config_write(struct config_space *config, size_t at, const uint8_t *data, s
 	}
 }
 
-void config_reset(struct config_space *config, bool keep_sticky)
+void config_reset(struct config_space *config, enum config_reset how)
 {
 	for (size_t i = 0; i < CONFIG_SPACE_SIZE; i++) {
-		uint8_t keep = keep_sticky ? config->sticky[i] : 0;
+		uint8_t keep = how == CONFIG_RESET_POWER ? 0 : config->sticky[i];
 
+		if (how == CONFIG_RESET_FUNCTION)
+			keep |= config->kept[i];
 		config->value[i] =
 			(uint8_t)((config->value[i] & keep) | (config->initial[i] & ~keep));
 	}

@@ -3,7 +3,6 @@
 #ifndef EMU_CONFIG_SPACE_H
 #define EMU_CONFIG_SPACE_H
 
-#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -15,7 +14,8 @@
  * @initial: what a reset restores
  * @writable: bits that take the value written
  * @clear: bits that a written one clears (RW1C)
- * @sticky: bits that a function level reset leaves alone
+ * @kept: bits that a function level reset leaves alone
+ * @sticky: bits that every reset but a loss of power leaves alone (RWS)
  *
  * A bit that is in neither @writable nor @clear is read only.
  */
@@ -24,6 +24,7 @@ struct config_space {
 	uint8_t initial[CONFIG_SPACE_SIZE];
 	uint8_t writable[CONFIG_SPACE_SIZE];
 	uint8_t clear[CONFIG_SPACE_SIZE];
+	uint8_t kept[CONFIG_SPACE_SIZE];
 	uint8_t sticky[CONFIG_SPACE_SIZE];
 };
 
@@ -48,7 +49,14 @@ void config_set16(struct config_space *config, size_t at, uint16_t value);
 /** config_write() - what software writes: byte by byte, so width and alignment do not matter. */
 void config_write(struct config_space *config, size_t at, const uint8_t *data, size_t length);
 
-/** config_reset() - back to initial values; with @keep_sticky, all but the sticky bits. */
-void config_reset(struct config_space *config, bool keep_sticky);
+/** enum config_reset - how much of it a reset takes */
+enum config_reset {
+	CONFIG_RESET_POWER,	   /* all */
+	CONFIG_RESET_CONVENTIONAL, /* all but @sticky */
+	CONFIG_RESET_FUNCTION,	   /* all but @sticky and @kept */
+};
+
+/** config_reset() - back to initial values. */
+void config_reset(struct config_space *config, enum config_reset how);
 
 #endif /* EMU_CONFIG_SPACE_H */

@@ -7,6 +7,7 @@
 
 #include <linux/pci_regs.h>
 
+#include "aer.h"
 #include "bits.h"
 #include "registers.h"
 
@@ -90,7 +91,7 @@ static void define_express(const struct knobs *knobs, struct config_space *confi
 		capability2 |= PCI_EXP_DEVCAP2_EE_PREFIX | 1u << 22;
 
 	config_define8(config, at, PCI_CAP_ID_EXP, 0);
-	config_define8(config, at + 1, 0, 0);
+	config_define8(config, at + 1, knobs->af ? ENDPOINT_AF_AT : 0, 0);
 	config_define16(config, at + PCI_EXP_FLAGS, PCI_EXP_TYPE_ENDPOINT << 4 | 2, 0);
 	config_define32(config, at + PCI_EXP_DEVCAP, capability, 0);
 	config_define16(config, at + PCI_EXP_DEVCTL,
@@ -113,21 +114,35 @@ static void define_express(const struct knobs *knobs, struct config_space *confi
 	config_define16(config, at + PCI_EXP_LNKCTL2, PCI_EXP_LNKCTL2_TLS_2_5GT, 0);
 
 	/* What a function level reset must leave alone (PCIe 6.2, 6.6.2) */
-	le16_put(config->sticky + at + PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_PAYLOAD);
-	le16_put(config->sticky + at + PCI_EXP_LNKCTL, 0xffff);
+	le16_put(config->kept + at + PCI_EXP_DEVCTL, PCI_EXP_DEVCTL_PAYLOAD);
+	le16_put(config->kept + at + PCI_EXP_LNKCTL, 0xffff);
+}
+
+/* Advanced Features (PCI ECN of 2006): its control register reads 0, and FLR is all it can do. */
+static void define_af(const struct knobs *knobs, struct config_space *config)
+{
+	if (!knobs->af)
+		return;
+	config_define8(config, ENDPOINT_AF_AT, PCI_CAP_ID_AF, 0);
+	config_define8(config, ENDPOINT_AF_AT + 1, 0, 0);
+	config_define8(config, ENDPOINT_AF_AT + PCI_AF_LENGTH, PCI_CAP_AF_SIZEOF, 0);
+	config_define8(config, ENDPOINT_AF_AT + PCI_AF_CAP, PCI_AF_CAP_TP | PCI_AF_CAP_FLR, 0);
 }
 
 static void define_extended(const struct knobs *knobs, struct config_space *config)
 {
 	const bool tph_first = knobs->tph && knobs->tph_at == EXT_CAP_FIRST;
 	size_t dsn = tph_first ? EXT_CAP_FIRST + tph_size(knobs) : EXT_CAP_FIRST;
-	uint16_t after_dsn = knobs->tph && !tph_first ? knobs->tph_at : 0;
+	uint16_t last = knobs->aer ? AER_AT : 0;
+	uint16_t after_dsn = knobs->tph && !tph_first ? knobs->tph_at : last;
 
 	config_define32(config, dsn, PCI_EXT_CAP_ID_DSN | 1u << 16 | (uint32_t)after_dsn << 20, 0);
 	config_define32(config, dsn + 4, (uint32_t)knobs->device << 16 | knobs->rid, 0);
 	config_define32(config, dsn + 8, EP_ID_VALUE, 0);
 	if (knobs->tph)
-		tph_define(knobs, config, tph_first ? (uint16_t)dsn : 0);
+		tph_define(knobs, config, tph_first ? (uint16_t)dsn : last);
+	if (knobs->aer)
+		aer_define(config);
 }
 
 int endpoint_init(struct endpoint *endpoint, const struct knobs *knobs, struct log *log,
@@ -140,6 +155,7 @@ int endpoint_init(struct endpoint *endpoint, const struct knobs *knobs, struct l
 	define_pm(knobs, &endpoint->config);
 	define_msix(knobs, &endpoint->config);
 	define_express(knobs, &endpoint->config);
+	define_af(knobs, &endpoint->config);
 	define_extended(knobs, &endpoint->config);
 	if (knobs->memory_bar) {
 		endpoint->memory = calloc(1, knobs->memory_size);
@@ -234,10 +250,17 @@ void endpoint_reset(struct endpoint *endpoint, enum endpoint_reset how)
 	static const char *const names[] = {
 		[ENDPOINT_RESET_POWER_ON] = "power-on",
 		[ENDPOINT_RESET_FLR] = "flr",
+		[ENDPOINT_RESET_AF] = "af-flr",
 		[ENDPOINT_RESET_DEVICE] = "device-reset",
 		[ENDPOINT_RESET_PM] = "pm",
 	};
-	const bool function_only = how == ENDPOINT_RESET_FLR || how == ENDPOINT_RESET_PM;
+	static const enum config_reset configs[] = {
+		[ENDPOINT_RESET_POWER_ON] = CONFIG_RESET_POWER,
+		[ENDPOINT_RESET_FLR] = CONFIG_RESET_FUNCTION,
+		[ENDPOINT_RESET_AF] = CONFIG_RESET_FUNCTION,
+		[ENDPOINT_RESET_DEVICE] = CONFIG_RESET_CONVENTIONAL,
+		[ENDPOINT_RESET_PM] = CONFIG_RESET_FUNCTION,
+	};
 	const struct state old = state_read(endpoint);
 	struct json_object *line = log_event(endpoint->log, "reset", endpoint->knobs.name);
 
@@ -253,8 +276,8 @@ void endpoint_reset(struct endpoint *endpoint, enum endpoint_reset how)
 	fabric_abandon(endpoint);
 	memory_reset(endpoint);
 	msix_reset(&endpoint->msix);
-	config_reset(&endpoint->config, function_only);
-	if (!function_only)
+	config_reset(&endpoint->config, configs[how]);
+	if (configs[how] != CONFIG_RESET_FUNCTION)
 		endpoint->msix_address = 0;
 	state_compare(endpoint, &old);
 }
@@ -280,7 +303,7 @@ void endpoint_disconnect(struct endpoint *endpoint)
 		msix_mask(&endpoint->msix, i, false);
 	}
 	msix_reset(&endpoint->msix);
-	config_reset(&endpoint->config, false);
+	config_reset(&endpoint->config, CONFIG_RESET_POWER);
 	state_compare(endpoint, &old);
 }
 
@@ -360,6 +383,7 @@ void endpoint_config_write(struct endpoint *endpoint, size_t at, const uint8_t *
 {
 	const int device_control_high =
 		written(ENDPOINT_EXPRESS_AT + PCI_EXP_DEVCTL + 1, at, data, length);
+	const int af_control = written(ENDPOINT_AF_AT + PCI_AF_CTRL, at, data, length);
 	const size_t power_at = ENDPOINT_PM_AT + PCI_PM_CTRL,
 		     table = tph_table_at(&endpoint->knobs);
 	const struct state old = state_read(endpoint);
@@ -392,6 +416,8 @@ void endpoint_config_write(struct endpoint *endpoint, size_t at, const uint8_t *
 	if (endpoint->knobs.flr && device_control_high >= 0 &&
 	    device_control_high & PCI_EXP_DEVCTL_BCR_FLR >> 8)
 		endpoint_reset(endpoint, ENDPOINT_RESET_FLR);
+	else if (endpoint->knobs.af && af_control >= 0 && af_control & PCI_AF_CTRL_FLR)
+		endpoint_reset(endpoint, ENDPOINT_RESET_AF);
 	else if (old.power == PM_D3HOT && power == PM_D0 && !endpoint->knobs.no_soft_reset)
 		endpoint_reset(endpoint, ENDPOINT_RESET_PM);
 	endpoint_interrupts_flush(endpoint);

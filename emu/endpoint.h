@@ -25,11 +25,13 @@ struct qmp;
 #define ENDPOINT_PM_AT	    0x40
 #define ENDPOINT_MSIX_AT    0x50
 #define ENDPOINT_EXPRESS_AT 0x60
+#define ENDPOINT_AF_AT	    0xa0
 
 /** enum endpoint_reset - the ways to reset a function */
 enum endpoint_reset {
 	ENDPOINT_RESET_POWER_ON,
-	ENDPOINT_RESET_FLR,
+	ENDPOINT_RESET_FLR,    /* by Device Control */
+	ENDPOINT_RESET_AF,     /* FLR by the Advanced Features capability */
 	ENDPOINT_RESET_DEVICE, /* the client's reset message: a conventional reset */
 	ENDPOINT_RESET_PM,     /* D3hot to D0 without No_Soft_Reset */
 };

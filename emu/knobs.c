@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "aer.h"
 #include "bits.h"
 #include "config_space.h"
 #include "endpoint_regs.h"
@@ -291,6 +292,16 @@ static int key_flr(struct parser *parser, const char *key, const char *value)
 	return parse_switch(parser, key, value, &parser->knobs->flr);
 }
 
+static int key_af(struct parser *parser, const char *key, const char *value)
+{
+	return parse_switch(parser, key, value, &parser->knobs->af);
+}
+
+static int key_aer(struct parser *parser, const char *key, const char *value)
+{
+	return parse_switch(parser, key, value, &parser->knobs->aer);
+}
+
 static int key_nsr(struct parser *parser, const char *key, const char *value)
 {
 	return parse_switch(parser, key, value, &parser->knobs->no_soft_reset);
@@ -339,6 +350,7 @@ static const struct {
 	{ "msix-bar", key_msix_bar }, { "msix-offset", key_msix_at },
 	{ "memory-bar", key_memory_bar }, { "memory-size", key_memory_size },
 	{ "p2p", key_p2p },
+	{ "af", key_af },	    { "aer", key_aer },
 };
 /* clang-format on */
 
@@ -378,8 +390,8 @@ static int check_whole(struct parser *parser)
 {
 	const unsigned int iv = 1u << ST_MODE_INTERRUPT_VECTOR;
 	struct knobs *knobs = parser->knobs;
+	size_t end, limit = knobs->aer ? AER_AT : CONFIG_SPACE_SIZE;
 	char number[16];
-	size_t end;
 
 	if (!knobs->socket)
 		return refuse(parser, "socket", NULL, "missing; every function needs socket=PATH");
@@ -445,11 +457,12 @@ static int check_whole(struct parser *parser)
 
 	end = (size_t)knobs->tph_at + tph_size(knobs);
 	snprintf(number, sizeof(number), "0x%x", knobs->tph_at);
-	if (knobs->tph && end > CONFIG_SPACE_SIZE)
+	if (knobs->tph && end > limit)
 		return refuse(
 			parser, "tph-at", number,
-			"the capability with its table has %zu bytes, so 0x%zx is the highest",
-			tph_size(knobs), (CONFIG_SPACE_SIZE - tph_size(knobs)) & ~(size_t)3);
+			"the capability with its table has %zu bytes, so 0x%zx is the highest%s",
+			tph_size(knobs), (limit - tph_size(knobs)) & ~(size_t)3,
+			knobs->aer ? " with aer=on" : "");
 	if (knobs->tph && knobs->tph_at != 0x100 && knobs->tph_at < 0x10c)
 		return refuse(
 			parser, "tph-at", number,

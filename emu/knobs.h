@@ -54,6 +54,8 @@ enum completer {
  * @memory_size: bytes of it, a power of two
  * @p2p: whether requests to what the client did not map go by the client
  * @flr: whether it can be reset by FLR
+ * @af: whether it has the Advanced Features capability, with an FLR of its own
+ * @aer: whether it has the Advanced Error Reporting capability
  * @no_soft_reset: whether it keeps its state on the way from D3hot to D0
  */
 struct knobs {
@@ -74,6 +76,8 @@ struct knobs {
 	uint32_t memory_size;
 	bool p2p;
 	bool flr;
+	bool af;
+	bool aer;
 	bool no_soft_reset;
 	uint16_t vendor;
 	uint16_t device;

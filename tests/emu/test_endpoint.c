@@ -22,6 +22,9 @@
 #define MSIX_CONTROL	  0x52
 #define DEVICE_CONTROL	  0x68
 #define LINK_CONTROL	  0x70
+#define AF		  0xa0
+#define AF_CONTROL	  0xa4
+#define AER		  0xfb8
 #define TPH		  0x110
 #define TPH_CONTROL	  (TPH + 8)
 #define TPH_TABLE	  (TPH + 12)
@@ -251,6 +254,16 @@ static void every_access_to_configuration_space(void **state)
 		{ 0, 0 },
 	};
 
+	static const struct rule no_tph_aer[] = {
+		{ 0x20, 0xffff0000 },
+		{ 0x24, 0xffffffff },
+		{ 0x50, 0xc0000000 },
+		{ AER + 0x08, 0x001ff030 },
+		{ AER + 0x0c, 0x001ff030 },
+		{ AER + 0x14, 0x000031c1 },
+		{ 0, 0 },
+	};
+
 	for (size_t i = 0; i < 32; i++)
 		wide[4 + i] = (struct rule){ TPH_TABLE + 4 * i, 0xffffffff };
 	f->log.fd = dup(f->log.fd);
@@ -261,6 +274,7 @@ static void every_access_to_configuration_space(void **state)
 	access_matrix(f, "flr=off,tph=off", no_tph);
 	access_matrix(f, "flr=off,tph=off,vectors=0,memory-bar=2,memory-size=4K", memory_at_2);
 	access_matrix(f, "flr=off,tph=off,vectors=0,memory-bar=4,memory-size=16M", memory_at_4);
+	access_matrix(f, "flr=off,tph=off,aer=on", no_tph_aer);
 }
 
 static void capabilities_say_what_was_asked_for(void **state)
@@ -276,18 +290,22 @@ static void capabilities_say_what_was_asked_for(void **state)
 		{ "st-table=msix,entries=2048", 0x110, 0x07ff0507 },
 		{ "st-table=msix,vectors=4,modes=iv,width=8,tph-at=0x100", 0x100, 0x00030402 },
 		{ "modes=ds,tph-at=0x800", 0x800, 0x003f0304 },
+		{ "aer=on", 0x110, 0x003f0307 },
+		{ "aer=on,tph-at=0x100", 0x100, 0x003f0307 },
+		{ "aer=on,tph-at=0xf2c", 0xf2c, 0x003f0307 },
 	};
 	struct fixture *f = *state;
 
 	for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++) {
 		size_t at = 0x100;
-		bool serial = false, tph = false;
+		bool serial = false, tph = false, errors = false;
 
 		remake(f, variants[i].keys);
 		while (at) {
 			uint32_t header = config_in(f, at, 4);
 
-			assert_int_equal(header >> 16 & 0xf, 1);
+			errors |= (header & 0xffff) == 1;
+			assert_int_equal(header >> 16 & 0xf, (header & 0xffff) == 1 ? 2 : 1);
 			serial |= (header & 0xffff) == 3;
 			if ((header & 0xffff) == 0x17) {
 				tph = true;
@@ -298,6 +316,7 @@ static void capabilities_say_what_was_asked_for(void **state)
 			at = header >> 20;
 		}
 		assert_true(serial && tph);
+		assert_int_equal(errors, !strncmp(variants[i].keys, "aer", 3));
 	}
 }
 
@@ -1033,6 +1052,50 @@ static void flr_bit_is_dead_without_flr(void **state)
 	assert_int_equal(reg(f, EP_COUNT_RESETS), 0);
 }
 
+static void flr_by_advanced_features_resets_the_function(void **state)
+{
+	struct fixture *f = *state;
+
+	remake(f, "af=on,flr=off");
+	assert_int_equal(config_in(f, 0x61, 1), AF);
+	assert_int_equal(config_in(f, AF, 4), 0x03060013);
+	assert_int_equal(config_in(f, AF_CONTROL, 2), 0);
+	disturb(f);
+	config_out(f, AF_CONTROL, 1, 0xfe); /* all but the bit that counts */
+	config_out(f, AF, 4, 0xffffffff);
+	assert_null(last_event(f, "reset"));
+	config_out(f, AF_CONTROL, 1, 1);
+	assert_int_equal(config_in(f, AF_CONTROL, 2), 0);
+	assert_reset(f, "af-flr", true);
+}
+
+static void nothing_is_where_advanced_features_would_be(void **state)
+{
+	struct fixture *f = *state;
+
+	ready(f);
+	assert_int_equal(config_in(f, 0x61, 1), 0);
+	assert_int_equal(config_in(f, AF, 4), 0);
+	config_out(f, AF_CONTROL, 1, 1);
+	assert_null(last_event(f, "reset"));
+	assert_int_equal(reg(f, EP_COUNT_RESETS), 0);
+}
+
+static void error_masks_survive_all_but_power(void **state)
+{
+	struct fixture *f = *state;
+
+	remake(f, "aer=on");
+	assert_int_equal(config_in(f, AER + 0x0c, 4), 0x00062030);
+	config_out(f, AER + 0x08, 4, 0x00100000);
+	endpoint_reset(&f->endpoint, ENDPOINT_RESET_FLR);
+	endpoint_reset(&f->endpoint, ENDPOINT_RESET_DEVICE);
+	assert_int_equal(config_in(f, AER + 0x08, 4), 0x00100000);
+	endpoint_disconnect(&f->endpoint);
+	endpoint_connect(&f->endpoint);
+	assert_int_equal(config_in(f, AER + 0x08, 4), 0);
+}
+
 static void device_reset_resets_everything(void **state)
 {
 	struct fixture *f = *state;
@@ -1181,6 +1244,9 @@ int main(void)
 		TEST(function_without_msix_has_no_interrupts),
 		TEST(flr_resets_the_function),
 		TEST(flr_bit_is_dead_without_flr),
+		TEST(flr_by_advanced_features_resets_the_function),
+		TEST(nothing_is_where_advanced_features_would_be),
+		TEST(error_masks_survive_all_but_power),
 		TEST(device_reset_resets_everything),
 		TEST(power_cycle_resets_without_no_soft_reset),
 		TEST(power_cycle_keeps_state_with_no_soft_reset),

@@ -53,6 +53,10 @@ static void bad_values_are_explained(void **state)
 		{ SOCKET ",tph-at=0x1000", "tph-at=0x1000", "multiple of 4" },
 		{ SOCKET ",tph-at=0x108", "tph-at=0x108", "Device Serial Number" },
 		{ SOCKET ",tph-at=0xf78", "tph-at=0xf78", "0xf74 is the highest" },
+		{ SOCKET ",aer=on,tph-at=0xf30", "tph-at=0xf30",
+		  "0xf2c is the highest with aer=on" },
+		{ SOCKET ",af=1", "af=1", "not one of on, off" },
+		{ SOCKET ",aer=1", "aer=1", "not one of on, off" },
 		{ SOCKET ",msix-bar=2", "msix-bar=2", "not one of 0, 4" },
 		{ SOCKET ",msix-offset=0x1004", "msix-offset=0x1004", "multiple of 8" },
 		{ SOCKET ",msix-offset=0xf000", "msix-offset=0xf000", "to 0xeff0" },
@@ -130,16 +134,18 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(knobs.completer, 0);
 	assert_int_equal(knobs.vectors, 16);
 	assert_true(knobs.flr);
+	assert_false(knobs.af);
+	assert_false(knobs.aer);
 	assert_true(knobs.no_soft_reset);
 	knobs_free(&knobs);
 }
 
 static void every_key_takes_effect(void **state)
 {
-	struct knobs knobs =
-		parse("name=nic,rid=a1:1f.7,st-table=msix,entries=2048,modes=ds+nost,"
-		      "width=8,completer=reserved,flr=off,nsr=off,tph=off,tph-at=0x100,"
-		      "vendor=0x8086,device=0x10fb,class=0x020000," SOCKET);
+	struct knobs knobs = parse(
+		"name=nic,rid=a1:1f.7,st-table=msix,entries=2048,modes=ds+nost,"
+		"width=8,completer=reserved,flr=off,af=on,aer=on,nsr=off,tph=off,tph-at=0x100,"
+		"vendor=0x8086,device=0x10fb,class=0x020000," SOCKET);
 
 	(void)state;
 	assert_string_equal(knobs.name, "nic");
@@ -151,6 +157,8 @@ static void every_key_takes_effect(void **state)
 	assert_int_equal(knobs.width, 8);
 	assert_int_equal(knobs.completer, 2);
 	assert_false(knobs.flr);
+	assert_true(knobs.af);
+	assert_true(knobs.aer);
 	assert_false(knobs.no_soft_reset);
 	assert_false(knobs.tph);
 	assert_int_equal(knobs.tph_at, 0x100);
