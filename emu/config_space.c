@@ -36,6 +36,11 @@ void config_set16(struct config_space *config, size_t at, uint16_t value)
 	le16_put(config->value + at, value);
 }
 
+void config_set32(struct config_space *config, size_t at, uint32_t value)
+{
+	le32_put(config->value + at, value);
+}
+
 void config_write(struct config_space *config, size_t at, const uint8_t *data, size_t length)
 {
 	for (size_t i = 0; i < length; i++) {

@@ -15,7 +15,7 @@
  * @writable: bits that take the value written
  * @clear: bits that a written one clears (RW1C)
  * @kept: bits that a function level reset leaves alone
- * @sticky: bits that every reset but a loss of power leaves alone (RWS)
+ * @sticky: bits that every reset but a loss of power leaves alone (RWS, RW1CS)
  *
  * A bit that is in neither @writable nor @clear is read only.
  */
@@ -45,6 +45,9 @@ uint32_t config_get32(const struct config_space *config, size_t at);
 
 /** config_set16() - set a word as the device itself does, without regard to access rules. */
 void config_set16(struct config_space *config, size_t at, uint16_t value);
+
+/** config_set32() - set a dword, likewise. */
+void config_set32(struct config_space *config, size_t at, uint32_t value);
 
 /** config_write() - what software writes: byte by byte, so width and alignment do not matter. */
 void config_write(struct config_space *config, size_t at, const uint8_t *data, size_t length);

@@ -595,6 +595,18 @@ void endpoint_master_abort(struct endpoint *endpoint)
 		     config_get16(&endpoint->config, PCI_STATUS) | PCI_STATUS_REC_MASTER_ABORT);
 }
 
+void endpoint_error(struct endpoint *endpoint, uint32_t correctable, uint32_t uncorrectable)
+{
+	const size_t status = ENDPOINT_EXPRESS_AT + PCI_EXP_DEVSTA;
+	unsigned int detected;
+
+	if (!endpoint->knobs.aer)
+		return;
+	detected = aer_detect(&endpoint->config, correctable, uncorrectable);
+	config_set16(&endpoint->config, status,
+		     (uint16_t)(config_get16(&endpoint->config, status) | detected));
+}
+
 static bool interrupts_open(const struct endpoint *endpoint)
 {
 	uint16_t flags;

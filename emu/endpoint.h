@@ -150,6 +150,9 @@ uint32_t endpoint_read_request_size(const struct endpoint *endpoint);
 /** endpoint_master_abort() - a read of the function was answered by Unsupported Request. */
 void endpoint_master_abort(struct endpoint *endpoint);
 
+/** endpoint_error() - detect errors, bits as in AER's status registers; nothing without AER. */
+void endpoint_error(struct endpoint *endpoint, uint32_t correctable, uint32_t uncorrectable);
+
 /** endpoint_interrupt() - send MSI-X message @vector, or keep it pending while masked. */
 void endpoint_interrupt(struct endpoint *endpoint, unsigned int vector);
 

@@ -72,6 +72,10 @@
 #define EP_COUNT_RECEIVED	0x224		/* requests of other functions, good or bad */
 #define EP_COUNT_MALFORMED	0x228		/* those that were malformed */
 
+/* errors: bits as in AER's status registers, set there as if detected; write only, needs aer=on */
+#define EP_ERROR_CORRECTABLE	0x230
+#define EP_ERROR_UNCORRECTABLE	0x234
+
 /*
  * The bus analyzer: the last EP_TRACE_SLOTS TLPs that this function sent, and the last that it
  * received from other functions; survives resets. Of a received one the address is the offset in

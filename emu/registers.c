@@ -145,6 +145,12 @@ void registers_write(struct endpoint *endpoint, size_t at, uint32_t value)
 	case EP_COUNT_CLEAR:
 		counters_clear(&endpoint->counters);
 		break;
+	case EP_ERROR_CORRECTABLE:
+		endpoint_error(endpoint, value, 0);
+		break;
+	case EP_ERROR_UNCORRECTABLE:
+		endpoint_error(endpoint, 0, value);
+		break;
 	default:
 		break;
 	}

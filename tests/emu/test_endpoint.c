@@ -21,6 +21,7 @@
 #define POWER		  0x44
 #define MSIX_CONTROL	  0x52
 #define DEVICE_CONTROL	  0x68
+#define DEVICE_STATUS	  0x6a
 #define LINK_CONTROL	  0x70
 #define AF		  0xa0
 #define AF_CONTROL	  0xa4
@@ -1096,6 +1097,33 @@ static void error_masks_survive_all_but_power(void **state)
 	assert_int_equal(config_in(f, AER + 0x08, 4), 0);
 }
 
+static void errors_are_detected_on_order(void **state)
+{
+	struct fixture *f = *state;
+
+	ready(f);
+	reg_set(f, EP_ERROR_UNCORRECTABLE, 0xffffffff); /* no AER: nothing */
+	assert_int_equal(config_in(f, AER + 0x04, 4), 0);
+	assert_int_equal(config_in(f, DEVICE_STATUS, 2), 0);
+
+	remake(f, "aer=on");
+	ready(f);
+	reg_set(f, EP_ERROR_CORRECTABLE, 0x1);
+	assert_int_equal(config_in(f, DEVICE_STATUS, 2), 0x1);
+	reg_set(f, EP_ERROR_UNCORRECTABLE, 0x4000);
+	assert_int_equal(config_in(f, DEVICE_STATUS, 2), 0x3);
+	reg_set(f, EP_ERROR_UNCORRECTABLE, 0xffe4000f | 0x40000); /* one of them is one */
+	assert_int_equal(config_in(f, DEVICE_STATUS, 2), 0x7);
+	assert_int_equal(config_in(f, AER + 0x10, 4), 0x1);
+	assert_int_equal(config_in(f, AER + 0x04, 4), 0x44000);
+	endpoint_reset(&f->endpoint, ENDPOINT_RESET_DEVICE);
+	assert_int_equal(config_in(f, AER + 0x04, 4), 0x44000);
+	config_out(f, AER + 0x04, 4, 0x4000);
+	assert_int_equal(config_in(f, AER + 0x04, 4), 0x40000);
+	ready(f);
+	assert_int_equal(reg(f, EP_ERROR_UNCORRECTABLE), 0);
+}
+
 static void device_reset_resets_everything(void **state)
 {
 	struct fixture *f = *state;
@@ -1247,6 +1275,7 @@ int main(void)
 		TEST(flr_by_advanced_features_resets_the_function),
 		TEST(nothing_is_where_advanced_features_would_be),
 		TEST(error_masks_survive_all_but_power),
+		TEST(errors_are_detected_on_order),
 		TEST(device_reset_resets_everything),
 		TEST(power_cycle_resets_without_no_soft_reset),
 		TEST(power_cycle_keeps_state_with_no_soft_reset),
