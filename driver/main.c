@@ -204,15 +204,20 @@ static void reset_done(struct pci_dev *pdev)
 
 static pci_ers_result_t error_detected(struct pci_dev *pdev, pci_channel_state_t state)
 {
-	if (state != pci_channel_io_normal)
-		tph_steering_error(tph_of_pdev(pdev));
+	tph_steering_error(tph_of_pdev(pdev), state);
 	return vfio_pci_core_aer_err_detected(pdev, state);
+}
+
+static void resume(struct pci_dev *pdev)
+{
+	tph_steering_recovered(tph_of_pdev(pdev));
 }
 
 static const struct pci_error_handlers error_handlers = {
 	.reset_prepare = reset_prepare,
 	.reset_done = reset_done,
 	.error_detected = error_detected,
+	.resume = resume,
 };
 
 /*

@@ -56,7 +56,7 @@ int tph_steering_open(struct tph_vdev *tph)
 			ret = tph_table_scrub(&tph->table);
 		if (!ret) {
 			tph->table.ledger = ledger;
-			tph->table.holds = tph->resetting;
+			tph->table.holds = tph->resetting + tph->recovering;
 			tph->attached = attached_at_open(tph);
 			tph->opened = true;
 		}
@@ -194,23 +194,55 @@ void tph_steering_detached(struct tph_vdev *tph)
 	tph_operator_changed(tph);
 }
 
+/* Back comes what was wanted before, or was set up meanwhile. */
+static void end_recovery(struct tph_vdev *tph)
+{
+	if (tph->recovering && tph->opened)
+		tph_table_release(&tph->table);
+	tph->recovering = false;
+}
+
 /**
- * tph_steering_error() - error recovery resets the function, without a word before or after
+ * tph_steering_error() - error recovery begins, or has failed
  * @tph: the device
+ * @state: of the channel to it
  *
- * The user learns of the error by its own event and sets up anew.
+ * Recovery can reset the function without a word: after a fatal error, or for another function
+ * below the same port after any. So the requester is off until tph_steering_recovered() or a
+ * failure, and what the user sets up meanwhile waits. A fatal error or a failure takes all entries:
+ * the user learns of it by its own event and sets up anew.
  */
-void tph_steering_error(struct tph_vdev *tph)
+void tph_steering_error(struct tph_vdev *tph, pci_channel_state_t state)
 {
 	guard(mutex)(&tph->lock);
-	if (!tph->opened)
-		return;
-	/* the link may be down already: what counts is that nothing brings the old state back */
-	tph_table_hold(&tph->table);
-	tph_table_control(&tph->table, (struct tph_control){});
-	tph_revoke_all_locked(tph, TPH_REASON_ERROR);
-	tph_table_release(&tph->table);
-	tph_operator_changed(tph);
+	if (!tph->recovering && tph->opened)
+		tph_table_hold(&tph->table);
+	tph->recovering = true;
+	if (tph->opened && state != pci_channel_io_normal) {
+		/* the link may be down: nobody tells whether the last write got through */
+		tph->table.adrift = true;
+		tph_table_control(&tph->table, (struct tph_control){});
+		tph_revoke_all_locked(tph, TPH_REASON_ERROR);
+		tph_operator_changed(tph);
+	}
+	if (state == pci_channel_io_perm_failure)
+		end_recovery(tph);
+}
+
+/**
+ * tph_steering_recovered() - error recovery is over: table before enable, as after a reset
+ * @tph: the device
+ *
+ * What its holders may not have any more does not come back.
+ */
+void tph_steering_recovered(struct tph_vdev *tph)
+{
+	if (tph->cap.offset)
+		tph_lease_review(tph);
+
+	guard(rwsem_read)(&tph->core.memory_lock);
+	guard(mutex)(&tph->lock);
+	end_recovery(tph);
 }
 
 /**

@@ -88,6 +88,7 @@ struct tph_dmabufs {
  * @opened: @cap, @offer and @table are valid
  * @attached: the device is attached to an I/O address space, or its group's container is
  * @resetting: between reset_prepare and reset_done
+ * @recovering: between error_detected and resume, or a failure
  * @deferred: holds that @release has to undo
  * @cap: the function's TPH Requester capability
  * @offer: what of it the user is offered
@@ -115,6 +116,7 @@ struct tph_vdev {
 	bool opened;
 	bool attached;
 	bool resetting;
+	bool recovering;
 	unsigned int deferred;
 	struct tph_capability cap;
 	struct tph_offer offer;
@@ -256,7 +258,8 @@ void tph_steering_release(struct tph_vdev *tph);
 void tph_steering_sync(struct tph_vdev *tph);
 void tph_steering_attached(struct tph_vdev *tph);
 void tph_steering_detached(struct tph_vdev *tph);
-void tph_steering_error(struct tph_vdev *tph);
+void tph_steering_error(struct tph_vdev *tph, pci_channel_state_t state);
+void tph_steering_recovered(struct tph_vdev *tph);
 void tph_steering_reset_prepare(struct tph_vdev *tph);
 void tph_steering_reset_done(struct tph_vdev *tph);
 
