@@ -7,7 +7,6 @@
 
 #include <linux/pci_regs.h>
 
-#include "aer.h"
 #include "bits.h"
 #include "registers.h"
 
@@ -133,7 +132,8 @@ static void define_extended(const struct knobs *knobs, struct config_space *conf
 {
 	const bool tph_first = knobs->tph && knobs->tph_at == EXT_CAP_FIRST;
 	size_t dsn = tph_first ? EXT_CAP_FIRST + tph_size(knobs) : EXT_CAP_FIRST;
-	uint16_t last = knobs->aer ? AER_AT : 0;
+	uint16_t aer = knobs->aer ? AER_AT : 0;
+	uint16_t last = knobs->pasid ? ENDPOINT_PASID_AT : aer;
 	uint16_t after_dsn = knobs->tph && !tph_first ? knobs->tph_at : last;
 
 	config_define32(config, dsn, PCI_EXT_CAP_ID_DSN | 1u << 16 | (uint32_t)after_dsn << 20, 0);
@@ -141,6 +141,14 @@ static void define_extended(const struct knobs *knobs, struct config_space *conf
 	config_define32(config, dsn + 8, EP_ID_VALUE, 0);
 	if (knobs->tph)
 		tph_define(knobs, config, tph_first ? (uint16_t)dsn : last);
+	if (knobs->pasid) {
+		config_define32(config, ENDPOINT_PASID_AT,
+				PCI_EXT_CAP_ID_PASID | 1u << 16 | (uint32_t)aer << 20, 0);
+		/* 20 bits; none of the permissions that it could have */
+		config_define16(config, ENDPOINT_PASID_AT + PCI_PASID_CAP, 20u << 8, 0);
+		config_define16(config, ENDPOINT_PASID_AT + PCI_PASID_CTRL, 0,
+				PCI_PASID_CTRL_ENABLE);
+	}
 	if (knobs->aer)
 		aer_define(config);
 }

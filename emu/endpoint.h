@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "aer.h"
 #include "config_space.h"
 #include "counters.h"
 #include "dma.h"
@@ -26,6 +27,7 @@ struct qmp;
 #define ENDPOINT_MSIX_AT    0x50
 #define ENDPOINT_EXPRESS_AT 0x60
 #define ENDPOINT_AF_AT	    0xa0
+#define ENDPOINT_PASID_AT   (AER_AT - 8)
 
 /** enum endpoint_reset - the ways to reset a function */
 enum endpoint_reset {

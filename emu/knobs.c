@@ -9,9 +9,9 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "aer.h"
 #include "bits.h"
 #include "config_space.h"
+#include "endpoint.h"
 #include "endpoint_regs.h"
 #include "msix.h"
 #include "tph.h"
@@ -302,6 +302,11 @@ static int key_aer(struct parser *parser, const char *key, const char *value)
 	return parse_switch(parser, key, value, &parser->knobs->aer);
 }
 
+static int key_pasid(struct parser *parser, const char *key, const char *value)
+{
+	return parse_switch(parser, key, value, &parser->knobs->pasid);
+}
+
 static int key_nsr(struct parser *parser, const char *key, const char *value)
 {
 	return parse_switch(parser, key, value, &parser->knobs->no_soft_reset);
@@ -351,6 +356,7 @@ static const struct {
 	{ "memory-bar", key_memory_bar }, { "memory-size", key_memory_size },
 	{ "p2p", key_p2p },
 	{ "af", key_af },	    { "aer", key_aer },
+	{ "pasid", key_pasid },
 };
 /* clang-format on */
 
@@ -390,7 +396,7 @@ static int check_whole(struct parser *parser)
 {
 	const unsigned int iv = 1u << ST_MODE_INTERRUPT_VECTOR;
 	struct knobs *knobs = parser->knobs;
-	size_t end, limit = knobs->aer ? AER_AT : CONFIG_SPACE_SIZE;
+	size_t end, limit = CONFIG_SPACE_SIZE;
 	char number[16];
 
 	if (!knobs->socket)
@@ -455,6 +461,10 @@ static int check_whole(struct parser *parser)
 	if (knobs->memory_bar && !knobs->memory_size)
 		knobs->memory_size = KNOBS_MEMORY_DEFAULT;
 
+	if (knobs->aer)
+		limit = AER_AT;
+	if (knobs->pasid)
+		limit = ENDPOINT_PASID_AT;
 	end = (size_t)knobs->tph_at + tph_size(knobs);
 	snprintf(number, sizeof(number), "0x%x", knobs->tph_at);
 	if (knobs->tph && end > limit)
@@ -462,7 +472,9 @@ static int check_whole(struct parser *parser)
 			parser, "tph-at", number,
 			"the capability with its table has %zu bytes, so 0x%zx is the highest%s",
 			tph_size(knobs), (limit - tph_size(knobs)) & ~(size_t)3,
-			knobs->aer ? " with aer=on" : "");
+			knobs->pasid ? " with pasid=on"
+			: knobs->aer ? " with aer=on"
+				     : "");
 	if (knobs->tph && knobs->tph_at != 0x100 && knobs->tph_at < 0x10c)
 		return refuse(
 			parser, "tph-at", number,

@@ -56,6 +56,7 @@ enum completer {
  * @flr: whether it can be reset by FLR
  * @af: whether it has the Advanced Features capability, with an FLR of its own
  * @aer: whether it has the Advanced Error Reporting capability
+ * @pasid: whether it has the PASID capability
  * @no_soft_reset: whether it keeps its state on the way from D3hot to D0
  */
 struct knobs {
@@ -78,6 +79,7 @@ struct knobs {
 	bool flr;
 	bool af;
 	bool aer;
+	bool pasid;
 	bool no_soft_reset;
 	uint16_t vendor;
 	uint16_t device;

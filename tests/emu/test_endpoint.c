@@ -256,13 +256,10 @@ static void every_access_to_configuration_space(void **state)
 	};
 
 	static const struct rule no_tph_aer[] = {
-		{ 0x20, 0xffff0000 },
-		{ 0x24, 0xffffffff },
-		{ 0x50, 0xc0000000 },
-		{ AER + 0x08, 0x001ff030 },
-		{ AER + 0x0c, 0x001ff030 },
-		{ AER + 0x14, 0x000031c1 },
-		{ 0, 0 },
+		{ 0x20, 0xffff0000 },	    { 0x24, 0xffffffff },
+		{ 0x50, 0xc0000000 },	    { AER - 4, 0x00010000 },
+		{ AER + 0x08, 0x001ff030 }, { AER + 0x0c, 0x001ff030 },
+		{ AER + 0x14, 0x000031c1 }, { 0, 0 },
 	};
 
 	for (size_t i = 0; i < 32; i++)
@@ -275,7 +272,7 @@ static void every_access_to_configuration_space(void **state)
 	access_matrix(f, "flr=off,tph=off", no_tph);
 	access_matrix(f, "flr=off,tph=off,vectors=0,memory-bar=2,memory-size=4K", memory_at_2);
 	access_matrix(f, "flr=off,tph=off,vectors=0,memory-bar=4,memory-size=16M", memory_at_4);
-	access_matrix(f, "flr=off,tph=off,aer=on", no_tph_aer);
+	access_matrix(f, "flr=off,tph=off,aer=on,pasid=on", no_tph_aer);
 }
 
 static void capabilities_say_what_was_asked_for(void **state)
@@ -292,6 +289,7 @@ static void capabilities_say_what_was_asked_for(void **state)
 		{ "st-table=msix,vectors=4,modes=iv,width=8,tph-at=0x100", 0x100, 0x00030402 },
 		{ "modes=ds,tph-at=0x800", 0x800, 0x003f0304 },
 		{ "aer=on", 0x110, 0x003f0307 },
+		{ "aer=on,pasid=on", 0x110, 0x003f0307 },
 		{ "aer=on,tph-at=0x100", 0x100, 0x003f0307 },
 		{ "aer=on,tph-at=0xf2c", 0xf2c, 0x003f0307 },
 	};

@@ -56,6 +56,9 @@ static void bad_values_are_explained(void **state)
 		{ SOCKET ",aer=on,tph-at=0xf30", "tph-at=0xf30",
 		  "0xf2c is the highest with aer=on" },
 		{ SOCKET ",af=1", "af=1", "not one of on, off" },
+		{ SOCKET ",pasid=on,tph-at=0xf28", "tph-at=0xf28",
+		  "0xf24 is the highest with pasid=on" },
+		{ SOCKET ",pasid=1", "pasid=1", "not one of on, off" },
 		{ SOCKET ",aer=1", "aer=1", "not one of on, off" },
 		{ SOCKET ",msix-bar=2", "msix-bar=2", "not one of 0, 4" },
 		{ SOCKET ",msix-offset=0x1004", "msix-offset=0x1004", "multiple of 8" },
@@ -136,6 +139,7 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_true(knobs.flr);
 	assert_false(knobs.af);
 	assert_false(knobs.aer);
+	assert_false(knobs.pasid);
 	assert_true(knobs.no_soft_reset);
 	knobs_free(&knobs);
 }
@@ -144,7 +148,7 @@ static void every_key_takes_effect(void **state)
 {
 	struct knobs knobs = parse(
 		"name=nic,rid=a1:1f.7,st-table=msix,entries=2048,modes=ds+nost,"
-		"width=8,completer=reserved,flr=off,af=on,aer=on,nsr=off,tph=off,tph-at=0x100,"
+		"width=8,completer=reserved,flr=off,af=on,aer=on,pasid=on,nsr=off,tph=off,tph-at=0x100,"
 		"vendor=0x8086,device=0x10fb,class=0x020000," SOCKET);
 
 	(void)state;
@@ -159,6 +163,7 @@ static void every_key_takes_effect(void **state)
 	assert_false(knobs.flr);
 	assert_true(knobs.af);
 	assert_true(knobs.aer);
+	assert_true(knobs.pasid);
 	assert_false(knobs.no_soft_reset);
 	assert_false(knobs.tph);
 	assert_int_equal(knobs.tph_at, 0x100);
