@@ -4,8 +4,9 @@
  * runs in the VM. Each step says what should happen, does it, and compares; the exit status is the
  * number of comparisons that failed.
  *
- * Lines that begin with '@' are for lab/demo on the host: "@tlp N KEY=VALUE..." asks it to show the
- * emulator's own log line of the endpoint's N-th TLP, and to hold it against what is expected.
+ * Lines that begin with '@' are for lab/demo on the host: "@tlp NAME N KEY=VALUE..." asks it to show
+ * the emulator's own log line of the N-th TLP of endpoint NAME, and to hold it against what is
+ * expected.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -26,11 +27,20 @@
 
 #include "../emu/endpoint_regs.h"
 
+/* lab/demo's endpoints: ST table in the capability, and in the MSI-X table at the start of BAR 4 */
+struct endpoint {
+	const char *bdf, *name;
+};
+static const struct endpoint nic = { "0000:01:00.0", "nic" };
+static const struct endpoint msix = { "0000:02:00.0", "msix" };
+
 #define ENTRY		3
 #define IOVA		0x100000
 #define REGION(index)	((off_t)(index) << 40)
 #define TPH_CONTROL	8
+#define ENABLE_IV_16	0x301u	/* Interrupt Vector mode, requests with 16-bit tags */
 #define TPH_TABLE	12
+#define VECTOR_CONTROL	(16 * ENTRY + 12) /* in the MSI-X table; bits 31:16 are the tag */
 
 /* what lab/firmware/tags.asl answers */
 #define FIRMWARE_TAG(cpu)	(0x1100u + (cpu))
@@ -47,7 +57,9 @@ struct ioas_map {
 #define IOAS_MAP	_IO(';', 0x85)
 #define IOAS_MAP_FIXED_WRITEABLE_READABLE	7
 
+static const struct endpoint *endpoint;
 static struct tph_device *device;
+static uint8_t *memory; /* the device's, at IOVA */
 static int differences;
 
 __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
@@ -110,19 +122,26 @@ static void put(uint32_t reg, uint32_t value)
 	access_region(VFIO_PCI_BAR0_REGION_INDEX, reg, 4, &value);
 }
 
-/* The device's registers as root sees them in sysfs, past VFIO. */
-static uint32_t hardware(const char *bdf, uint32_t at)
+/* The device's registers as root has them in sysfs, past VFIO. */
+static uint32_t hardware_access(const char *bdf, uint32_t at, const uint32_t *write)
 {
 	char path[128];
-	uint32_t value = 0;
+	uint32_t value = write ? *write : 0;
+	ssize_t n;
 	int fd;
 
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/config", bdf);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = open(path, O_RDWR | O_CLOEXEC);
 	need(fd < 0 ? -errno : 0, path);
-	need(pread(fd, &value, 4, at) == 4 ? 0 : -EIO, path);
+	n = write ? pwrite(fd, &value, 4, at) : pread(fd, &value, 4, at);
+	need(n == 4 ? 0 : -EIO, path);
 	close(fd);
 	return value;
+}
+
+static uint32_t hardware(const char *bdf, uint32_t at)
+{
+	return hardware_access(bdf, at, NULL);
 }
 
 static uint32_t find_tph(const char *bdf)
@@ -139,7 +158,7 @@ static uint32_t find_tph(const char *bdf)
 }
 
 /* Let the device write 64 bytes on behalf of ENTRY; the request should carry @tag. */
-static void dma_write(const uint8_t *memory, unsigned int tag)
+static void dma_write(unsigned int tag)
 {
 	static uint32_t pattern = 0x600df00d;
 	uint32_t status;
@@ -158,9 +177,10 @@ static void dma_write(const uint8_t *memory, unsigned int tag)
 	if (status != EP_DMA_DONE || memcmp(memory, &pattern, 4))
 		check(0, "DMA write: status %u, fault %u", status, get(EP_DMA_FAULT));
 	else if (tag == NO_HINT)
-		say("@tlp %u th=0", get(EP_TRACE_HEAD));
+		say("@tlp %s %u th=0", endpoint->name, get(EP_TRACE_HEAD));
 	else
-		say("@tlp %u th=1 ph=2 width=16 st=\"0x%04x\"", get(EP_TRACE_HEAD), tag);
+		say("@tlp %s %u th=1 ph=2 width=16 st=\"0x%04x\"", endpoint->name,
+		    get(EP_TRACE_HEAD), tag);
 }
 
 /* Run a command as the operator would, and show what it prints. */
@@ -188,34 +208,70 @@ static void run_on_cpus_0_and_1(void)
 	need(sched_setaffinity(0, sizeof(set), &set) ? -errno : 0, "sched_setaffinity");
 }
 
-int main(int argc, char **argv)
+/* Open it through VFIO and iommufd, give it memory to write to, and let it be a bus master. */
+static void open_endpoint(const struct endpoint *which)
 {
-	const char *bdf = argc > 1 ? argv[1] : "0000:01:00.0";
-	uint32_t command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, cap, word, cpu, at;
+	uint32_t command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
 	struct ioas_map map = {
 		.size = sizeof(map), .flags = IOAS_MAP_FIXED_WRITEABLE_READABLE,
 		.length = 4096, .iova = IOVA,
 	};
-	struct tph_state state;
-	uint64_t events = 0;
-	uint8_t *memory;
-	int ret, told;
 
-	cap = find_tph(bdf);
-
-	step("The endpoint, bound to tph-vfio-pci, as its operator sees it");
-	shell("tphctl show %s", bdf);
-
-	step("A userspace driver opens it through VFIO and iommufd and lets it write: no hint yet");
-	run_on_cpus_0_and_1();
-	need(tph_open(bdf, &device), bdf);
+	endpoint = which;
+	need(tph_open(which->bdf, &device), which->bdf);
 	memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	need(memory == MAP_FAILED ? -errno : 0, "mmap");
 	map.ioas_id = tph_ioas(device);
 	map.user_va = (uintptr_t)memory;
 	need(ioctl(tph_iommu_fd(device), IOAS_MAP, &map) ? -errno : 0, "IOMMU_IOAS_MAP");
 	access_region(VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, 2, &command);
-	dma_write(memory, NO_HINT);
+}
+
+/*
+ * The same attack on any driver: map the MSI-X table and write a tag there. Root has enabled the
+ * requester past the driver, for stock vfio-pci does not: what counts is who has the table.
+ */
+static void map_table(const char *driver, const char *whose, int hole)
+{
+	uint32_t enable = ENABLE_IV_16;
+	uint8_t *table;
+	char command[96];
+
+	snprintf(command, sizeof(command), "tphctl bind %s --driver %s >/dev/null", msix.bdf,
+		 driver);
+	need(system(command) ? -EIO : 0, command);
+	open_endpoint(&msix);
+	hardware_access(msix.bdf, find_tph(msix.bdf) + TPH_CONTROL, &enable);
+	table = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_SHARED, tph_device_fd(device),
+		     REGION(VFIO_PCI_BAR4_REGION_INDEX));
+	if (table == MAP_FAILED) {
+		check(!hole && errno == EINVAL, "%s mmap: %s", whose, strerror(errno));
+	} else {
+		*(volatile uint32_t *)(table + VECTOR_CONTROL) = FIRMWARE_TAG(2) << 16;
+		check(hole, "%s the table is mapped, and tag %#x written into entry %u", whose,
+		      FIRMWARE_TAG(2), ENTRY);
+		munmap(table, 4096);
+	}
+	dma_write(hole ? FIRMWARE_TAG(2) : NO_TAG);
+	tph_close(device);
+	munmap(memory, 4096);
+}
+
+int main(void)
+{
+	const char *bdf = nic.bdf;
+	uint32_t cap = find_tph(bdf), word, cpu, at;
+	struct tph_state state;
+	uint64_t events = 0;
+	int ret, told;
+
+	step("The endpoint, bound to tph-vfio-pci, as its operator sees it");
+	shell("tphctl show %s", bdf);
+
+	step("A userspace driver opens it through VFIO and iommufd and lets it write: no hint yet");
+	run_on_cpus_0_and_1();
+	open_endpoint(&nic);
+	dma_write(NO_HINT);
 
 	step("Entry 3 steers to CPU 1, Interrupt Vector mode is enabled: the same write again");
 	ret = tph_set_entry(device, ENTRY, 1);
@@ -224,19 +280,19 @@ int main(int argc, char **argv)
 	check(!ret, "tph_enable(Interrupt Vector, widest): %s", strerror(-ret));
 	need(tph_read_state(device, &state), "tph_read_state");
 	check(state.enabled && state.width == TPH_WIDTH_16, "in force: %d-bit tags", state.width);
-	dma_write(memory, FIRMWARE_TAG(1));
+	dma_write(FIRMWARE_TAG(1));
 
 	step("The queue's thread moves to CPU 0, and its entry with it");
 	ret = tph_set_entry(device, ENTRY, 0);
 	check(!ret, "tph_set_entry(3, CPU 0): %s", strerror(-ret));
-	dma_write(memory, FIRMWARE_TAG(0));
+	dma_write(FIRMWARE_TAG(0));
 
 	step("CPU 2 is not this process's to warm: it may run on CPUs 0 and 1");
 	ret = tph_set_entry(device, ENTRY, 2);
 	check(ret == -EPERM, "tph_set_entry(3, CPU 2): %s", strerror(-ret));
 	need(tph_get_cpus(device, ENTRY, 1, &cpu), "tph_get_cpus");
 	check(cpu == 0, "entry 3 still steers to CPU %u", cpu);
-	dma_write(memory, FIRMWARE_TAG(0));
+	dma_write(FIRMWARE_TAG(0));
 
 	step("A tag written into the ST table by hand, through configuration space, goes nowhere");
 	word = 0x11021102;
@@ -244,7 +300,7 @@ int main(int argc, char **argv)
 	check(hardware(bdf, cap + TPH_TABLE + 4) == FIRMWARE_TAG(0) << 16,
 	      "entries 2 and 3 in hardware: %#010x, after writing %#010x",
 	      hardware(bdf, cap + TPH_TABLE + 4), word);
-	dma_write(memory, FIRMWARE_TAG(0));
+	dma_write(FIRMWARE_TAG(0));
 
 	step("The operator takes CPU 0 back: it is out of the table, and the driver is told");
 	told = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
@@ -254,12 +310,12 @@ int main(int argc, char **argv)
 	check(events == 1, "the driver's eventfd was signalled %u time(s)", (unsigned int)events);
 	need(tph_get_cpus(device, ENTRY, 1, &cpu), "tph_get_cpus");
 	check(cpu == TPH_CPU_NONE, "entry 3 steers to CPU %d", (int)cpu);
-	dma_write(memory, NO_TAG);
+	dma_write(NO_TAG);
 	ret = tph_set_entry(device, ENTRY, 0);
 	check(ret == -EPERM, "tph_set_entry(3, CPU 0): %s", strerror(-ret));
 	ret = tph_set_entry(device, ENTRY, 1);
 	check(!ret, "tph_set_entry(3, CPU 1): %s", strerror(-ret));
-	dma_write(memory, FIRMWARE_TAG(1));
+	dma_write(FIRMWARE_TAG(1));
 
 	step("The driver closes the device: nothing is left for the next user");
 	close(told);
@@ -269,6 +325,11 @@ int main(int argc, char **argv)
 	for (word = 0, at = 0; at < 128; at += 4)
 		word |= hardware(bdf, cap + TPH_TABLE + at);
 	check(!word, "all 64 entries in hardware, ORed: %#x", word);
+
+	step("An attack on stock vfio-pci and on tph-vfio-pci: map the MSI-X table, write CPU 2's tag");
+	say("   (the requester is enabled by root, past both: stock vfio-pci cannot)");
+	map_table("vfio-pci", "stock vfio-pci:", 1);
+	map_table("tph-vfio-pci", "tph-vfio-pci:  ", 0);
 
 	return differences;
 }
