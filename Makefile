@@ -2,8 +2,9 @@
 # The front door. Userspace is built by meson, the modules by Kbuild, the VM by lab/.
 #
 #   make demo     the main job on a real kernel, in a VM with an emulated endpoint
-#   make test     everything: make check, then the tests in the VM
-#   make test-sanitize   the stress test on a kernel with KASAN, lockdep and failing allocations
+#   make test     everything: make check, the tests in the VM, the stress test there and on a
+#                 kernel with KASAN, lockdep and failing allocations, FUZZ_SECONDS (60) of fuzzing
+#   make test-sanitize   the stress test on that kernel, for three seeds instead of one
 #   make check    the part that needs no VM and no network
 #   make coverage line coverage of driver/ by unit tests and VMs (on the sanitizer kernel)
 #   make fuzz     look for inputs that break a rule, for FUZZ_SECONDS (60)
@@ -27,13 +28,16 @@ MESON_counted := -Db_coverage=true
 MESON_asan  := -Db_sanitize=address,undefined -Db_lundef=false
 
 .PHONY: all demo test test-sanitize coverage check fuzz shell lab driver install clean \
-	plain asan counted packages-check packages-lab
+	plain asan counted packages-check packages-fuzz packages-lab
 .DEFAULT_GOAL := all
 
 all: plain
 
 packages-check:
 	@lab/packages check
+
+packages-fuzz:
+	@lab/packages fuzz
 
 packages-lab:
 	@lab/packages lab
@@ -56,12 +60,11 @@ shell: lab
 check: asan
 	@tests/run --build '$(ASAN)' check
 
-test: asan lab
-	@tests/run --build '$(ASAN)' check vm stress headers
+test: packages-fuzz asan lab
+	@tests/run --build '$(ASAN)' check vm stress headers fuzz sanitize
 
 test-sanitize: lab
-	@lab/setup sanitize
-	@tests/run --build '$(BUILD)' sanitize
+	@tests/run --build '$(BUILD)' --seeds 3 sanitize
 
 # Counts are of one run: those of the last are removed first.
 coverage: counted lab
