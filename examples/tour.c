@@ -4,8 +4,8 @@
  * runs in the VM. Each step says what should happen, does it, and compares; the exit status is the
  * number of comparisons that failed.
  *
- * Lines that begin with '@' are for lab/demo on the host: "@tlp NAME N KEY=VALUE..." asks it to show
- * the emulator's own log line of the N-th TLP of endpoint NAME, and to hold it against what is
+ * Lines that begin with "@" are for lab/demo on the host: "@tlp NAME N KEY=VALUE..." asks it to
+ * show the emulator's own log line of the N-th TLP of endpoint NAME, and to hold it against what is
  * expected.
  */
 #include <errno.h>
