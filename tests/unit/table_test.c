@@ -22,6 +22,7 @@ struct hardware {
 	unsigned int reads, writes, off_windows, enables;
 	unsigned int fail_at;	/* this write fails, counted from 1; 0 for none */
 	unsigned int fail_for;	/* and so many after it */
+	unsigned int fail_too;	/* and this one */
 	bool gone;		/* reads give all ones, writes go nowhere */
 };
 
@@ -61,7 +62,9 @@ static int read_config(struct tph_table *table, u16 offset, u32 *value)
 static int fails(struct hardware *hw)
 {
 	hw->writes++;
-	return hw->fail_at && hw->writes >= hw->fail_at && hw->writes <= hw->fail_at + hw->fail_for;
+	return hw->fail_at && ((hw->writes >= hw->fail_at &&
+				hw->writes <= hw->fail_at + hw->fail_for) ||
+			       hw->writes == hw->fail_too);
 }
 
 static int write_config(struct tph_table *table, u16 offset, u8 bytes, u32 value)
@@ -218,6 +221,34 @@ static void any_failing_write_leaves_all_or_nothing(void **state)
 		free(hw);
 	}
 	assert_true(restored > 10);
+}
+
+/* The second failure is of the way back: nothing in between what was and what was wanted is on. */
+static void a_failing_way_back_leaves_it_off(void **state)
+{
+	unsigned int second, given_up = 0;
+
+	(void)state;
+	for (second = 4; second < 12; second++) {
+		struct hardware *hw = new_hardware(TPH_PLACE_CAPABILITY, 16);
+
+		assert_int_equal(commit(hw, 0, 16, 0), 0);
+		assert_int_equal(tph_table_control(&hw->table, iv16), 0);
+		hw->writes = 0;
+		hw->fail_at = 3;
+		hw->fail_too = second;
+		assert_int_equal(commit(hw, 0, 8, 40), -EIO);
+		hw->fail_at = 0;
+		assert_int_equal(hw->ledger[0].cpu, 0);
+		if (hw->table.wanted.width == TPH_WIDTH_NONE) {
+			assert_int_equal(control(hw) & 0x300, 0);
+			given_up++;
+		}
+		check_invariants(hw);
+		free(hw);
+	}
+	/* off, four dwords of two entries, on */
+	assert_int_equal(given_up, 6);
 }
 
 static void any_failing_write_of_an_enable_leaves_it_off(void **state)
@@ -384,6 +415,34 @@ static void a_silent_reset_is_noticed(void **state)
 	assert_int_equal(control(hw), 0x301);
 	check_invariants(hw);
 	free(hw);
+}
+
+/* Neither out of a hold nor after a silent reset is there anything to see but "off". */
+static void what_cannot_be_brought_back_is_off(void **state)
+{
+	unsigned int silent, at;
+
+	(void)state;
+	for (silent = 0; silent < 2; silent++)
+	for (at = 1; at <= N / 2 + silent + 1; at++) {
+		struct hardware *hw = new_hardware(TPH_PLACE_CAPABILITY, N);
+
+		assert_int_equal(commit(hw, 0, N, 0), 0);
+		assert_int_equal(tph_table_control(&hw->table, iv16), 0);
+		if (silent)
+			memset(hw->config, 0, sizeof(hw->config));
+		else
+			assert_int_equal(tph_table_hold(&hw->table), 0);
+		hw->writes = 0;
+		hw->fail_at = at;
+		assert_int_equal(silent ? tph_table_sync(&hw->table) :
+					  tph_table_release(&hw->table), -EIO);
+		hw->fail_at = 0;
+		assert_int_equal(hw->table.wanted.width, TPH_WIDTH_NONE);
+		assert_int_equal(control(hw) & 0x300, 0);
+		check_invariants(hw);
+		free(hw);
+	}
 }
 
 static void vectors_and_memory_come_and_go(void **state)
@@ -634,6 +693,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_failing_write_leaves_all_or_nothing),
+		cmocka_unit_test(a_failing_way_back_leaves_it_off),
 		cmocka_unit_test(any_failing_write_of_an_enable_leaves_it_off),
 		cmocka_unit_test(a_function_that_is_gone_is_off),
 		cmocka_unit_test(a_missing_namespace_is_refused),
@@ -642,6 +702,7 @@ int main(void)
 		cmocka_unit_test(odd_ranges),
 		cmocka_unit_test(a_hold_defers_everything),
 		cmocka_unit_test(a_silent_reset_is_noticed),
+		cmocka_unit_test(what_cannot_be_brought_back_is_off),
 		cmocka_unit_test(vectors_and_memory_come_and_go),
 		cmocka_unit_test(revocation_does_not_fail),
 		cmocka_unit_test(revocation_touches_what_it_must),
