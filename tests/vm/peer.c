@@ -5,6 +5,8 @@
  * there. The IOMMU is between them all the time.
  */
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
 
@@ -309,6 +311,42 @@ static void long_write(void **state)
 	assert_memory(0x2fc4, 4, 0);
 }
 
+static atomic_bool stop;
+
+/* Other data, but at the places in a page where the requests begin too. */
+static void *cpu_writes(void *unused)
+{
+	uint64_t value = 0;
+
+	for (uint32_t at = 0x8000; !stop; at = 0x8000 + (at + 64) % 0x4000) {
+		value++;
+		memory_write(completer, at, &value, sizeof(value));
+	}
+	return unused;
+}
+
+/* Nothing of the CPU's is taken for a part of a request, and none is torn by it. */
+static void cpu_writes_meanwhile(void **state)
+{
+	uint32_t before = heard(completer), first = guest_register(requester, EP_TRACE_HEAD);
+	struct arrival arrival;
+	pthread_t thread;
+
+	(void)state;
+	requester_control(DS_16);
+	stop = false;
+	assert_int_equal(pthread_create(&thread, NULL, cpu_writes, NULL), 0);
+	for (uint32_t i = 1; i <= 4; i++)
+		assert_int_equal(command(EP_DMA_WRITE, 0, 0x2000, hint_tag(0x4242, 2), i << 28 | i),
+				 EP_DMA_DONE);
+	stop = true;
+	pthread_join(thread, NULL);
+	assert_int_equal(guest_register(requester, EP_TRACE_HEAD) - first, 4 * 0x2000 / 128);
+	assert_int_equal(heard(completer) - before, 4 * 0x2000 / 128);
+	assert_int_equal(last_heard(&arrival).length, 128);
+	assert_memory(0, 0x2000, 0x40000004);
+}
+
 static void read_brings_data(void **state)
 {
 	uint32_t data[16], before;
@@ -452,6 +490,7 @@ int main(void)
 		TEST(plain_write_arrives, with_extended),
 		TEST(extended_completer_takes_both, with_extended),
 		TEST(long_write, with_extended),
+		TEST(cpu_writes_meanwhile, with_extended),
 		TEST(read_brings_data, with_extended),
 	};
 
