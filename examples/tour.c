@@ -75,9 +75,7 @@ __attribute__((format(printf, 1, 2))) static void say(const char *format, ...)
 
 static void step(const char *title)
 {
-	static int number;
-
-	say("\n@step %d. %s", ++number, title);
+	say("\n@step %s", title);
 }
 
 __attribute__((format(printf, 2, 3))) static void check(int ok, const char *format, ...)
