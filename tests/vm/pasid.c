@@ -47,8 +47,8 @@ struct detachment {
 struct opened {
 	struct guest g;
 	int iommu;
-	uint32_t device;	/* its id in the iommufd context */
-	uint32_t tables[2];	/* I/O page tables of the address space that PASIDs may have */
+	uint32_t device;    /* its id in the iommufd context */
+	uint32_t tables[2]; /* I/O page tables of the address space that PASIDs may have */
 };
 
 static int alloc_table(struct opened *o, uint32_t flags, uint32_t *id)

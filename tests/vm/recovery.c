@@ -110,22 +110,19 @@ static int teardown(void **state)
 static void listen_for(struct guest *g)
 {
 	struct vfio_device_feature_tph_notify notify = { 0 };
-	struct {
-		struct vfio_irq_set set;
-		int fd;
-	} irq = {
-		.set = {
-			.argsz = sizeof(irq),
-			.flags = VFIO_IRQ_SET_ACTION_TRIGGER | VFIO_IRQ_SET_DATA_EVENTFD,
-			.index = VFIO_PCI_ERR_IRQ_INDEX,
-			.count = 1,
-		},
-	};
+	struct vfio_irq_set *set = calloc(1, sizeof(*set) + sizeof(int));
 
+	assert_non_null(set);
 	error_told = eventfd(0, EFD_CLOEXEC);
+	set->argsz = sizeof(*set) + sizeof(int);
+	set->flags = VFIO_IRQ_SET_ACTION_TRIGGER | VFIO_IRQ_SET_DATA_EVENTFD;
+	set->index = VFIO_PCI_ERR_IRQ_INDEX;
+	set->count = 1;
+	memcpy(set->data, &error_told, sizeof(int));
+	assert_int_equal(ioctl(g->fd, VFIO_DEVICE_SET_IRQS, set), 0);
+	free(set);
+
 	revocation_told = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	irq.fd = error_told;
-	assert_int_equal(ioctl(g->fd, VFIO_DEVICE_SET_IRQS, &irq), 0);
 	notify.eventfd = revocation_told;
 	assert_int_equal(feature(g->fd, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_TPH_NOTIFY,
 				 &notify, sizeof(notify)),
@@ -496,8 +493,8 @@ static void next_user_while_recovery_goes_on(void **state)
 }
 
 /*
- * The link was down when the driver switched the requester off, so nothing of that got through (here
- * root undoes it), and then there is no reset that would have done it.
+ * The link was down when the driver switched the requester off, so nothing of that got through
+ * (here root undoes it), and then there is no reset that would have done it.
  */
 static void off_after_a_failed_recovery(void **state)
 {
