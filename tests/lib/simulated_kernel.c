@@ -57,6 +57,8 @@ void sim_reset(const char *sysfs)
 	sim.tph_driver = true;
 	sim.policy = SIM_DS_ST;
 	sim.config_size = SIM_CONFIG_SIZE;
+	sim.completer = 16;
+	sim.bar_size[0] = 16 * SIM_PAGE;
 	sim.device_fd = -1;
 	sim.iommu_fd = -1;
 	memset(sim.cpu_of, 0xff, sizeof(sim.cpu_of));
@@ -329,6 +331,74 @@ static int notify(const uint32_t *argument)
 	return 0;
 }
 
+struct sim_dmabuf *sim_dmabuf_find(int fd)
+{
+	for (int i = 0; i < SIM_DMABUFS_MAX; i++)
+		if (fd > 0 && sim.dmabufs[i].fd == fd)
+			return &sim.dmabufs[i];
+	return NULL;
+}
+
+/* Stock vfio-pci has it, too. */
+static int export(const uint32_t *argument)
+{
+	struct tph_vfio_dma_buf request;
+
+	if (argument[1] & VFIO_DEVICE_FEATURE_SET || argument[0] < 8 + sizeof(request))
+		return -EINVAL;
+	memcpy(&request, argument + 2, sizeof(request));
+	if (request.nr_ranges != 1 || request.flags ||
+	    request.open_flags & ~(uint32_t)(O_ACCMODE | O_CLOEXEC))
+		return -EINVAL;
+	if (request.region_index > 5 || !sim.bar_size[request.region_index])
+		return -ENODEV;
+	if (!request.range.length || (request.range.offset | request.range.length) % SIM_PAGE ||
+	    request.range.offset > sim.bar_size[request.region_index] ||
+	    request.range.length > sim.bar_size[request.region_index] - request.range.offset)
+		return -EINVAL;
+	for (int i = 0; i < SIM_DMABUFS_MAX; i++) {
+		if (sim.dmabufs[i].fd)
+			continue;
+		sim.dmabufs[i] = (struct sim_dmabuf){
+			.fd = eventfd(0, request.open_flags & O_CLOEXEC ? EFD_CLOEXEC : 0)
+		};
+		return sim.dmabufs[i].fd;
+	}
+	return -EMFILE;
+}
+
+static int publish(const uint32_t *argument)
+{
+	struct vfio_device_feature_dma_buf_tph tags;
+	struct sim_dmabuf *dmabuf;
+
+	if (!sim.completer)
+		return -EOPNOTSUPP;
+	if (argument[1] & VFIO_DEVICE_FEATURE_GET || !(argument[1] & VFIO_DEVICE_FEATURE_SET))
+		return -EINVAL;
+	if (argument[1] & VFIO_DEVICE_FEATURE_PROBE)
+		return sim.publish_forbidden ? -EPERM : 0;
+	if (argument[0] < 8 + sizeof(tags))
+		return -EINVAL;
+	memcpy(&tags, argument + 2, sizeof(tags));
+	if (tags.flags & ~(VFIO_DMA_BUF_TPH_ST | VFIO_DMA_BUF_TPH_ST_EXT) || tags.ph > 3)
+		return -EINVAL;
+	if (tags.flags & VFIO_DMA_BUF_TPH_ST_EXT && sim.completer != 16)
+		return -EOPNOTSUPP;
+	if (fcntl(tags.dmabuf_fd, F_GETFD) < 0)
+		return -EBADF;
+	dmabuf = sim_dmabuf_find(tags.dmabuf_fd);
+	if (!dmabuf)
+		return -EINVAL;
+	if (sim.publish_forbidden)
+		return -EPERM;
+	dmabuf->flags = tags.flags;
+	dmabuf->st = tags.steering_tag;
+	dmabuf->xst = tags.steering_tag_ext;
+	dmabuf->ph = tags.ph;
+	return 0;
+}
+
 static int feature(uint32_t *argument)
 {
 	const uint32_t operations = VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_SET |
@@ -338,6 +408,9 @@ static int feature(uint32_t *argument)
 	uint32_t *data = argument + 4;
 
 	sim.features++;
+	memset(sim.last_bytes, 0, sizeof(sim.last_bytes));
+	memcpy(sim.last_bytes, argument, argument[0] < sizeof(sim.last_bytes) ? argument[0] :
+	       sizeof(sim.last_bytes));
 	memset(request, 0, sizeof(*request));
 	request->argsz = argument[0];
 	request->operation = flags & operations;
@@ -346,6 +419,11 @@ static int feature(uint32_t *argument)
 	if (sim.tph_driver &&
 	    (flags & VFIO_DEVICE_FEATURE_MASK) == VFIO_DEVICE_FEATURE_TPH_NOTIFY)
 		return notify(argument);
+	if ((flags & VFIO_DEVICE_FEATURE_MASK) == TPH_VFIO_FEATURE_DMA_BUF)
+		return export(argument);
+	if (sim.tph_driver &&
+	    (flags & VFIO_DEVICE_FEATURE_MASK) == VFIO_DEVICE_FEATURE_DMA_BUF_TPH)
+		return publish(argument);
 	if ((flags & VFIO_DEVICE_FEATURE_MASK) != VFIO_DEVICE_FEATURE_TPH_ST || !sim.tph_driver)
 		return -ENOTTY;
 	if (flags & VFIO_DEVICE_FEATURE_PROBE)

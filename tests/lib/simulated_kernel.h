@@ -20,6 +20,8 @@
 #define SIM_AER_AT	0x100
 #define SIM_TPH_AT	0x1b0
 #define SIM_FAILURES_MAX 4
+#define SIM_DMABUFS_MAX	4
+#define SIM_PAGE	4096u
 
 enum sim_policy { SIM_NO_ST, SIM_IV_ST, SIM_DS_ST };
 
@@ -30,6 +32,14 @@ struct sim_request {
 	uint32_t flags;
 	uint16_t index;
 	uint16_t count;
+};
+
+/* what the kernel keeps of a dma-buf that it exported */
+struct sim_dmabuf {
+	int fd;				/* 0: none */
+	uint32_t flags;			/* VFIO_DMA_BUF_TPH_* */
+	uint8_t st, ph;
+	uint16_t xst;
 };
 
 /* a failure to inject: the @skip + 1st ioctl of that number answers @error */
@@ -62,6 +72,9 @@ struct sim_kernel {
 	uint32_t config_size;
 	bool inaccessible;		/* control register drops writes */
 	bool mode_stuck;		/* control register takes the width alone */
+	unsigned int completer;		/* widest tags that the function takes: 0, 8 or 16 */
+	bool publish_forbidden;		/* by the operator */
+	uint64_t bar_size[6];		/* bytes */
 
 	/* state */
 	int device_fd, iommu_fd;
@@ -69,6 +82,7 @@ struct sim_kernel {
 	uint32_t cpu_of[SIM_ENTRIES_MAX];
 	bool persistent[SIM_ENTRIES_MAX];
 	int notify_fd;			/* own descriptor of the user's eventfd, or -1 */
+	struct sim_dmabuf dmabufs[SIM_DMABUFS_MAX];
 
 	/* injected */
 	struct sim_failure failures[SIM_FAILURES_MAX];
@@ -76,11 +90,13 @@ struct sim_kernel {
 	int read_short;			/* nth pread from now is short, 0: none */
 	bool write_short;
 	uint32_t wrong_tag;		/* added to every tag given out */
+	int debug_error;		/* opening a file in debugfs */
 
 	/* what was asked */
 	FILE *log;			/* SET requests and control writes, if not NULL */
 	unsigned int opens, ioctls, preads, pwrites, features;
 	struct sim_request last;
+	unsigned char last_bytes[64];	/* the request with its payload, as much as there was */
 	uint32_t bind_argsz, attach_argsz, attach_pt_id, alloc_size;
 	int bind_iommufd;
 	uint32_t control;		/* last one written */
@@ -99,6 +115,9 @@ void sim_adopt(int fd);
 
 /** sim_revoke() - take back the entries that steer to @cpu, and tell the user. */
 void sim_revoke(uint32_t cpu);
+
+/** sim_dmabuf_find() - what is kept of the dma-buf behind @fd, or NULL. */
+struct sim_dmabuf *sim_dmabuf_find(int fd);
 
 /** sim_fail() - inject a failure. */
 void sim_fail(unsigned long request, unsigned int skip, int error);

@@ -893,6 +893,230 @@ static void handles_are_independent(void **context)
 	close(fd);
 }
 
+static int export_page(struct tph_device *device)
+{
+	int fd = -1;
+
+	assert_int_equal(tph_dmabuf_export(device, 0, 0, SIM_PAGE, &fd), 0);
+	return fd;
+}
+
+static void export_rejects_what_is_no_piece_of_a_bar(void **context)
+{
+	static const struct {
+		uint32_t bar;
+		uint64_t offset, length;
+		int error;
+	} cases[] = {
+		{ 0, 0, 0, -EINVAL },
+		{ 0, 1, SIM_PAGE, -EINVAL },
+		{ 0, 0, SIM_PAGE - 1, -EINVAL },
+		{ 0, 0, 17 * SIM_PAGE, -EINVAL },
+		{ 0, 16 * SIM_PAGE, SIM_PAGE, -EINVAL },
+		{ 0, UINT64_MAX - SIM_PAGE + 1, SIM_PAGE, -EINVAL },
+		{ 0, SIM_PAGE, UINT64_MAX - SIM_PAGE + 1, -EINVAL },
+		{ 5, 0, SIM_PAGE, -ENODEV },
+	};
+	static const uint32_t bars[] = { 6, 7, 8, 9, 256, UINT32_MAX };
+	struct tph_device *device = open_device();
+	unsigned int before = open_descriptors();
+	int fd = 4711;
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		assert_int_equal(tph_dmabuf_export(device, cases[i].bar, cases[i].offset,
+						   cases[i].length, &fd), cases[i].error);
+		assert_int_equal(fd, 4711);
+	}
+	/* The kernel's regions 6 and on are no BARs, and some of them can be read. */
+	sim.features = 0;
+	for (size_t i = 0; i < sizeof(bars) / sizeof(*bars); i++)
+		assert_int_equal(tph_dmabuf_export(device, bars[i], 0, SIM_PAGE, &fd), -EINVAL);
+	assert_int_equal(sim.features, 0);
+	assert_int_equal(fd, 4711);
+	assert_int_equal(open_descriptors(), before);
+	tph_close(device);
+}
+
+static void dmabufs_pass_on_what_the_kernel_refuses(void **context)
+{
+	static const int errors[] = { EINVAL, ENODEV, ENOTTY, EOPNOTSUPP, EMFILE, ENFILE, ENOMEM,
+				      EPERM, EBADF, ENOSPC, EINTR, EFAULT };
+	const struct tph_dmabuf_tags tags = { .tag_8_valid = true, .tag_8 = 1 };
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(errors) / sizeof(*errors); i++) {
+		struct tph_device *device = open_device();
+		int dmabuf = export_page(device), fd = 4711;
+
+		sim_fail(VFIO_DEVICE_FEATURE, 0, errors[i]);
+		assert_int_equal(tph_dmabuf_export(device, 0, 0, SIM_PAGE, &fd), -errors[i]);
+		assert_int_equal(fd, 4711);
+		assert_int_equal(tph_dmabuf_probe(device), -errors[i]);
+		assert_int_equal(tph_dmabuf_publish(device, dmabuf, &tags), -errors[i]);
+		assert_int_equal(tph_dmabuf_publish(device, dmabuf, NULL), -errors[i]);
+		assert_int_equal(sim_dmabuf_find(dmabuf)->flags, 0);
+		close(dmabuf);
+		tph_close(device);
+		setup(context);
+	}
+}
+
+static void publish_passes_on_each_reason(void **context)
+{
+	const struct tph_dmabuf_tags narrow = { .tag_8_valid = true, .tag_8 = 1 };
+	const struct tph_dmabuf_tags wide = { .tag_16_valid = true, .tag_16 = 1 };
+	struct tph_device *device = open_device();
+	int dmabuf = export_page(device), other = eventfd(0, EFD_CLOEXEC);
+
+	(void)context;
+	assert_int_equal(tph_dmabuf_publish(device, -1, &narrow), -EBADF);
+	assert_int_equal(tph_dmabuf_publish(device, 1000, NULL), -EBADF);
+	assert_int_equal(tph_dmabuf_publish(device, other, &narrow), -EINVAL);
+	sim.completer = 8;
+	assert_int_equal(tph_dmabuf_probe(device), 0);
+	assert_int_equal(tph_dmabuf_publish(device, dmabuf, &wide), -EOPNOTSUPP);
+	assert_int_equal(tph_dmabuf_publish(device, dmabuf, &narrow), 0);
+	sim.publish_forbidden = true;
+	assert_int_equal(tph_dmabuf_probe(device), -EPERM);
+	assert_int_equal(tph_dmabuf_publish(device, dmabuf, NULL), -EPERM);
+	sim.completer = 0;
+	assert_int_equal(tph_dmabuf_probe(device), -EOPNOTSUPP);
+	assert_int_equal(tph_dmabuf_publish(device, dmabuf, NULL), -EOPNOTSUPP);
+	sim.tph_driver = false;
+	assert_int_equal(tph_dmabuf_probe(device), -ENOTTY);
+	assert_int_equal(tph_dmabuf_publish(device, dmabuf, &narrow), -ENOTTY);
+	assert_int_equal(sim_dmabuf_find(dmabuf)->st, 1);
+	close(other);
+	close(dmabuf);
+	tph_close(device);
+}
+
+static void hints_that_are_none_never_reach_the_kernel(void **context)
+{
+	static const uint32_t bad[] = { 4, 5, 128, 255, 256, 257, 65536, INT32_MAX, UINT32_MAX };
+	struct tph_device *device = open_device();
+	struct tph_dmabuf_tags tags = { .tag_8_valid = true };
+	int dmabuf = export_page(device);
+
+	(void)context;
+	sim.features = 0;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		/* as a caller's stray integer arrives; a value outside is no enum to a compiler */
+		memcpy(&tags.hint, &bad[i], sizeof(tags.hint));
+		assert_int_equal(tph_dmabuf_publish(device, dmabuf, &tags), -EINVAL);
+		tags.tag_8_valid = !tags.tag_8_valid;
+	}
+	assert_int_equal(sim.features, 0);
+	close(dmabuf);
+	tph_close(device);
+}
+
+/* What the kernel was sent, byte by byte. */
+static void assert_sent_(const void *expected, size_t size, int line)
+{
+	uint32_t argsz;
+
+	memcpy(&argsz, sim.last_bytes, sizeof(argsz));
+	if (argsz != size || memcmp(sim.last_bytes, expected, size))
+		fail_msg("line %d: other bytes", line);
+}
+#define assert_sent(...) do {							\
+		const unsigned char expected_[] = { __VA_ARGS__ };		\
+		assert_sent_(expected_, sizeof(expected_), __LINE__);		\
+	} while (0)
+
+/* a number in host byte order, as its bytes */
+#define BYTES_2(n)	HOST(n, 0, 2), HOST(n, 1, 2)
+#define BYTES_4(n)	HOST(n, 0, 4), HOST(n, 1, 4), HOST(n, 2, 4), HOST(n, 3, 4)
+#define BYTES_8(n)	HOST(n, 0, 8), HOST(n, 1, 8), HOST(n, 2, 8), HOST(n, 3, 8), \
+			HOST(n, 4, 8), HOST(n, 5, 8), HOST(n, 6, 8), HOST(n, 7, 8)
+#define HOST(n, i, size)							\
+	((unsigned char)((uint64_t)(n) >>					\
+			 8 * (__BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__ ? (i) : (size) - 1 - (i))))
+
+static void dmabuf_requests_are_these_bytes(void **context)
+{
+	const struct tph_dmabuf_tags tags = { true, true, 0xa5, 0xbeef,
+					      TPH_HINT_TARGET_PRIORITY };
+	struct tph_device *device = open_device();
+	int dmabuf;
+
+	(void)context;
+	assert_int_equal(tph_dmabuf_export(device, 0, 0x3000, 0x2000, &dmabuf), 0);
+	assert_sent(BYTES_4(40), BYTES_4(0x0001000b),		/* argsz; GET, feature 11 */
+		    BYTES_4(0), BYTES_4(O_RDWR | O_CLOEXEC),	/* region; open flags */
+		    BYTES_4(0), BYTES_4(1),			/* flags; ranges */
+		    BYTES_8(0x3000), BYTES_8(0x2000));
+	assert_int_equal(tph_dmabuf_probe(device), 0);
+	assert_sent(BYTES_4(8), BYTES_4(0x00067452));		/* PROBE and SET */
+	assert_int_equal(tph_dmabuf_publish(device, dmabuf, &tags), 0);
+	assert_sent(BYTES_4(20), BYTES_4(0x00027452),		/* SET */
+		    BYTES_4(dmabuf), BYTES_4(3), BYTES_2(0xbeef), 0xa5, 3);
+	assert_int_equal(tph_dmabuf_publish(device, dmabuf, NULL), 0);
+	assert_sent(BYTES_4(20), BYTES_4(0x00027452), BYTES_4(dmabuf), BYTES_4(0), BYTES_2(0),
+		    0, 0);
+	close(dmabuf);
+	tph_close(device);
+}
+
+static void export_gives_a_descriptor_of_its_own(void **context)
+{
+	struct tph_device *device = open_device();
+	int first = export_page(device), second;
+
+	(void)context;
+	assert_int_equal(tph_dmabuf_export(device, 0, 15 * SIM_PAGE, SIM_PAGE, &second), 0);
+	assert_int_not_equal(first, second);
+	assert_int_equal(fcntl(first, F_GETFD), FD_CLOEXEC);
+	tph_close(device);
+	/* the caller's, whatever becomes of the handle */
+	assert_int_equal(close(first), 0);
+	assert_int_equal(close(second), 0);
+}
+
+/* Values mean nothing where the flag says that there is none, and 0 is a tag like others. */
+static void tags_are_valid_by_flag(void **context)
+{
+	static const struct {
+		bool narrow, wide;
+		uint32_t flags;
+	} cases[] = {
+		{ true, true, VFIO_DMA_BUF_TPH_ST | VFIO_DMA_BUF_TPH_ST_EXT },
+		{ true, false, VFIO_DMA_BUF_TPH_ST },
+		{ false, true, VFIO_DMA_BUF_TPH_ST_EXT },
+		{ false, false, 0 },
+	};
+	struct tph_device *device = open_device();
+	int dmabuf = export_page(device);
+	const struct sim_dmabuf *kept = sim_dmabuf_find(dmabuf);
+
+	(void)context;
+	for (unsigned int i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct tph_dmabuf_tags tags = {
+			.tag_8_valid = cases[i].narrow, .tag_16_valid = cases[i].wide,
+			.tag_8 = 0xff, .tag_16 = 0xffff, .hint = (enum tph_hint)i,
+		};
+
+		assert_int_equal(tph_dmabuf_publish(device, dmabuf, &tags), 0);
+		assert_int_equal(kept->flags, cases[i].flags);
+		assert_int_equal(kept->ph, i);
+		tags.tag_8 = 0;
+		tags.tag_16 = 0;
+		assert_int_equal(tph_dmabuf_publish(device, dmabuf, &tags), 0);
+		assert_int_equal(kept->flags, cases[i].flags);
+		assert_int_equal(kept->st, 0);
+		assert_int_equal(kept->xst, 0);
+	}
+	assert_int_equal(tph_dmabuf_publish(device, dmabuf, &(struct tph_dmabuf_tags){
+				 .tag_8_valid = true, .tag_8 = 7 }), 0);
+	assert_int_equal(kept->flags, VFIO_DMA_BUF_TPH_ST);
+	assert_int_equal(tph_dmabuf_publish(device, dmabuf, NULL), 0);
+	assert_int_equal(kept->flags, 0);
+	close(dmabuf);
+	tph_close(device);
+}
+
 static void version_is_the_projects(void **context)
 {
 	(void)context;
@@ -922,6 +1146,10 @@ int main(void)
 		cmocka_unit_test_setup(enable_reports_each_read_that_fails, setup),
 		cmocka_unit_test_setup(disable_that_is_not_taken_is_an_error, setup),
 		cmocka_unit_test_setup(close_takes_null, setup),
+		cmocka_unit_test_setup(export_rejects_what_is_no_piece_of_a_bar, setup),
+		cmocka_unit_test_setup(dmabufs_pass_on_what_the_kernel_refuses, setup),
+		cmocka_unit_test_setup(publish_passes_on_each_reason, setup),
+		cmocka_unit_test_setup(hints_that_are_none_never_reach_the_kernel, setup),
 		cmocka_unit_test_setup(open_attaches_an_own_address_space, setup),
 		cmocka_unit_test_setup(open_takes_every_spelling_of_an_address, setup),
 		cmocka_unit_test_setup(from_fd_leaves_the_descriptor_to_the_caller, setup),
@@ -933,6 +1161,9 @@ int main(void)
 		cmocka_unit_test_setup(tags_of_two_namespaces, setup),
 		cmocka_unit_test_setup(enable_writes_mode_and_width, setup),
 		cmocka_unit_test_setup(widest_is_what_device_and_firmware_have, setup),
+		cmocka_unit_test_setup(export_gives_a_descriptor_of_its_own, setup),
+		cmocka_unit_test_setup(dmabuf_requests_are_these_bytes, setup),
+		cmocka_unit_test_setup(tags_are_valid_by_flag, setup),
 		cmocka_unit_test_setup(handles_are_independent, setup),
 		cmocka_unit_test_setup(version_is_the_projects, setup),
 	};
