@@ -173,12 +173,6 @@ static int check_driver(struct tphctl *ctl, const char *driver)
 	return TPHCTL_OK;
 }
 
-/* Header type 1: taking a bridge from its driver takes all below it. PCI 3.0, 6.2.1. */
-static bool is_bridge(const struct pci_function *function)
-{
-	return function->size > 0x0e && (function->space[0x0e] & 0x7f) != 0;
-}
-
 static int bind_change(struct change *change, const char *driver)
 {
 	struct tphctl *ctl = change->ctl;
@@ -214,7 +208,8 @@ static int bind_on_terms(struct change *change, const char *driver, const struct
 	int code;
 
 	if (!bound) {
-		if (is_bridge(&change->before))
+		/* taking it from its driver takes all below it */
+		if (function_is_bridge(&change->before))
 			return fail(ctl, TPHCTL_UNSUPPORTED, "device", change->before.address,
 				    "bind the devices below it", "it is a bridge");
 		code = check_idle(ctl, &change->before);
@@ -223,7 +218,7 @@ static int bind_on_terms(struct change *change, const char *driver, const struct
 		if (code)
 			return code;
 	}
-	if (!terms->policy && !terms->has_cpus)
+	if (!terms_given(terms))
 		return TPHCTL_OK;
 	code = terms_apply(ctl, change->before.address, terms, &first, view);
 	return code && !bound ? give_up(change, code) : code;
@@ -232,7 +227,7 @@ static int bind_on_terms(struct change *change, const char *driver, const struct
 int bind_run(struct tphctl *ctl, const struct invocation *invocation)
 {
 	const char *driver = invocation->value[OPTION_DRIVER];
-	struct operator_view view = { .policy = "" };
+	struct operator_view view;
 	struct change change;
 	struct terms terms;
 	int code;
@@ -252,7 +247,7 @@ int bind_run(struct tphctl *ctl, const struct invocation *invocation)
 	code = bind_on_terms(&change, driver, &terms, &view);
 	if (code)
 		return code;
-	if (view.policy[0])
+	if (terms_given(&terms))
 		answer_add(ctl, "operator", operator_json(&view));
 	if (ctl->json)
 		return TPHCTL_OK;
@@ -262,8 +257,10 @@ int bind_run(struct tphctl *ctl, const struct invocation *invocation)
 	else
 		printf(" (before: %s)", change.before.driver[0] ? change.before.driver :
 		       "no driver");
-	if (view.policy[0])
+	if (terms_given(&terms) && view.policy[0])
 		printf("; policy %s, CPUs %s", view.policy, operator_cpus(view.cpus));
+	if (terms.publish)
+		printf("; publishing %s", operator_publishing(view.publish));
 	putchar('\n');
 	return TPHCTL_OK;
 }

@@ -14,7 +14,7 @@ const struct option_description tphctl_options[OPTION_COUNT] = {
 	[OPTION_FORCE] = { "force", 0, NULL, true, "with --batch: go on after a line that fails" },
 	[OPTION_SYSFS] = { "sysfs", 0, "DIR", true,
 			   "read DIR instead of /sys; opens no device (list, show, why, bind, "
-			   "unbind, grant)" },
+			   "unbind, grant, dmabufs)" },
 	[OPTION_HELP] = { "help", 'h', NULL, true, "explain the tool, or a command" },
 	[OPTION_VERSION] = { "version", 'V', NULL, true, "print the version" },
 	[OPTION_PM] = { "pm", 0, NULL, false, "the writes go to persistent memory" },
@@ -24,6 +24,8 @@ const struct option_description tphctl_options[OPTION_COUNT] = {
 			    "what a user may do: no-st, iv-st or ds-st" },
 	[OPTION_CPUS] = { "cpus", 0, "LIST", false,
 			  "CPUs that the device may target: 2-5,8, all or none" },
+	[OPTION_PUBLISH] = { "publish", 0, "on|off", false,
+			     "whether a user may publish tags for the device's dma-bufs" },
 	[OPTION_CHANGES] = { "count", 0, "N", false, "end after N changes" },
 };
 
@@ -91,10 +93,11 @@ const struct command tphctl_commands[] = {
 		.operands = "DEV",
 		.least = 1,
 		.most = 1,
-		.options = BIT(OPTION_DRIVER) | BIT(OPTION_POLICY) | BIT(OPTION_CPUS),
+		.options = BIT(OPTION_DRIVER) | BIT(OPTION_POLICY) | BIT(OPTION_CPUS) |
+			   BIT(OPTION_PUBLISH),
 		.purpose = "give a device to tph-vfio-pci, or to another VFIO driver",
-		.details = "Takes it from the driver that has it. Where that fails, or policy\n"
-			   "and CPUs are not taken, everything is put back as it was. A device\n"
+		.details = "Takes it from the driver that has it. Where that fails, or the other\n"
+			   "options are not taken, everything is put back as it was. A device\n"
 			   "of a VFIO driver is opened first, to see that it is free, which\n"
 			   "resets it.\n",
 		.run = bind_run,
@@ -113,11 +116,23 @@ const struct command tphctl_commands[] = {
 		.operands = "DEV",
 		.least = 1,
 		.most = 1,
-		.options = BIT(OPTION_POLICY) | BIT(OPTION_CPUS),
+		.options = BIT(OPTION_POLICY) | BIT(OPTION_CPUS) | BIT(OPTION_PUBLISH),
 		.purpose = "say which CPUs a device may target, and how",
 		.details = "CPUs that are taken off the list are out of the device before it\n"
-			   "returns. The policy stays what it is while the device is open.\n",
+			   "returns. The policy stays what it is while the device is open. With\n"
+			   "--publish off, all tags that were published are withdrawn.\n",
 		.run = grant_run,
+	},
+	{
+		.name = "dmabufs",
+		.operands = "DEV",
+		.least = 1,
+		.most = 1,
+		.purpose = "show the tags with which peers should write to a device's dma-bufs",
+		.details = "Only dma-bufs that have tags; the device does it while it is open.\n"
+			   "Reads debugfs, as root. The inode is that of the line ino: in\n"
+			   "/proc/PID/fdinfo/FD.\n",
+		.run = dmabufs_run,
 	},
 	{
 		.name = "watch",

@@ -1,20 +1,37 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* tphctl grant: which CPUs a device may target, and how. */
+/* tphctl grant: which CPUs a device may target, and how; whether tags into it may be published. */
 #include <stdio.h>
 #include <string.h>
 
 #include "operator.h"
 #include "tphctl.h"
 
-static void print_change(const char *address, const struct operator_view *before,
-			 const struct operator_view *after)
+static void print_publishing(const struct operator_view *before, const struct operator_view *after)
 {
-	printf("%s: policy %s", address, after->policy);
+	printf("publishing %s", operator_publishing(after->publish));
+	if (strcmp(before->publish, after->publish))
+		printf(" (before: %s)", operator_publishing(before->publish));
+}
+
+static void print_change(const char *address, const struct terms *terms,
+			 const struct operator_view *before, const struct operator_view *after)
+{
+	printf("%s: ", address);
+	if (!terms->policy && !terms->has_cpus) {
+		print_publishing(before, after);
+		putchar('\n');
+		return;
+	}
+	printf("policy %s", after->policy);
 	if (strcmp(before->policy, after->policy))
 		printf(" (before: %s)", before->policy);
 	printf(", CPUs %s", operator_cpus(after->cpus));
 	if (strcmp(before->cpus, after->cpus))
 		printf(" (before: %s)", operator_cpus(before->cpus));
+	if (terms->publish) {
+		printf(", ");
+		print_publishing(before, after);
+	}
 	if (after->revocations == before->revocations)
 		printf("; nothing was taken back\n");
 	else
@@ -34,9 +51,9 @@ int grant_run(struct tphctl *ctl, const struct invocation *invocation)
 			    "give it as 0000:01:00.0", "this is not a PCI address");
 	answer_add(ctl, "device", json_object_new_string(name));
 	code = terms_parse(ctl, invocation, &terms);
-	if (!code && !terms.policy && !terms.has_cpus)
-		code = fail(ctl, TPHCTL_USAGE, "command", "grant", "give --cpus LIST or --policy P",
-			    "it does not say what to grant");
+	if (!code && !terms_given(&terms))
+		code = fail(ctl, TPHCTL_USAGE, "command", "grant",
+			    "give --cpus LIST, --policy POLICY or --publish on|off", "it does not say what to grant");
 	if (!code)
 		code = terms_apply(ctl, name, &terms, &before, &after);
 	if (code)
@@ -46,6 +63,6 @@ int grant_run(struct tphctl *ctl, const struct invocation *invocation)
 	answer_add(ctl, "taken_back", json_object_new_int64(
 			   (int64_t)(after.revocations - before.revocations)));
 	if (!ctl->json)
-		print_change(name, &before, &after);
+		print_change(name, &terms, &before, &after);
 	return TPHCTL_OK;
 }

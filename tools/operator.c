@@ -45,7 +45,8 @@ static int read_attribute(const char *sysfs, const char *address, const char *at
 /**
  * operator_read() - read the attributes of a device
  *
- * Return: 0; -ENOENT: it is not bound to tph-vfio-pci, or has no TPH; or another negative errno.
+ * Return: 0; -ENOENT: it is not bound to tph-vfio-pci, or has no TPH Requester capability, but
+ * @view->publish may be there; or another negative errno.
  */
 int operator_read(const char *sysfs, const char *address, struct operator_view *view)
 {
@@ -63,6 +64,10 @@ int operator_read(const char *sysfs, const char *address, struct operator_view *
 	char number[OPERATOR_WORD_SIZE], *end;
 	int error;
 
+	memset(view, 0, sizeof(*view));
+	error = read_attribute(sysfs, address, "publish", view->publish, sizeof(view->publish));
+	if (error && error != -ENOENT && error != -ENODEV)
+		return error;
 	for (size_t i = 0; i < sizeof(attributes) / sizeof(*attributes); i++) {
 		error = read_attribute(sysfs, address, attributes[i].name, attributes[i].text,
 				       attributes[i].size);
@@ -93,6 +98,12 @@ const char *operator_obstacle(const char *steering)
 	return steering;
 }
 
+/** operator_publishing() - what the attribute "publish" says, in a word. */
+const char *operator_publishing(const char *publish)
+{
+	return strcmp(publish, "0") ? "allowed" : "forbidden";
+}
+
 /** operator_print() - the attributes, as a part of tphctl show. */
 void operator_print(const struct operator_view *view)
 {
@@ -102,20 +113,30 @@ void operator_print(const struct operator_view *view)
 	       operator_cpus(view->cpus), "CPUs targeted", operator_cpus(view->targets),
 	       "requester", view->requester, "taken back", view->revocations, "steering",
 	       operator_obstacle(view->steering));
+	if (*view->publish)
+		printf("    %-14s %s\n", "publishing", operator_publishing(view->publish));
 }
 
-/** operator_json() - the same, by the names of the attributes. */
+static struct json_object *json_word(const char *word)
+{
+	return json_text(*word ? word : NULL);
+}
+
+/** operator_json() - the same, by the names of the attributes; null for one that is not there. */
 struct json_object *operator_json(const struct operator_view *view)
 {
 	struct json_object *object = json_object_new_object();
+	bool requester = *view->policy;
 
-	json_object_object_add(object, "policy", json_object_new_string(view->policy));
-	json_object_object_add(object, "cpus", json_object_new_string(view->cpus));
-	json_object_object_add(object, "targets", json_object_new_string(view->targets));
-	json_object_object_add(object, "requester", json_object_new_string(view->requester));
-	json_object_object_add(object, "revocations",
+	json_object_object_add(object, "policy", json_word(view->policy));
+	json_object_object_add(object, "cpus", json_text(requester ? view->cpus : NULL));
+	json_object_object_add(object, "targets", json_text(requester ? view->targets : NULL));
+	json_object_object_add(object, "requester", json_word(view->requester));
+	json_object_object_add(object, "revocations", !requester ? NULL :
 			       json_object_new_int64((int64_t)view->revocations));
-	json_object_object_add(object, "steering", json_object_new_string(view->steering));
+	json_object_object_add(object, "steering", json_word(view->steering));
+	json_object_object_add(object, "publish", !*view->publish ? NULL :
+			       json_object_new_boolean(strcmp(view->publish, "0")));
 	return object;
 }
 
@@ -133,8 +154,45 @@ int operator_failure(struct tphctl *ctl, const char *address, int error)
 			    "there is no such PCI device");
 	snprintf(remedy, sizeof(remedy), "see tphctl why %s", address);
 	return fail(ctl, TPHCTL_UNSUPPORTED, "device", address, remedy,
-		    "it has no attributes under tph/: its driver does not speak TPH, or it has no "
-		    "TPH Requester capability");
+		    "it has no attributes for steering under tph/: its driver does not speak TPH, "
+		    "or it has no TPH Requester capability");
+}
+
+/** publish_failure() - say why a device has no attribute "publish". Return: exit status. */
+int publish_failure(struct tphctl *ctl, const char *address)
+{
+	struct pci_function function;
+	char remedy[64];
+	struct tph_port port;
+	int error;
+
+	error = function_read(ctl->sysfs, address, &function);
+	if (error == -ENODEV)
+		return fail(ctl, TPHCTL_FAILED, "device", address, "see tphctl list",
+			    "there is no such PCI device");
+	if (error)
+		return fail(ctl, exit_code_of(error), "device", address, "run as root",
+			    "sysfs cannot be read: %s", strerror(-error));
+	error = function_port(&function, &port);
+	if (error == -EIO)
+		return fail(ctl, TPHCTL_FAILED, "device", address, "look at lspci -vvv",
+			    "its list of capabilities is malformed");
+	if (error == -EOPNOTSUPP || (!error && port.completer == TPH_WIDTH_OFF))
+		return fail(ctl, TPHCTL_UNSUPPORTED, "device", address, "take another device",
+			    "it is no TPH Completer (Device Capabilities 2, bits 13:12): it takes "
+			    "no steering tags from others");
+	if (strcmp(function.driver, "tph-vfio-pci")) {
+		snprintf(remedy, sizeof(remedy), "tphctl bind %s", address);
+		return fail(ctl, TPHCTL_UNSUPPORTED, "device", address, remedy,
+			    "it is bound to %s, not to tph-vfio-pci",
+			    function.driver[0] ? function.driver : "no driver");
+	}
+	if (error)	/* the driver has seen what this user may not */
+		return fail(ctl, TPHCTL_UNSUPPORTED, "device", address, "run as root to know more",
+			    "it is no TPH Completer, or the kernel has no VFIO dma-bufs");
+	return fail(ctl, TPHCTL_UNSUPPORTED, "device", address,
+		    "a kernel with CONFIG_VFIO_PCI_DMABUF, and tph-vfio-pci built for it",
+		    "its driver takes no tags for dma-bufs");
 }
 
 /* The list as given, with its two words, as the kernel would write it. */
@@ -171,14 +229,27 @@ static int parse_cpus(struct tphctl *ctl, const char *text, char canonical[CPU_L
 	return TPHCTL_OK;
 }
 
-/** terms_parse() - check --policy and --cpus before anything is touched. Return: exit status. */
+/** terms_given() - whether there are any. */
+bool terms_given(const struct terms *terms)
+{
+	return terms->policy || terms->has_cpus || terms->publish;
+}
+
+/** terms_parse() - check what was given before anything is touched. Return: exit status. */
 int terms_parse(struct tphctl *ctl, const struct invocation *invocation, struct terms *terms)
 {
 	const char *cpus = invocation->value[OPTION_CPUS];
+	const char *publish = invocation->value[OPTION_PUBLISH];
 	bool known = false;
 
+	memset(terms, 0, sizeof(*terms));
 	terms->policy = invocation->value[OPTION_POLICY];
 	terms->has_cpus = cpus;
+	if (publish && strcmp(publish, "on") && strcmp(publish, "off"))
+		return fail(ctl, TPHCTL_USAGE, "option --publish", publish, "give on or off",
+			    "it is neither");
+	if (publish)
+		terms->publish = strcmp(publish, "off") ? "1" : "0";
 	for (size_t i = 0; i < sizeof(policies) / sizeof(*policies); i++)
 		known = known || (terms->policy && !strcmp(terms->policy, policies[i]));
 	if (terms->policy && !known)
@@ -222,8 +293,33 @@ static int write_failure(struct tphctl *ctl, const char *address, const char *at
 	}
 }
 
+/* one attribute that is to change */
+struct setting {
+	const char *attribute, *text, *before;
+};
+
+/* Write them in order; on failure put back those that were written. */
+static int write_all(struct tphctl *ctl, const char *address, const struct setting *settings,
+		     size_t count)
+{
+	int error, code;
+
+	for (size_t i = 0; i < count; i++) {
+		error = write_attribute(ctl, address, settings[i].attribute, settings[i].text);
+		if (!error)
+			continue;
+		code = write_failure(ctl, address, settings[i].attribute, settings[i].text, error);
+		while (i--)
+			if (write_attribute(ctl, address, settings[i].attribute, settings[i].before))
+				add_reason(ctl, "; and its %s is %s now", settings[i].attribute,
+					   operator_cpus(settings[i].text));
+		return code;
+	}
+	return TPHCTL_OK;
+}
+
 /**
- * terms_apply() - write policy and CPU list, both or neither
+ * terms_apply() - write what was asked for, all or nothing
  * @before: receives what was so far
  * @after: receives what is then
  *
@@ -232,27 +328,28 @@ static int write_failure(struct tphctl *ctl, const char *address, const char *at
 int terms_apply(struct tphctl *ctl, const char *address, const struct terms *terms,
 		struct operator_view *before, struct operator_view *after)
 {
+	bool steering = terms->policy || terms->has_cpus;
+	struct setting settings[3];
+	size_t count = 0;
 	int error, code;
 
 	error = operator_read(ctl->sysfs, address, before);
-	if (error)
+	if (error && (steering || error != -ENOENT))
 		return operator_failure(ctl, address, error);
+	if (terms->publish && !*before->publish)
+		return publish_failure(ctl, address);
 	/* First what may be refused while the device is open, then what cannot be undone. */
-	if (terms->policy) {
-		error = write_attribute(ctl, address, "policy", terms->policy);
-		if (error)
-			return write_failure(ctl, address, "policy", terms->policy, error);
-	}
-	if (terms->has_cpus) {
-		error = write_attribute(ctl, address, "cpus", terms->cpus);
-		if (error) {
-			code = write_failure(ctl, address, "cpus", terms->cpus, error);
-			if (terms->policy &&
-			    write_attribute(ctl, address, "policy", before->policy))
-				add_reason(ctl, "; and its policy is %s now", terms->policy);
-			return code;
-		}
-	}
+	if (terms->policy)
+		settings[count++] = (struct setting){ "policy", terms->policy, before->policy };
+	if (terms->has_cpus)
+		settings[count++] = (struct setting){ "cpus", terms->cpus, before->cpus };
+	if (terms->publish)
+		settings[count++] = (struct setting){ "publish", terms->publish, before->publish };
+	code = write_all(ctl, address, settings, count);
+	if (code)
+		return code;
 	error = operator_read(ctl->sysfs, address, after);
-	return error ? operator_failure(ctl, address, error) : TPHCTL_OK;
+	if (error && (steering || error != -ENOENT || !*after->publish))
+		return operator_failure(ctl, address, error);
+	return TPHCTL_OK;
 }

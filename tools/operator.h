@@ -18,6 +18,10 @@
  * @requester: what is in force
  * @revocations: how many entries have been taken back
  * @steering: "possible", or the first thing in the way
+ * @publish: "1" or "0": tags may be published for the device's dma-bufs; empty: the function takes
+ *	none, or its kernel or driver cannot
+ *
+ * A function without a TPH Requester capability has @publish alone; the rest is then empty.
  */
 struct operator_view {
 	char policy[OPERATOR_WORD_SIZE];
@@ -26,6 +30,7 @@ struct operator_view {
 	char requester[OPERATOR_WORD_SIZE];
 	unsigned long long revocations;
 	char steering[OPERATOR_WORD_SIZE];
+	char publish[OPERATOR_WORD_SIZE];
 };
 
 /**
@@ -33,11 +38,13 @@ struct operator_view {
  * @policy: NULL to leave it
  * @has_cpus: @cpus is to be written
  * @cpus: as the kernel writes it
+ * @publish: "1" or "0", NULL to leave it
  */
 struct terms {
 	const char *policy;
 	bool has_cpus;
 	char cpus[CPU_LIST_SIZE];
+	const char *publish;
 };
 
 int operator_path(const char *sysfs, const char *address, const char *attribute, char *path,
@@ -48,7 +55,10 @@ const char *operator_obstacle(const char *steering);
 void operator_print(const struct operator_view *view);
 struct json_object *operator_json(const struct operator_view *view);
 int operator_failure(struct tphctl *ctl, const char *address, int error);
+const char *operator_publishing(const char *publish);
+int publish_failure(struct tphctl *ctl, const char *address);
 
+bool terms_given(const struct terms *terms);
 int terms_parse(struct tphctl *ctl, const struct invocation *invocation, struct terms *terms);
 int terms_apply(struct tphctl *ctl, const char *address, const struct terms *terms,
 		struct operator_view *before, struct operator_view *after);

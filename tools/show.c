@@ -203,6 +203,7 @@ static void print_text(const struct tphctl *ctl, const struct report *report)
 	const struct tph_capability *capability = &report->capability;
 	const struct tph_state *state = &report->state;
 	enum tph_width completer;
+	struct tph_port port;
 	char name[256];
 
 	printf("%s", report->name);
@@ -221,6 +222,8 @@ static void print_text(const struct tphctl *ctl, const struct report *report)
 		else
 			printf("  %-16s %s\n", "root port",
 			       view_root_port(ctl->sysfs, function, &completer));
+		if (!function_port(function, &port) && port.completer != TPH_WIDTH_OFF)
+			printf("  %-16s %s\n", "completer", view_completer(port.completer));
 	} else {
 		putchar('\n');
 	}
@@ -291,6 +294,7 @@ static void add_function(struct tphctl *ctl, const struct report *report)
 	const struct pci_function *function = &report->function;
 	struct json_object *root;
 	enum tph_width completer;
+	struct tph_port port;
 	const char *text;
 	char name[256];
 
@@ -308,6 +312,8 @@ static void add_function(struct tphctl *ctl, const struct report *report)
 	json_object_object_add(root, "completer", view_width_json(completer));
 	json_object_object_add(root, "text", json_object_new_string(text));
 	answer_add(ctl, "root_port", root);
+	answer_add(ctl, "completer", function_port(function, &port) ? NULL :
+		   view_width_json(port.completer));
 }
 
 static void add_hardware(struct tphctl *ctl, const struct report *report)
@@ -393,6 +399,20 @@ static int show_fd(struct tphctl *ctl, struct report *report)
 	return read_offer(ctl, handle->device, report);
 }
 
+/* Nothing to show; but it may take what it cannot send. */
+static int lack_capability(struct tphctl *ctl, const struct report *report)
+{
+	struct tph_port port;
+	char remedy[96] = "see tphctl list";
+
+	if (!function_is_bridge(&report->function) && !function_port(&report->function, &port) &&
+	    port.completer != TPH_WIDTH_OFF)
+		snprintf(remedy, sizeof(remedy), "it takes tags from others: tphctl dmabufs %s",
+			 report->name);
+	return fail(ctl, TPHCTL_UNSUPPORTED, "device", report->name, remedy,
+		    "it has no TPH Requester capability");
+}
+
 static int show_address(struct tphctl *ctl, struct report *report)
 {
 	int error;
@@ -408,8 +428,7 @@ static int show_address(struct tphctl *ctl, struct report *report)
 	report->known = true;
 	report->hardware_error = function_capability(&report->function, &report->capability);
 	if (report->hardware_error == -EOPNOTSUPP)
-		return fail(ctl, TPHCTL_UNSUPPORTED, "device", report->name, "see tphctl list",
-			    "it has no TPH Requester capability");
+		return lack_capability(ctl, report);
 	read_operator(ctl, report);
 	return visit_offer(ctl, report);
 }

@@ -285,3 +285,9 @@ int function_port(const struct pci_function *function, struct tph_port *port)
 		return -EACCES;
 	return tph_port_decode(&config, port);
 }
+
+/** function_is_bridge() - whether its header is that of a bridge (PCI 3.0, 6.2.1). */
+bool function_is_bridge(const struct pci_function *function)
+{
+	return function->size > 0x0e && (function->space[0x0e] & 0x7f) != 0;
+}

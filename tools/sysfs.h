@@ -41,6 +41,7 @@ int function_read(const char *sysfs, const char *address, struct pci_function *f
 int function_list(const char *sysfs, char (**addresses)[TPH_ADDRESS_SIZE], size_t *count);
 int function_capability(const struct pci_function *function, struct tph_capability *capability);
 int function_port(const struct pci_function *function, struct tph_port *port);
+bool function_is_bridge(const struct pci_function *function);
 int function_driver(const char *sysfs, const char *address, char driver[SYSFS_NAME_SIZE]);
 const char *function_name(const struct pci_function *function, char *name, size_t size);
 void function_names_free(void);

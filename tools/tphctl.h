@@ -82,6 +82,7 @@ enum option_id {
 	OPTION_DRIVER,
 	OPTION_POLICY,
 	OPTION_CPUS,
+	OPTION_PUBLISH,
 	OPTION_CHANGES,
 	OPTION_COUNT,
 };
@@ -175,6 +176,7 @@ int disable_run(struct tphctl *ctl, const struct invocation *invocation);
 int bind_run(struct tphctl *ctl, const struct invocation *invocation);
 int unbind_run(struct tphctl *ctl, const struct invocation *invocation);
 int grant_run(struct tphctl *ctl, const struct invocation *invocation);
+int dmabufs_run(struct tphctl *ctl, const struct invocation *invocation);
 int watch_run(struct tphctl *ctl, const struct invocation *invocation);
 int why_run(struct tphctl *ctl, const struct invocation *invocation);
 

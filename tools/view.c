@@ -36,6 +36,19 @@ const char *view_table(enum tph_table table)
 	}
 }
 
+/** view_completer() - the tags that a function completes, in words. */
+const char *view_completer(enum tph_width width)
+{
+	switch (width) {
+	case TPH_WIDTH_8:
+		return "completes 8-bit tags";
+	case TPH_WIDTH_16:
+		return "completes 8-bit and 16-bit tags";
+	default:
+		return "no TPH completer";
+	}
+}
+
 /** view_modes_json() - the modes in a bit mask, as an array of names. */
 struct json_object *view_modes_json(uint32_t modes)
 {
@@ -78,12 +91,5 @@ const char *view_root_port(const char *sysfs, const struct pci_function *functio
 	if (error || port.type != TPH_PORT_ROOT)
 		return "not a PCI Express root port";
 	*width = port.completer;
-	switch (port.completer) {
-	case TPH_WIDTH_8:
-		return "completes 8-bit tags";
-	case TPH_WIDTH_16:
-		return "completes 8-bit and 16-bit tags";
-	default:
-		return "no TPH completer";
-	}
+	return view_completer(port.completer);
 }

@@ -16,6 +16,7 @@
 const char *view_modes(uint32_t modes, const char *separator, char text[VIEW_MODES_SIZE]);
 const char *view_root_port(const char *sysfs, const struct pci_function *function,
 			   enum tph_width *width);
+const char *view_completer(enum tph_width width);
 const char *view_table(enum tph_table table);
 struct json_object *view_modes_json(uint32_t modes);
 struct json_object *view_width_json(enum tph_width width);

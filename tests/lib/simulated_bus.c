@@ -5,14 +5,15 @@
  * holds a file "refuses" probes nothing; a device's file "own" names the driver that it gets
  * without an override.
  *
- * tph-vfio-pci's attributes are files, of which policy and cpus are served as
+ * tph-vfio-pci's attributes are files, of which policy, cpus and publish are served as
  * doc/abi/sysfs-bus-pci-tph says. A device's file "open" makes it open; "tph-error" says which of
- * the two fails, how, and whether the device is opened just then: "cpus 22 open".
+ * them fails, how, and whether the device is opened just then: "cpus 22 open".
  *
  * Who waits for attributes gets, each time, the next line of the file "script" in the tree: what
  * the attributes say then ("targets=2-3;revocations=1"), or one of nothing, unbind, interrupt and
  * fail=ERRNO.
  */
+#include <endian.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -85,13 +86,36 @@ static void read_line(const char *path, char text[NAME])
 		fclose(file);
 }
 
+/* A register of the device; 0 where there is none. */
+static uint32_t register_of(const char *device, long at)
+{
+	uint32_t value = 0;
+	char path[PATH_MAX];
+	FILE *file;
+
+	path_of(path, "devices/%s/config%s", device, "");
+	file = fopen(path, "re");
+	if (file && (fseek(file, at, SEEK_SET) || fread(&value, sizeof(value), 1, file) != 1))
+		value = 0;
+	if (file)
+		fclose(file);
+	return le32toh(value);
+}
+
 static void attributes_come(const char *device)
 {
 	static const char *const attributes[][2] = TREE_ATTRIBUTES;
+	uint32_t completer = register_of(device, 0x64) >> 12 & 3;
 	char path[PATH_MAX];
 
 	path_of(path, "devices/%s/tph%s", device, "");
 	mkdir(path, 0755);
+	if (completer == 1 || completer == 3) {
+		path_of(path, "devices/%s/tph/%s", device, "publish");
+		write_file(path, "1");
+	}
+	if ((register_of(device, 0x1b0) & 0xffff) != 0x17)
+		return;
 	for (size_t i = 0; i < sizeof(attributes) / sizeof(*attributes); i++) {
 		path_of(path, "devices/%s/tph/%s", device, attributes[i][0]);
 		write_file(path, attributes[i][1]);
@@ -107,6 +131,8 @@ static void attributes_go(const char *device)
 		path_of(path, "devices/%s/tph/%s", device, attributes[i][0]);
 		unlink(path);
 	}
+	path_of(path, "devices/%s/tph/%s", device, "publish");
+	unlink(path);
 	path_of(path, "devices/%s/tph%s", device, "");
 	rmdir(path);
 	attributes_gone = true;
@@ -184,6 +210,9 @@ static int write_tph(const char *device, const char *attribute, const char *path
 		read_line(path, now);
 		if (strcmp(now, text) && !access(flag, F_OK))
 			return -EBUSY;
+	} else if (!strcmp(attribute, "publish")) {
+		if (strcmp(text, "0") && strcmp(text, "1"))
+			return -EINVAL;
 	} else {
 		bits = cpus_of(value);
 		if (strcmp(attribute, "cpus") || bits < 0)
@@ -301,8 +330,11 @@ int attribute_write(const char *path, const char *text)
 
 int attribute_open(const char *path)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd;
 
+	if (sim.debug_error && strstr(path, "/kernel/debug/"))
+		return -sim.debug_error;
+	fd = open(path, O_RDONLY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
 

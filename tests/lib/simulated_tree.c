@@ -224,6 +224,21 @@ void tree_add_looped(const char *root)
 	function(root, "pci0000:00", "0000:02:00.0", "8086 5555", NULL, NULL, space, SPACE);
 }
 
+void tree_add_completer(const char *root, unsigned int code)
+{
+	uint8_t space[SPACE];
+
+	express(space, 0, code);
+	function(root, "pci0000:00", TREE_COMPLETER, "10de 2330", NULL, "7", space, SPACE);
+}
+
+void tree_debug(const char *root, const char *address, const char *text)
+{
+	directory(root, "kernel/debug/tph-vfio-pci");
+	if (text)
+		put_text(root, "kernel/debug/tph-vfio-pci", address, text);
+}
+
 void tree_set_dword(const char *root, const char *address, unsigned int at, unsigned int value)
 {
 	char full[PATH_MAX], path[FOLDER];

@@ -20,6 +20,7 @@
 #define TREE_INTEGRATED	"0000:00:05.0"
 #define TREE_CONVENTIONAL "0000:00:06.0"
 #define TREE_PORT	"0000:00:02.0"
+#define TREE_COMPLETER	"0000:00:07.0"
 
 /* What tph-vfio-pci shows of a device that it has just been bound to. */
 #define TREE_ATTRIBUTES { \
@@ -42,6 +43,15 @@ void tree_open(const char *root, int pid, int fd, const char *target, const char
 
 /** tree_add_looped() - 0000:02:00.0, whose list of extended capabilities never ends. */
 void tree_add_looped(const char *root);
+
+/**
+ * tree_add_completer() - TREE_COMPLETER, which has no TPH Requester capability; no driver
+ * @code: its TPH Completer Supported (PCIe 6.2, 7.5.3.15), 0..3
+ */
+void tree_add_completer(const char *root, unsigned int code);
+
+/** tree_debug() - what the driver lists in debugfs; NULL: debugfs is mounted, but it is not open */
+void tree_debug(const char *root, const char *address, const char *text);
 
 /** tree_set_dword() - change a register in the configuration space of a function. */
 void tree_set_dword(const char *root, const char *address, unsigned int at, unsigned int value);

@@ -36,6 +36,8 @@ static void apply(const char *word)
 		sim.node_error = (int)number;
 	} else if (sscanf(word, "iommu-error=%u", &number) == 1) {
 		sim.iommu_error = (int)number;
+	} else if (sscanf(word, "debug-error=%u", &number) == 1) {
+		sim.debug_error = (int)number;
 	} else if (!strcmp(word, "crowded")) {
 		sim.crowded = true;
 	} else if (sscanf(word, "uevent-error=%u", &number) == 1) {

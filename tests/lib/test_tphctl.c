@@ -274,6 +274,11 @@ static void words_that_make_no_sense(void **context)
 	assert_fails("grant " TREE_ENDPOINT, 2, "does not say what to grant");
 	assert_fails("grant " TREE_ENDPOINT " --policy ds", 2, "there is no such policy");
 	assert_fails("bind " TREE_NVME " --policy DS-ST", 2, "DS-ST");
+	assert_fails("bind " TREE_NVME " --publish yes", 2, "give on or off");
+	assert_fails("grant " TREE_ENDPOINT " --publish 1", 2, "option --publish");
+	assert_fails("grant " TREE_ENDPOINT " --cpus 1 --publish On", 2, "On");
+	assert_fails("dmabufs " TREE_ENDPOINT " --publish on", 2, "publish");
+	assert_fails("dmabufs", 2, "tphctl dmabufs DEV");
 	assert_fails("watch " TREE_ENDPOINT " --count 0", 2, "0");
 	assert_fails("watch " TREE_ENDPOINT " --count -1", 2, "-1");
 	assert_fails("watch " TREE_ENDPOINT " --count 4294967296", 2, "4294967296");
@@ -291,7 +296,8 @@ static void devices_that_are_none(void **context)
 					   "0000:01:00.0/", "../0000:01:00.0" };
 	static const char *const commands[] = { "show %s", "set %s 0=1", "clear %s all",
 						"enable %s", "disable %s", "bind %s", "unbind %s",
-						"grant %s --cpus 1", "watch %s", "why %s" };
+						"grant %s --cpus 1", "grant %s --publish on",
+						"dmabufs %s", "watch %s", "why %s" };
 	char words[256];
 
 	(void)context;
@@ -1437,6 +1443,235 @@ static void show_tells_what_the_operator_sees(void **context)
 	assert_says(result.out, "  operator         Input/output error\n");
 }
 
+#define PUBLISHED	"kernel/debug/tph-vfio-pci/"
+
+static void publishing_that_is_refused(void **context)
+{
+	(void)context;
+	assert_fails("grant 0000:09:00.0 --publish on", 1, "there is no such PCI device");
+	assert_fails("grant " TREE_ENDPOINT " --publish off", 3, "it is no TPH Completer");
+	assert_fails("grant " TREE_ENDPOINT " --cpus 1 --publish off", 3, "it is no TPH Completer");
+	assert_fails("grant " TREE_CONVENTIONAL " --publish off", 3, "it is no TPH Completer");
+	assert_string_equal(result.log, "");
+	assert_fails("bind " TREE_NVME " --publish on", 3, "everything is as it was (nvme)");
+	assert_true(driver_is(TREE_NVME, "nvme"));
+	tree_set_dword(TREE, TREE_NVME, 0x64, 0x1000);
+	assert_fails("grant " TREE_NVME " --publish on", 3, "bound to nvme, not to tph-vfio-pci");
+	assert_fails("bind " TREE_NVME " --driver vfio-pci --publish on", 3,
+		     "bound to vfio-pci, not to tph-vfio-pci; everything is as it was (nvme)");
+	tree_add_completer(TREE, 2);
+	assert_fails("grant " TREE_COMPLETER " --publish on", 3, "it is no TPH Completer");
+
+	/* All or nothing, here too. */
+	tree_make(TREE);
+	tree_attribute(TREE, TREE_ENDPOINT, "publish", "1");
+	tree_put(TREE, "bus/pci/devices/" TREE_ENDPOINT "/tph-error", "publish 13", 10);
+	assert_fails("grant " TREE_ENDPOINT " --policy ds-st --cpus 2 --publish off", 4,
+		     "tph/publish of " TREE_ENDPOINT " may not be written by this user");
+	assert_true(attribute_is(TREE_ENDPOINT, "policy", "iv-st"));
+	assert_true(attribute_is(TREE_ENDPOINT, "cpus", "0-7"));
+	assert_true(attribute_is(TREE_ENDPOINT, "publish", "1"));
+	tree_put(TREE, "bus/pci/devices/" TREE_ENDPOINT "/tph-error", "policy 16", 9);
+	assert_fails("grant " TREE_ENDPOINT " --policy ds-st --publish off", 1, "is open");
+	assert_true(attribute_is(TREE_ENDPOINT, "publish", "1"));
+	tree_put(TREE, "bus/pci/devices/" TREE_ENDPOINT "/tph-error", "publish 19", 10);
+	assert_fails("grant " TREE_ENDPOINT " --publish off", 1, "taken from its driver");
+
+	/* One that sends no tags has nothing else to be granted. */
+	tree_add_completer(TREE, 1);
+	assert_runs("bind " TREE_COMPLETER);
+	assert_fails("grant " TREE_COMPLETER " --cpus 1 --publish off", 3,
+		     "has no TPH Requester capability");
+	assert_true(attribute_is(TREE_COMPLETER, "publish", "1"));
+}
+
+static void publishing_is_switched(void **context)
+{
+	struct json_object *document, *operator;
+
+	(void)context;
+	tree_attribute(TREE, TREE_ENDPOINT, "publish", "1");
+	assert_runs("grant " TREE_ENDPOINT " --publish off");
+	assert_string_equal(result.out,
+			    TREE_ENDPOINT ": publishing forbidden (before: allowed)\n");
+	assert_string_equal(result.log, "write devices/" TREE_ENDPOINT "/tph/publish: 0\n");
+	assert_runs("grant " TREE_ENDPOINT " --publish off");
+	assert_string_equal(result.out, TREE_ENDPOINT ": publishing forbidden\n");
+	assert_runs("grant " TREE_ENDPOINT " --cpus 0-2 --publish on");
+	assert_string_equal(result.out, TREE_ENDPOINT ": policy iv-st, CPUs 0-2 (before: 0-7), "
+			    "publishing allowed (before: forbidden); nothing was taken back\n");
+	assert_string_equal(result.log, "write devices/" TREE_ENDPOINT "/tph/cpus: 0-2\n"
+			    "write devices/" TREE_ENDPOINT "/tph/publish: 1\n");
+	assert_runs("-j grant " TREE_ENDPOINT " --publish off");
+	document = parse(result.out);
+	assert_true(json_object_get_boolean(member(member(document, "operator_before"),
+						   "publish")));
+	assert_false(json_object_get_boolean(member(member(document, "operator"), "publish")));
+	assert_string_equal(text_of(member(document, "operator"), "cpus"), "0-2");
+	assert_int_equal(number_of(document, "taken_back"), 0);
+	json_object_put(document);
+	assert_runs("show " TREE_ENDPOINT);
+	assert_says(result.out, "    publishing     forbidden\n");
+	assert_null(strstr(result.out, "  completer "));
+	tree_set_dword(TREE, TREE_ENDPOINT, 0x64, 0x3000);
+	assert_runs("show " TREE_ENDPOINT);
+	assert_says(result.out, "  completer        completes 8-bit and 16-bit tags\n");
+	assert_runs("-j show " TREE_ENDPOINT);
+	document = parse(result.out);
+	assert_int_equal(number_of(document, "completer"), 16);
+	json_object_put(document);
+
+	tree_add_completer(TREE, 1);
+	assert_runs("bind " TREE_COMPLETER " --publish off");
+	assert_string_equal(result.out, TREE_COMPLETER ": bound to tph-vfio-pci (before: no "
+			    "driver); publishing forbidden\n");
+	assert_true(attribute_is(TREE_COMPLETER, "publish", "0"));
+	assert_runs("-j grant " TREE_COMPLETER " --publish on");
+	document = parse(result.out);
+	operator = member(document, "operator");
+	assert_true(json_object_get_boolean(member(operator, "publish")));
+	assert_null(member(operator, "policy"));
+	assert_null(member(operator, "cpus"));
+	assert_null(member(operator, "revocations"));
+	json_object_put(document);
+	assert_fails("show " TREE_COMPLETER, 3, "tphctl dmabufs " TREE_COMPLETER);
+	/* A bridge is no place for a VFIO driver. */
+	assert_int_equal(run("show " TREE_PORT), 3);
+	assert_null(strstr(result.err, "dmabufs"));
+	tree_set_dword(TREE, TREE_NVME, 0x64, 0x1000);
+	assert_runs("bind " TREE_NVME " --policy ds-st --publish on");
+	assert_string_equal(result.out, TREE_NVME ": bound to tph-vfio-pci (before: nvme); "
+			    "policy ds-st, CPUs 0-7; publishing allowed\n");
+}
+
+static void dmabufs_that_cannot_be_listed(void **context)
+{
+	static const char *const bad[] = {
+		"x size=1 ph=0", "-1 size=1 ph=0", "size=1 ph=0", "1 ph=0", "1 size=1",
+		"1 size=1 ph=4", "1 size=1 ph=-1", "1 size=1 ph=", "1 size=1 st=0x100 ph=0",
+		"1 size=1 xst=0x10000 ph=0", "1 size=1 st=0x ph=0", "1 size=1 tag=1 ph=0",
+		"1 size=1 st ph=0", "9223372036854775808 size=1 ph=0", "1 size=+1 ph=0",
+		"1 size=1 st=0x01x ph=0", "1x size=1 ph=0", "",
+	};
+	struct json_object *document;
+	char line[512];
+
+	(void)context;
+	assert_fails("dmabufs 0000:09:00.0", 1, "there is no such PCI device");
+	assert_fails("dmabufs " TREE_ENDPOINT, 3, "it is no TPH Completer");
+	assert_fails("dmabufs " TREE_CONVENTIONAL, 3, "it is no TPH Completer");
+	assert_int_equal(run("-j dmabufs " TREE_ENDPOINT), 3);
+	document = parse(result.out);
+	assert_int_equal(number_of(document, "completer"), 0);
+	json_object_put(document);
+	tree_add_completer(TREE, 2);
+	assert_fails("dmabufs " TREE_COMPLETER, 3, "it is no TPH Completer");
+	tree_make(TREE);
+	tree_add_completer(TREE, 3);
+	assert_fails("dmabufs " TREE_COMPLETER, 3, "tphctl bind " TREE_COMPLETER);
+	assert_runs("bind " TREE_COMPLETER " --driver vfio-pci");
+	assert_fails("dmabufs " TREE_COMPLETER, 3, "bound to vfio-pci, not to tph-vfio-pci");
+	assert_runs("bind " TREE_COMPLETER);
+	assert_fails("dmabufs " TREE_COMPLETER, 1,
+		     "mount -t debugfs none " TREE "/kernel/debug");
+	tree_debug(TREE, TREE_COMPLETER, NULL);
+	assert_fails("dmabufs " TREE_COMPLETER, 1, "it is not open");
+	assert_says(result.out, "\"completer\":16,\"publish\":true");
+	run("dmabufs " TREE_COMPLETER);
+	assert_says(result.out, "  completer        completes 8-bit and 16-bit tags\n");
+	with.simulation = "debug-error=13";
+	assert_fails("dmabufs " TREE_COMPLETER, 4, "run as root");
+	with.simulation = "debug-error=1";
+	assert_fails("dmabufs " TREE_COMPLETER, 4, "may not be read");
+	with.simulation = "debug-error=24";
+	assert_fails("dmabufs " TREE_COMPLETER, 1, "Too many open files");
+	for (size_t i = 0; i < sizeof(bad) / sizeof(*bad); i++) {
+		snprintf(line, sizeof(line), "7 size=4096 ph=1\n%s\n", bad[i]);
+		tree_debug(TREE, TREE_COMPLETER, line);
+		assert_fails("dmabufs " TREE_COMPLETER, 1, "makes no sense");
+		assert_null(strstr(result.out, "\"dmabufs\":"));
+	}
+	/* read after it was closed: EIO, as reading at address 0 is */
+	remove(TREE "/" PUBLISHED TREE_COMPLETER);
+	assert_int_equal(symlink("/proc/self/mem", TREE "/" PUBLISHED TREE_COMPLETER), 0);
+	assert_fails("dmabufs " TREE_COMPLETER, 1, "it is not open");
+	remove(TREE "/" PUBLISHED TREE_COMPLETER);
+	assert_int_equal(symlink("/", TREE "/" PUBLISHED TREE_COMPLETER), 0);
+	assert_fails("dmabufs " TREE_COMPLETER, 1, "Is a directory");
+
+	/* A driver that was built without. */
+	remove(TREE "/bus/pci/devices/" TREE_COMPLETER "/tph/publish");
+	assert_fails("dmabufs " TREE_COMPLETER, 3, "CONFIG_VFIO_PCI_DMABUF");
+	tree_hide(TREE, TREE_COMPLETER);
+	assert_fails("dmabufs " TREE_COMPLETER, 3, "run as root to know more");
+	tree_make(TREE);
+	tree_add_completer(TREE, 3);
+	assert_runs("bind " TREE_COMPLETER);
+	tree_hide(TREE, TREE_COMPLETER);
+	with.simulation = "debug-error=13";
+	assert_fails("dmabufs " TREE_COMPLETER, 4, "run as root");
+	assert_says(result.out, "\"completer\":null,\"publish\":true");
+}
+
+static void dmabufs_are_listed_with_their_tags(void **context)
+{
+	struct json_object *document, *list, *item;
+
+	(void)context;
+	tree_add_completer(TREE, 1);
+	assert_runs("bind " TREE_COMPLETER);
+	tree_debug(TREE, TREE_COMPLETER, "");
+	assert_runs("dmabufs " TREE_COMPLETER);
+	assert_says(result.out, "  completer        completes 8-bit tags\n"
+		    "  publishing       allowed\n"
+		    "  dma-bufs         none has tags\n");
+	assert_runs("-j dmabufs " TREE_COMPLETER);
+	document = parse(result.out);
+	assert_int_equal(json_object_array_length(member(document, "dmabufs")), 0);
+	json_object_put(document);
+	assert_runs("grant " TREE_COMPLETER " --publish off");
+	assert_runs("dmabufs " TREE_COMPLETER);
+	assert_says(result.out, "  publishing       forbidden by the operator; tphctl grant "
+		    TREE_COMPLETER " --publish on\n");
+
+	tree_set_dword(TREE, TREE_COMPLETER, 0x64, 0x3000);
+	assert_runs("grant " TREE_COMPLETER " --publish on");
+	tree_debug(TREE, TREE_COMPLETER,
+		   "812 size=8192 xst=0x00bc ph=3\n"
+		   "90 size=4096 st=0x0a xst=0x1234 ph=2\n"
+		   "91 size=1073741824 st=0x00 ph=0\n"
+		   "9223372036854775807 size=4096 st=0xff ph=1\n");
+	assert_runs("dmabufs " TREE_COMPLETER);
+	assert_says(result.out, "  dma-bufs\n"
+		    "    inode 90       4096 bytes  8-bit tag 0x0a  16-bit tag 0x1234  hint target\n"
+		    "    inode 91       1073741824 bytes  8-bit tag 0x00  hint bidirectional\n"
+		    "    inode 812      8192 bytes  16-bit tag 0x00bc  hint target-priority\n"
+		    "    inode 9223372036854775807 4096 bytes  8-bit tag 0xff  hint requester\n");
+	assert_runs("-j dmabufs " TREE_COMPLETER);
+	document = parse(result.out);
+	assert_string_equal(text_of(document, "device"), TREE_COMPLETER);
+	assert_int_equal(number_of(document, "completer"), 16);
+	assert_true(json_object_get_boolean(member(document, "publish")));
+	list = member(document, "dmabufs");
+	assert_int_equal(json_object_array_length(list), 4);
+	item = json_object_array_get_idx(list, 0);
+	assert_int_equal(number_of(item, "inode"), 90);
+	assert_int_equal(number_of(item, "size"), 4096);
+	assert_int_equal(number_of(item, "tag8"), 0x0a);
+	assert_int_equal(number_of(item, "tag16"), 0x1234);
+	assert_string_equal(text_of(item, "hint"), "target");
+	item = json_object_array_get_idx(list, 1);
+	assert_int_equal(number_of(item, "tag8"), 0);
+	assert_null(member(item, "tag16"));
+	assert_null(member(json_object_array_get_idx(list, 2), "tag8"));
+	json_object_put(document);
+	/* a device that sends tags as well as it takes them, in a tree that was saved */
+	tree_attribute(TREE, TREE_ENDPOINT, "publish", "1");
+	tree_debug(TREE, TREE_ENDPOINT, "5 size=4096 st=0x01 ph=0\n");
+	assert_runs("dmabufs --sysfs " TREE " " TREE_ENDPOINT);
+	assert_says(result.out, "inode 5 ");
+}
+
 static void version_and_help(void **context)
 {
 	(void)context;
@@ -1572,6 +1807,10 @@ static void completion_knows_the_table(void **context)
 	assert_true(offered(TREE_ENDPOINT));
 	complete("grant 0000:01:00.0 --policy \"\"");
 	assert_true(offered("no-st") && offered("iv-st") && offered("ds-st"));
+	complete("grant 0000:01:00.0 --publish \"\"");
+	assert_true(offered("on") && offered("off"));
+	complete("bind --publish on 0000:01");
+	assert_true(offered(TREE_ENDPOINT));
 	complete("grant 0000:01:00.0 --cpus n");
 	assert_true(offered("none"));
 	complete("clear 0000:01:00.0 a");
@@ -1597,6 +1836,8 @@ int main(void)
 		cmocka_unit_test_setup(binds_whose_terms_are_refused, setup),
 		cmocka_unit_test_setup(cpu_lists_that_are_none, setup),
 		cmocka_unit_test_setup(grants_that_are_refused, setup),
+		cmocka_unit_test_setup(publishing_that_is_refused, setup),
+		cmocka_unit_test_setup(dmabufs_that_cannot_be_listed, setup),
 		cmocka_unit_test_setup(watches_that_end_in_failure, setup),
 		cmocka_unit_test_setup(why_of_hardware_and_driver, setup),
 		cmocka_unit_test_setup(why_of_the_kernel, setup),
@@ -1621,6 +1862,8 @@ int main(void)
 		cmocka_unit_test_setup(cpu_lists_as_the_kernel_writes_them, setup),
 		cmocka_unit_test_setup(watch_prints_each_change, setup),
 		cmocka_unit_test_setup(show_tells_what_the_operator_sees, setup),
+		cmocka_unit_test_setup(publishing_is_switched, setup),
+		cmocka_unit_test_setup(dmabufs_are_listed_with_their_tags, setup),
 		cmocka_unit_test_setup(version_and_help, setup),
 		cmocka_unit_test_setup(help_manual_and_completion_agree, setup),
 		cmocka_unit_test_setup(completion_knows_the_table, setup),
