@@ -9,6 +9,7 @@
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/time.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/pci_regs.h>
@@ -687,6 +688,101 @@ static void the_list_is_true(void **state)
 	guest_command("[ ! -e " DEBUG " ]");
 }
 
+/* ---- tphctl ---- */
+
+/* Must end with @status, and say @text. */
+static void tphctl(const char *words, int status, const char *text)
+{
+	int ended = guest_try("tphctl %s >/tmp/tphctl 2>&1", words);
+
+	if (WIFEXITED(ended) && WEXITSTATUS(ended) == status &&
+	    !guest_try("grep -qF -- '%s' /tmp/tphctl", text))
+		return;
+	guest_try("sed 's/^/# /' /tmp/tphctl");
+	fail_msg("tphctl %s: %d, not %d, or not \"%s\"", words, WEXITSTATUS(ended), status, text);
+}
+
+static unsigned long inode_of(int fd)
+{
+	char path[64], line[128];
+	unsigned long inode = 0;
+	FILE *file;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	file = fopen(path, "re");
+	assert_non_null(file);
+	while (fgets(line, sizeof(line), file) && sscanf(line, "ino: %lu", &inode) != 1)
+		;
+	fclose(file);
+	assert_int_not_equal(inode, 0);
+	return inode;
+}
+
+static void tphctl_tells_why_there_is_no_list(void **state)
+{
+	struct guest *g;
+
+	(void)state;
+	tphctl("dmabufs " OWNER, 1, "it is not open");
+	tphctl("dmabufs " OWNER_NONE, 3, "it is no TPH Completer");
+	tphctl("dmabufs " OWNER_RESERVED, 3, "it is no TPH Completer");
+	tphctl("grant " OWNER_NONE " --publish on", 3, "it is no TPH Completer");
+	tphctl("show " OWNER_8, 0, "completes 8-bit tags");
+	guest_command("modprobe vfio-pci");
+	tphctl("bind " OWNER_8 " --driver vfio-pci --publish off", 3, "everything is as it was");
+	tphctl("bind " OWNER_8 " --driver vfio-pci", 0, "bound to vfio-pci");
+	tphctl("dmabufs " OWNER_8, 3, "tphctl bind " OWNER_8);
+	tphctl("bind " OWNER_8 " --publish off", 0, "publishing forbidden");
+	tphctl("grant " OWNER_8 " --publish on --cpus 0-1", 0, "publishing allowed (before: forb");
+
+	g = guest_open(OWNER);
+	guest_command("umount /sys/kernel/debug");
+	tphctl("dmabufs " OWNER, 1, "mount -t debugfs none /sys/kernel/debug");
+	guest_command("mount -t debugfs none /sys/kernel/debug");
+	tphctl("dmabufs " OWNER, 0, "none has tags");
+	guest_close(g);
+	tphctl("dmabufs " OWNER, 1, "it is not open");
+}
+
+static void tphctl_lists_and_withdraws(void **state)
+{
+	struct guest *g = guest_open(OWNER), *other = guest_open(OWNER_8);
+	int one = export(g), two = export(g), others = export(other);
+	char text[128];
+
+	(void)state;
+	assert_int_equal(publish(g, one, BOTH, 0x0a, 0xbc, 2), 0);
+	assert_int_equal(publish(g, two, VFIO_DMA_BUF_TPH_ST_EXT, 0, 0x1234, 3), 0);
+	assert_int_equal(publish(other, others, VFIO_DMA_BUF_TPH_ST, 7, 0, 0), 0);
+	snprintf(text, sizeof(text), "inode %-8lu 4096 bytes  8-bit tag 0x0a  16-bit tag 0x00bc  "
+		 "hint target", inode_of(one));
+	tphctl("dmabufs " OWNER, 0, text);
+	snprintf(text, sizeof(text), "inode %-8lu 4096 bytes  16-bit tag 0x1234  "
+		 "hint target-priority", inode_of(two));
+	tphctl("dmabufs " OWNER, 0, text);
+	snprintf(text, sizeof(text), "\"completer\":8,\"publish\":true,\"dmabufs\":[{\"inode\":%lu,"
+		 "\"size\":4096,\"tag8\":7,\"tag16\":null,\"hint\":\"bidirectional\"}]",
+		 inode_of(others));
+	tphctl("-j dmabufs " OWNER_8, 0, text);
+
+	tphctl("grant " OWNER " --publish off", 0, "publishing forbidden (before: allowed)");
+	assert_nothing_published(NIC_16, one);
+	assert_nothing_published(NIC_8, one);
+	assert_int_equal(publish(g, one, BOTH, 1, 2, 3), -EPERM);
+	tphctl("dmabufs " OWNER, 0, "forbidden by the operator; tphctl grant " OWNER);
+	tphctl("dmabufs " OWNER, 0, "none has tags");
+	/* another device's stay */
+	assert_published(NIC_8, others, 7, 0);
+	tphctl("grant " OWNER " --publish on", 0, "publishing allowed (before: forbidden)");
+	assert_int_equal(publish(g, one, BOTH, 1, 2, 3), 0);
+	assert_published(NIC_8, one, 1, 3);
+	close(others);
+	close(two);
+	close(one);
+	guest_close(other);
+	guest_close(g);
+}
+
 /* ---- bounds ---- */
 
 static unsigned long unreclaimable(void)
@@ -912,6 +1008,8 @@ int main(void)
 		cmocka_unit_test(the_operator_can_forbid_it),
 		cmocka_unit_test(the_list_is_true),
 		cmocka_unit_test(owners_importers_and_resets_at_once),
+		cmocka_unit_test(tphctl_tells_why_there_is_no_list),
+		cmocka_unit_test(tphctl_lists_and_withdraws),
 		cmocka_unit_test(there_is_an_end_to_it),
 		cmocka_unit_test(nothing_is_left_of_closed_ones),
 	};
