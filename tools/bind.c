@@ -173,21 +173,32 @@ static int check_driver(struct tphctl *ctl, const char *driver)
 	return TPHCTL_OK;
 }
 
+/* Take the device from its driver; the next probe gives it to the one that @override names. */
+static int leave_for(const struct change *change, const char *override)
+{
+	int error;
+
+	error = override_write(change, override);
+	if (error)
+		return write_failure(change, "its driver_override cannot be written", error);
+	if (!change->before.driver[0])
+		return TPHCTL_OK;
+	error = driver_leave(change, change->before.driver);
+	if (error)
+		return give_up(change, write_failure(change, "its driver keeps it", error));
+	return TPHCTL_OK;
+}
+
 static int bind_change(struct change *change, const char *driver)
 {
 	struct tphctl *ctl = change->ctl;
 	const char *address = change->before.address;
 	char now[SYSFS_NAME_SIZE];
-	int error;
+	int code, error;
 
-	error = override_write(change, driver);
-	if (error)
-		return write_failure(change, "its driver_override cannot be written", error);
-	if (change->before.driver[0]) {
-		error = driver_leave(change, change->before.driver);
-		if (error)
-			return give_up(change, write_failure(change, "its driver keeps it", error));
-	}
+	code = leave_for(change, driver);
+	if (code)
+		return code;
 	error = driver_probe(change);
 	if (error)
 		return give_up(change, write_failure(change, "the new driver refused it", error));
@@ -268,16 +279,11 @@ int bind_run(struct tphctl *ctl, const struct invocation *invocation)
 static int unbind_change(struct change *change, char now[SYSFS_NAME_SIZE])
 {
 	const char *address = change->before.address;
-	int error;
+	int code, error;
 
-	error = override_write(change, NO_OVERRIDE);
-	if (error)
-		return write_failure(change, "its driver_override cannot be written", error);
-	if (change->before.driver[0]) {
-		error = driver_leave(change, change->before.driver);
-		if (error)
-			return give_up(change, write_failure(change, "its driver keeps it", error));
-	}
+	code = leave_for(change, NO_OVERRIDE);
+	if (code)
+		return code;
 	error = driver_probe(change);
 	/* Without a driver of its own is a fine end: it is free. */
 	if (!error)
