@@ -51,6 +51,28 @@ static void a_vector_that_is_not_there_has_no_tag(void **state)
 	assert_st(g, 3, 0, 16);
 }
 
+/* The table cannot be written then: the requester goes off, and the next open clears the table. */
+static void closed_without_memory_decode_it_is_off(void **state)
+{
+	struct guest *g = *state;
+	int i;
+
+	guest_vectors(g, 4);
+	for (i = 0; i < 4; i++)
+		assert_int_equal(st_set_one(g, i, 1), 0);
+	control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	assert_st(g, 0, TAG_VOLATILE_16(1), 16);
+	guest_config_write(g, PCI_COMMAND, 2, PCI_COMMAND_MASTER);
+	guest_close(g);
+	assert_int_equal(raw_config(EP_MSIX, raw_extended(EP_MSIX, 0x17) + TPH_CTRL, 4), 0);
+
+	g = *state = guest_open(EP_MSIX);
+	guest_vectors(g, 4);
+	control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	for (i = 0; i < 4; i++)
+		assert_st(g, i, 0, 16);
+}
+
 static void tags_follow_the_vectors(void **state)
 {
 	static const uint32_t cpus[4] = { 0, 1, 2, 0 };
@@ -204,6 +226,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(a_stale_tag_does_not_come_back, setup, teardown),
 		cmocka_unit_test_setup_teardown(set_while_enabled_and_8_bits, setup, teardown),
 		cmocka_unit_test_setup_teardown(without_memory_decode_nothing_changes, setup, teardown),
+		cmocka_unit_test_setup_teardown(closed_without_memory_decode_it_is_off, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(through_a_reset, setup, teardown),
 		cmocka_unit_test_setup_teardown(nothing_for_the_next_user, setup, teardown),
 		cmocka_unit_test_setup_teardown(set_against_vectors, setup, teardown),
