@@ -28,7 +28,7 @@ MESON_counted := -Db_coverage=true
 MESON_asan  := -Db_sanitize=address,undefined -Db_lundef=false
 
 .PHONY: all demo test test-sanitize coverage check fuzz shell lab driver install clean \
-	plain asan counted packages-check packages-fuzz packages-lab
+	plain asan counted packages-check packages-fuzz packages-lab packages-coverage
 .DEFAULT_GOAL := all
 
 all: plain
@@ -41,6 +41,9 @@ packages-fuzz:
 
 packages-lab:
 	@lab/packages lab
+
+packages-coverage:
+	@lab/packages coverage
 
 plain asan counted: %: packages-check
 	@mkdir -p '$(TREE)'
@@ -67,13 +70,13 @@ test-sanitize: lab
 	@tests/run --build '$(BUILD)' --seeds 3 sanitize
 
 # Counts are of one run: those of the last are removed first.
-coverage: counted lab
+coverage: packages-coverage counted lab
 	@lab/setup sanitize
 	@rm -rf '$(TREE)/counted-vm'
 	@find '$(TREE)/counted' -name '*.gcda' -delete
 	@meson test -C '$(TREE)/counted' --no-rebuild --suite unit
 	@VFIO_TPH_KERNEL=sanitize VFIO_TPH_COVERAGE='$(TREE)/counted-vm' tests/vm/run
-	@lab/coverage '$(TREE)/counted' '$(TREE)/counted-vm'
+	@lab/coverage --minimum 95 --unreached tests/unreached.list '$(TREE)/counted' '$(TREE)/counted-vm'
 
 fuzz:
 	@tests/fuzz/run --seconds $(or $(FUZZ_SECONDS),60)
