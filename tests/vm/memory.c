@@ -123,7 +123,8 @@ static void open_device(void **state)
 	(void)state;
 	for (i = 0; i < 2; i++)
 		EACH(, guest_try_open(bdfs[i]), true,
-		     guest_command("echo iv-st >/sys/bus/pci/devices/%s/tph/policy", bdfs[i]));
+		     guest_command("cd /sys/bus/pci/devices/%s/tph &&"
+				   " echo no-st >policy && echo iv-st >policy", bdfs[i]));
 }
 
 static int bind(const char *text)
