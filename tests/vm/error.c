@@ -68,16 +68,15 @@ static unsigned int revocations(void)
 
 static struct guest *open_steering(void)
 {
+	/* struct vfio_irq_set */
 	struct {
-		struct vfio_irq_set set;
+		uint32_t argsz, flags, index, start, count;
 		int fd;
 	} irq = {
-		.set = {
-			.argsz = sizeof(irq),
-			.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-			.index = VFIO_PCI_ERR_IRQ_INDEX,
-			.count = 1,
-		},
+		.argsz = sizeof(irq),
+		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = VFIO_PCI_ERR_IRQ_INDEX,
+		.count = 1,
 		.fd = errors,
 	};
 	struct guest *g = guest_open(EP_CAPABILITY);

@@ -18,8 +18,12 @@
 
 struct answer {
 	struct vfio_region_info info;
-	struct vfio_region_info_cap_sparse_mmap sparse;
-	struct vfio_region_sparse_mmap_area areas[2];
+	/* struct vfio_region_info_cap_sparse_mmap */
+	struct {
+		struct vfio_info_cap_header header;
+		uint32_t nr_areas, reserved;
+		struct vfio_region_sparse_mmap_area areas[2];
+	} sparse;
 };
 
 static void region(struct guest *g, uint32_t index, struct answer *answer)
