@@ -302,10 +302,14 @@ int tph_dmabuf_feature(struct tph_vdev *tph, u32 flags,
  */
 void tph_dmabuf_allow(struct tph_vdev *tph, bool allowed)
 {
-	guard(mutex)(&tph->dmabufs.lock);
-	WRITE_ONCE(tph->dmabufs.forbidden, !allowed);
+	scoped_guard(mutex, &tph->dmabufs.lock) {
+		WRITE_ONCE(tph->dmabufs.forbidden, !allowed);
+		if (!allowed)
+			withdraw_all(&tph->dmabufs);
+	}
+	/* an importer may have just found one of them */
 	if (!allowed)
-		withdraw_all(&tph->dmabufs);
+		synchronize_rcu();
 }
 
 /**

@@ -189,7 +189,6 @@ static struct attribute *attributes[] = {
 static umode_t is_visible(struct kobject *kobj, struct attribute *attr, int n)
 {
 	struct pci_dev *pdev = to_pci_dev(kobj_to_dev(kobj));
-
 	bool has;
 
 	/* a function can take tags without being able to send any */
