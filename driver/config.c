@@ -3,7 +3,6 @@
 #include <linux/uaccess.h>
 
 #include "tph_vfio_pci.h"
-#include "trace.h"
 
 /*
  * The capability's header belongs to the core, which virtualises the chain of capabilities. From
@@ -53,40 +52,18 @@ static int view_write(struct tph_vdev *tph, unsigned int at, const char __user *
 	unsigned int start = max(at, (unsigned int)PCI_TPH_CTRL);
 	unsigned int end = min_t(unsigned int, at + count, PCI_TPH_CTRL + 4);
 	struct device *dev = &tph->core.pdev->dev;
-	struct tph_table *table = &tph->table;
-	struct tph_control control;
+	static const u8 ones[4] = { 0xff, 0xff, 0xff, 0xff };
 	u8 bytes[4];
-	int ret;
 
 	if (start >= end)
 		return 0;
 	if (copy_from_user(bytes, buf + (start - at), end - start))
 		return -EFAULT;
 
-	ret = pm_runtime_resume_and_get(dev);
-	if (ret)
+	if (pm_runtime_resume_and_get(dev))
 		return -EIO;
-	/* nothing is enabled on what its holders lost since the last review */
-	tph_lease_review(tph);
-	scoped_guard(rwsem_read, &tph->core.memory_lock) {
-		guard(mutex)(&tph->lock);
-		control = tph_control_request(&tph->offer, table->wanted,
-					      tph_control_merge(tph_control_register(table->wanted),
-								start - PCI_TPH_CTRL, bytes,
-								end - start));
-		if (control.width != TPH_WIDTH_NONE && !tph->attached) {
-			trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, TPH_REASON_DETACHED, 0);
-			control.width = TPH_WIDTH_NONE;
-		}
-		if (!tph_control_same(control, table->wanted)) {
-			ret = tph_table_control(table, control);
-			if (ret)
-				trace_tph_refuse(tph->core.pdev, TPH_NO_CPU,
-						 ret == -EOPNOTSUPP ? TPH_REASON_FIRMWARE :
-								      TPH_REASON_HARDWARE, ret);
-			tph_operator_changed(tph);
-		}
-	}
+	tph_steering_request(tph, tph_control_merge(0, start - PCI_TPH_CTRL, bytes, end - start),
+			     tph_control_merge(0, start - PCI_TPH_CTRL, ones, end - start));
 	pm_runtime_put(dev);
 	return 0;
 }

@@ -13,99 +13,37 @@ static_assert(VFIO_TPH_ST_MAX == TPH_MSIX_ENTRIES_MAX);
 #define SET_FLAGS	VFIO_TPH_ST_MEM_TYPE_PM
 #define GET_FLAGS	(VFIO_TPH_ST_EXT | VFIO_TPH_ST_CPU)
 
-/* Tags for the CPUs of a batch; clear entries need none. */
-static int resolve(struct tph_vdev *tph, const u32 *cpus, u32 count, bool persistent,
-		   struct tph_entry *entries)
-{
-	u32 i;
-	int ret;
-
-	guard(mutex)(&tph->lock);
-	for (i = 0; i < count; i++) {
-		entries[i] = (struct tph_entry){ .cpu = cpus[i] };
-		if (cpus[i] == TPH_NO_CPU)
-			continue;
-		ret = tph_source_resolve(tph, cpus[i], persistent, &entries[i].tags);
-		if (ret) {
-			trace_tph_refuse(tph->core.pdev, cpus[i], TPH_REASON_FIRMWARE, ret);
-			return ret;
-		}
-		/* a width that cannot be enabled here is no reason to accept an entry */
-		if (!tph->offer.extended)
-			entries[i].tags.xst_valid = false;
-	}
-	return 0;
-}
-
-/* Look again at what may have changed, and make it so: all of the batch, or nothing of it. */
-static int commit(struct tph_vdev *tph, u32 index, u32 count, const u32 *cpus,
-		  struct tph_entry *entries)
-{
-	int ret, lease;
-	u32 i;
-
-	guard(rwsem_read)(&tph->core.memory_lock);
-	guard(mutex)(&tph->lock);
-
-	ret = tph_grant_check_locked(tph, cpus, count);
-	if (ret)
-		return ret;
-	lease = tph_lease_take_locked(tph);
-	if (lease < 0)
-		return lease;
-	for (i = 0; i < count; i++)
-		entries[i].lease = lease;
-
-	ret = tph_table_commit(&tph->table, index, count, entries);
-	if (ret) {
-		trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, ret == -EOPNOTSUPP ?
-				 TPH_REASON_FIRMWARE : TPH_REASON_HARDWARE, ret);
-		return ret;
-	}
-	for (i = 0; i < count; i++)
-		trace_tph_set(tph->core.pdev, index + i, &entries[i]);
-	tph_lease_watch(tph);
-	tph_operator_changed(tph);
-	return 0;
-}
-
 static int set_entries(struct tph_vdev *tph, const struct vfio_device_feature_tph_st *st,
 		       const u32 __user *data)
 {
-	struct tph_entry *entries;
+	struct tph_target *targets;
 	u32 *cpus;
+	u32 i;
 	int ret;
 
-	if (tph->offer.steering) {
-		trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, TPH_REASON_NOT_OFFERED,
-				 tph->offer.steering);
-		return tph->offer.steering;
-	}
+	ret = tph_request_offered(tph);
+	if (ret)
+		return ret;
 	if (st->flags & ~SET_FLAGS || !tph_ledger_holds(&tph->table.ledger, st->index, st->count))
 		return -EINVAL;
 
 	cpus = memdup_array_user(data, st->count, sizeof(*cpus));
 	if (IS_ERR(cpus))
 		return PTR_ERR(cpus);
-
-	ret = tph_grant_check(tph, cpus, st->count);
-	if (ret)
-		goto out_free_cpus;
-
-	entries = kvmalloc_array(st->count, sizeof(*entries), GFP_KERNEL);
-	if (!entries) {
+	targets = kvmalloc_array(st->count, sizeof(*targets), GFP_KERNEL);
+	if (!targets) {
 		ret = -ENOMEM;
 		goto out_free_cpus;
 	}
+	for (i = 0; i < st->count; i++)
+		targets[i] = (struct tph_target){
+			.cpu = cpus[i],
+			.index = st->index + i,
+			.persistent = st->flags & VFIO_TPH_ST_MEM_TYPE_PM,
+		};
+	ret = tph_request_set(tph, targets, st->count);
+	kvfree(targets);
 
-	ret = resolve(tph, cpus, st->count, st->flags & VFIO_TPH_ST_MEM_TYPE_PM, entries);
-	if (ret)
-		goto out_free_entries;
-
-	ret = commit(tph, st->index, st->count, cpus, entries);
-
-out_free_entries:
-	kvfree(entries);
 out_free_cpus:
 	kfree(cpus);
 	return ret;

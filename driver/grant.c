@@ -11,7 +11,7 @@ static int refuse(struct tph_vdev *tph, u32 cpu, enum tph_reason reason, int err
 /**
  * tph_grant_check() - may the calling process target these CPUs?
  * @tph: the device
- * @cpus: host CPU numbers, or TPH_NO_CPU, which needs no grant
+ * @targets: entries and their CPUs, or TPH_NO_CPU, which needs no grant
  * @count: how many
  *
  * What a process could run on, it may warm: the CPU has to be online and among those that a thread
@@ -21,14 +21,15 @@ static int refuse(struct tph_vdev *tph, u32 cpu, enum tph_reason reason, int err
  * Context: process context of the caller; may sleep.
  * Return: 0; -EINVAL for a number that is no CPU of this system; -EPERM; -ENOMEM.
  */
-int tph_grant_check(struct tph_vdev *tph, const u32 *cpus, u32 count)
+int tph_grant_check(struct tph_vdev *tph, const struct tph_target *targets, u32 count)
 {
 	cpumask_var_t allowed;
 	int ret = 0;
 	u32 i;
 
 	for (i = 0; i < count; i++)
-		if (cpus[i] != TPH_NO_CPU && (cpus[i] >= nr_cpu_ids || !cpu_possible(cpus[i])))
+		if (targets[i].cpu != TPH_NO_CPU &&
+		    (targets[i].cpu >= nr_cpu_ids || !cpu_possible(targets[i].cpu)))
 			return -EINVAL;
 
 	if (!alloc_cpumask_var(&allowed, GFP_KERNEL))
@@ -36,12 +37,12 @@ int tph_grant_check(struct tph_vdev *tph, const u32 *cpus, u32 count)
 	tph_process_cpus(current, allowed);
 
 	for (i = 0; i < count && !ret; i++) {
-		if (cpus[i] == TPH_NO_CPU)
+		if (targets[i].cpu == TPH_NO_CPU)
 			continue;
-		if (!cpu_online(cpus[i]))
-			ret = refuse(tph, cpus[i], TPH_REASON_OFFLINE, -EPERM);
-		else if (!cpumask_test_cpu(cpus[i], allowed))
-			ret = refuse(tph, cpus[i], TPH_REASON_PROCESS, -EPERM);
+		if (!cpu_online(targets[i].cpu))
+			ret = refuse(tph, targets[i].cpu, TPH_REASON_OFFLINE, -EPERM);
+		else if (!cpumask_test_cpu(targets[i].cpu, allowed))
+			ret = refuse(tph, targets[i].cpu, TPH_REASON_PROCESS, -EPERM);
 	}
 
 	free_cpumask_var(allowed);
@@ -51,7 +52,7 @@ int tph_grant_check(struct tph_vdev *tph, const u32 *cpus, u32 count)
 /**
  * tph_grant_check_locked() - may the device target these CPUs now?
  * @tph: the device
- * @cpus: host CPU numbers that tph_grant_check() has passed
+ * @targets: entries and CPUs that tph_grant_check() has passed
  * @count: how many
  *
  * What can change between the caller's request and its effect is looked at here, under the lock
@@ -60,20 +61,20 @@ int tph_grant_check(struct tph_vdev *tph, const u32 *cpus, u32 count)
  *
  * Return: 0 or -EPERM.
  */
-int tph_grant_check_locked(struct tph_vdev *tph, const u32 *cpus, u32 count)
+int tph_grant_check_locked(struct tph_vdev *tph, const struct tph_target *targets, u32 count)
 {
 	u32 i;
 
 	lockdep_assert_held(&tph->lock);
 	for (i = 0; i < count; i++) {
-		if (cpus[i] == TPH_NO_CPU)
+		if (targets[i].cpu == TPH_NO_CPU)
 			continue;
 		if (!tph->attached)
-			return refuse(tph, cpus[i], TPH_REASON_DETACHED, -EPERM);
-		if (!cpumask_test_cpu(cpus[i], tph->cpus))
-			return refuse(tph, cpus[i], TPH_REASON_OPERATOR, -EPERM);
-		if (tph_hotplug_leaving(cpus[i]))
-			return refuse(tph, cpus[i], TPH_REASON_OFFLINE, -EPERM);
+			return refuse(tph, targets[i].cpu, TPH_REASON_DETACHED, -EPERM);
+		if (!cpumask_test_cpu(targets[i].cpu, tph->cpus))
+			return refuse(tph, targets[i].cpu, TPH_REASON_OPERATOR, -EPERM);
+		if (tph_hotplug_leaving(targets[i].cpu))
+			return refuse(tph, targets[i].cpu, TPH_REASON_OFFLINE, -EPERM);
 	}
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <linux/module.h>
 #include <linux/pci.h>
 #include <linux/vfio_pci_core.h>
+#include <linux/vfio_tph_legacy.h>
 
 #include "tph_vfio_pci.h"
 
@@ -18,6 +19,10 @@ MODULE_PARM_DESC(name, "Name to register the PCI driver under: tph-vfio-pci (def
 static char *policy = "iv-st";
 module_param(policy, charp, 0444);
 MODULE_PARM_DESC(policy, "What users may do: no-st (no steering tag may target a CPU), iv-st (default: interrupt vector mode, every tag from a table that the kernel owns), ds-st (also device-specific mode and reading tags back: users are trusted with any tag)");
+
+static bool enable_unsafe_tph_ds_mode;
+module_param(enable_unsafe_tph_ds_mode, bool, 0444);
+MODULE_PARM_DESC(enable_unsafe_tph_ds_mode, "The posted patches' name for policy=ds-st");
 
 const char * const tph_policies[] = {
 	[TPH_POLICY_NO_ST] = "no-st",
@@ -62,6 +67,8 @@ static long device_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned lo
 	long ret;
 
 	switch (cmd) {
+	case VFIO_DEVICE_PCI_TPH:
+		return tph_legacy_ioctl(tph, (void __user *)arg);
 	case VFIO_DEVICE_SET_IRQS:
 		/* whichever index it names: the user could change that under the core's eyes */
 		held = tph->cap.place == TPH_PLACE_MSIX;
@@ -248,6 +255,10 @@ static int __init tph_init(void)
 		return -EINVAL;
 	}
 	tph_default_policy = ret;
+	if (enable_unsafe_tph_ds_mode) {
+		pr_info("enable_unsafe_tph_ds_mode: policy is ds-st; use policy=ds-st\n");
+		tph_default_policy = TPH_POLICY_DS_ST;
+	}
 
 	if (strcmp(name, "tph-vfio-pci") && strcmp(name, "vfio-pci")) {
 		pr_err("name=%s: use tph-vfio-pci or vfio-pci\n", name);

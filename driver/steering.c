@@ -163,6 +163,45 @@ void tph_steering_sync(struct tph_vdev *tph)
 }
 
 /**
+ * tph_steering_request() - a write of the control register
+ * @tph: the device, open
+ * @value: what is written
+ * @mask: which bits of it
+ *
+ * Context: process context of the caller, may sleep; the device is resumed.
+ * Return: 0 if what is in force now is what was asked for, or comes closest to it under
+ * tph_control_request(); -EPERM if the device is not attached to an I/O address space; -EOPNOTSUPP
+ * if an entry has no tag of that width; -EIO. On error all is as before, but that nothing is
+ * enabled without an attachment.
+ */
+int tph_steering_request(struct tph_vdev *tph, u32 value, u32 mask)
+{
+	struct tph_table *table = &tph->table;
+	struct tph_control control;
+	int ret = 0, refused = 0;
+
+	/* nothing is enabled on what its holders lost since the last review */
+	tph_lease_review(tph);
+	guard(rwsem_read)(&tph->core.memory_lock);
+	guard(mutex)(&tph->lock);
+	value = (value & mask) | (tph_control_register(table->wanted) & ~mask);
+	control = tph_control_request(&tph->offer, table->wanted, value);
+	if (control.width != TPH_WIDTH_NONE && !tph->attached) {
+		trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, TPH_REASON_DETACHED, -EPERM);
+		control.width = TPH_WIDTH_NONE;
+		refused = -EPERM;
+	}
+	if (!tph_control_same(control, table->wanted)) {
+		ret = tph_table_control(table, control);
+		if (ret)
+			trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, ret == -EOPNOTSUPP ?
+					 TPH_REASON_FIRMWARE : TPH_REASON_HARDWARE, ret);
+		tph_operator_changed(tph);
+	}
+	return refused ?: ret;
+}
+
+/**
  * tph_steering_attached() - the device was attached to an I/O address space, or moved to another
  * @tph: the device
  */

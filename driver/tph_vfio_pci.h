@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The device as tph-vfio-pci has it, and the rooms that a request passes:
- * feature.c or config.c (decode) -> grant.c -> source.c -> table.c.
+ * feature.c, legacy.c or config.c (decode) -> grant.c -> source.c -> table.c.
  */
 #ifndef TPH_VFIO_PCI_H
 #define TPH_VFIO_PCI_H
@@ -19,6 +19,7 @@
 #include "table.h"
 
 struct dentry;
+struct vfio_device_pci_tph_op;
 struct tph_answer;
 struct tph_vdev;
 struct vfio_device_feature_dma_buf_tph;
@@ -138,6 +139,18 @@ static inline struct tph_vdev *tph_of_pdev(struct pci_dev *pdev)
 	return tph_vdev(&core->vdev);
 }
 
+/**
+ * struct tph_target - what a request wants one entry to be
+ * @cpu: the CPU, or TPH_NO_CPU to clear it
+ * @index: the entry
+ * @persistent: for writes to persistent memory
+ */
+struct tph_target {
+	u32 cpu;
+	u16 index;
+	bool persistent;
+};
+
 /* What a refusal or a revocation is for; the text is in trace.h. */
 enum tph_reason {
 	TPH_REASON_NOT_OFFERED,	/* device, platform or policy do not have it */
@@ -165,8 +178,8 @@ u8 tph_platform_completer(struct pci_dev *pdev);
 void tph_platform_read(struct tph_vdev *tph, struct tph_platform *platform);
 
 /* grant.c: may this caller target these CPUs? */
-int tph_grant_check(struct tph_vdev *tph, const u32 *cpus, u32 count);
-int tph_grant_check_locked(struct tph_vdev *tph, const u32 *cpus, u32 count);
+int tph_grant_check(struct tph_vdev *tph, const struct tph_target *targets, u32 count);
+int tph_grant_check_locked(struct tph_vdev *tph, const struct tph_target *targets, u32 count);
 
 /* process.c: where a process may run */
 bool tph_process_cpus(struct task_struct *leader, struct cpumask *cpus);
@@ -256,12 +269,21 @@ void tph_steering_close(struct tph_vdev *tph);
 void tph_steering_hold(struct tph_vdev *tph);
 void tph_steering_release(struct tph_vdev *tph);
 void tph_steering_sync(struct tph_vdev *tph);
+int tph_steering_request(struct tph_vdev *tph, u32 value, u32 mask);
 void tph_steering_attached(struct tph_vdev *tph);
 void tph_steering_detached(struct tph_vdev *tph);
 void tph_steering_error(struct tph_vdev *tph, pci_channel_state_t state);
 void tph_steering_recovered(struct tph_vdev *tph);
 void tph_steering_reset_prepare(struct tph_vdev *tph);
 void tph_steering_reset_done(struct tph_vdev *tph);
+
+/* request.c: the way through grant, source and table */
+int tph_request_offered(struct tph_vdev *tph);
+int tph_request_set(struct tph_vdev *tph, const struct tph_target *targets, u32 count);
+int tph_request_tags(struct tph_vdev *tph, const struct tph_target *targets, u32 count, u16 *tags);
+
+/* legacy.c: VFIO_DEVICE_PCI_TPH */
+long tph_legacy_ioctl(struct tph_vdev *tph, struct vfio_device_pci_tph_op __user *arg);
 
 /* feature.c: VFIO_DEVICE_FEATURE */
 int tph_feature(struct vfio_device *vdev, u32 flags, void __user *arg, size_t argsz);

@@ -1,0 +1,204 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * VFIO_DEVICE_PCI_TPH, the ioctl of the posted patches, for programs that were written to it. It
+ * decodes, and then walks the same way as everything else.
+ */
+#include <linux/slab.h>
+#include <linux/string.h>
+#include <linux/uaccess.h>
+#include <linux/vfio_tph_legacy.h>
+
+#include "tph_vfio_pci.h"
+#include "trace.h"
+
+static_assert(VFIO_PCI_TPH_MAX_ENTRIES == TPH_MSIX_ENTRIES_MAX);
+
+static int get_cap(struct tph_vdev *tph, struct vfio_pci_tph_cap __user *user)
+{
+	struct vfio_pci_tph_cap cap = {};
+
+	if (!tph->offer.modes)
+		return -EOPNOTSUPP;
+	if (tph->offer.modes & PCI_TPH_CAP_ST_IV)
+		cap.supported_modes |= VFIO_PCI_TPH_MODE_IV;
+	if (tph->offer.modes & PCI_TPH_CAP_ST_DS)
+		cap.supported_modes |= VFIO_PCI_TPH_MODE_DS;
+	if (tph->offer.place != TPH_PLACE_NONE)
+		cap.st_table_sz = tph->offer.entries;
+	return copy_to_user(user, &cap, sizeof(cap)) ? -EFAULT : 0;
+}
+
+/* Why a mode is not on offer. */
+static int not_offered(struct tph_vdev *tph, u8 capability)
+{
+	int ret = -EOPNOTSUPP;
+
+	if (tph->cap.modes & capability && tph->offer.steering != -EOPNOTSUPP)
+		ret = -EPERM;
+	trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, TPH_REASON_NOT_OFFERED, ret);
+	return ret;
+}
+
+static int enable(struct tph_vdev *tph, const struct vfio_pci_tph_ctrl __user *user)
+{
+	struct tph_control ask = { .width = TPH_WIDTH_16 };
+	struct vfio_pci_tph_ctrl ctrl;
+	u8 capability;
+	int ret;
+
+	if (copy_from_user(&ctrl, user, sizeof(ctrl)))
+		return -EFAULT;
+	if (memchr_inv(ctrl.reserved, 0, sizeof(ctrl.reserved)))
+		return -EINVAL;
+	switch (ctrl.mode) {
+	case VFIO_PCI_TPH_MODE_IV:
+		ask.mode = PCI_TPH_ST_IV_MODE;
+		capability = PCI_TPH_CAP_ST_IV;
+		break;
+	case VFIO_PCI_TPH_MODE_DS:
+		ask.mode = PCI_TPH_ST_DS_MODE;
+		capability = PCI_TPH_CAP_ST_DS;
+		break;
+	default:
+		return -EINVAL;
+	}
+	if (!(tph->offer.modes & capability))
+		return not_offered(tph, capability);
+
+	ret = -EOPNOTSUPP;
+	if (tph->offer.extended)
+		ret = tph_steering_request(tph, tph_control_register(ask), ~0U);
+	if (ret == -EOPNOTSUPP) {
+		ask.width = TPH_WIDTH_8;
+		ret = tph_steering_request(tph, tph_control_register(ask), ~0U);
+	}
+	return ret;
+}
+
+static int disable(struct tph_vdev *tph)
+{
+	return tph_steering_request(tph, 0, PCI_TPH_CTRL_REQ_EN_MASK);
+}
+
+/* The entries as the rooms know them, checked for all that needs no look at the device's state. */
+static struct tph_target *decode(struct tph_vdev *tph, const struct vfio_pci_tph_entry *ents,
+				 u32 count, bool set)
+{
+	struct tph_target *targets = kvmalloc_array(count, sizeof(*targets), GFP_KERNEL);
+	u32 i;
+
+	if (!targets)
+		return ERR_PTR(-ENOMEM);
+	for (i = 0; i < count; i++) {
+		if (ents[i].mem_type > VFIO_PCI_TPH_MEM_TYPE_PM || ents[i].reserved0 ||
+		    ents[i].reserved1 || (!set && ents[i].cpu == TPH_NO_CPU) ||
+		    (set && !tph_ledger_holds(&tph->table.ledger, ents[i].index, 1))) {
+			kvfree(targets);
+			return ERR_PTR(-EINVAL);
+		}
+		targets[i] = (struct tph_target){
+			.cpu = ents[i].cpu,
+			.index = set ? ents[i].index : 0,
+			.persistent = ents[i].mem_type == VFIO_PCI_TPH_MEM_TYPE_PM,
+		};
+	}
+	return targets;
+}
+
+static int get_tags(struct tph_vdev *tph, const struct tph_target *targets,
+		    struct vfio_pci_tph_entry *ents, u32 count,
+		    struct vfio_pci_tph_entry __user *user)
+{
+	u16 *tags;
+	int ret;
+	u32 i;
+
+	/* whoever knows a tag can send it in device-specific mode */
+	if (tph->policy != TPH_POLICY_DS_ST)
+		return -EPERM;
+	tags = kvmalloc_array(count, sizeof(*tags), GFP_KERNEL);
+	if (!tags)
+		return -ENOMEM;
+	ret = tph_request_tags(tph, targets, count, tags);
+	for (i = 0; i < count && !ret; i++)
+		ents[i].st = tags[i];
+	kvfree(tags);
+	if (!ret && copy_to_user(user, ents, array_size(count, sizeof(*ents))))
+		ret = -EFAULT;
+	return ret;
+}
+
+static int steering_tags(struct tph_vdev *tph, struct vfio_pci_tph_st __user *user, size_t size,
+			 bool set)
+{
+	struct vfio_pci_tph_entry *ents;
+	struct tph_target *targets;
+	struct vfio_pci_tph_st st;
+	int ret;
+
+	if (copy_from_user(&st, user, sizeof(st)))
+		return -EFAULT;
+	if (!st.count || st.count > VFIO_PCI_TPH_MAX_ENTRIES || st.reserved ||
+	    size < struct_size(user, ents, st.count))
+		return -EINVAL;
+	ret = tph_request_offered(tph);
+	if (ret)
+		return ret;
+	if (set && tph->offer.place == TPH_PLACE_NONE)
+		return -EOPNOTSUPP;
+
+	ents = vmemdup_array_user(user->ents, st.count, sizeof(*ents));
+	if (IS_ERR(ents))
+		return PTR_ERR(ents);
+	targets = decode(tph, ents, st.count, set);
+	if (IS_ERR(targets)) {
+		ret = PTR_ERR(targets);
+		goto out_free_ents;
+	}
+	if (set)
+		ret = tph_request_set(tph, targets, st.count);
+	else
+		ret = get_tags(tph, targets, ents, st.count, user->ents);
+	kvfree(targets);
+
+out_free_ents:
+	kvfree(ents);
+	return ret;
+}
+
+/**
+ * tph_legacy_ioctl() - VFIO_DEVICE_PCI_TPH
+ * @tph: the device, open
+ * @arg: struct vfio_device_pci_tph_op in user memory
+ *
+ * Context: ioctl of the user; the device is resumed.
+ * Return: as include/uapi/linux/vfio_tph_legacy.h says.
+ */
+long tph_legacy_ioctl(struct tph_vdev *tph, struct vfio_device_pci_tph_op __user *arg)
+{
+	size_t header = offsetof(struct vfio_device_pci_tph_op, cap);
+	u32 argsz, op;
+
+	if (get_user(argsz, &arg->argsz) || get_user(op, &arg->op))
+		return -EFAULT;
+	if (argsz < header)
+		return -EINVAL;
+	if (!tph->cap.offset)
+		return -EOPNOTSUPP;
+
+	switch (op) {
+	case VFIO_PCI_TPH_GET_CAP:
+		return argsz < header + sizeof(arg->cap) ? -EINVAL : get_cap(tph, &arg->cap);
+	case VFIO_PCI_TPH_ENABLE:
+		return argsz < header + sizeof(arg->ctrl) ? -EINVAL : enable(tph, &arg->ctrl);
+	case VFIO_PCI_TPH_DISABLE:
+		return disable(tph);
+	case VFIO_PCI_TPH_GET_ST:
+	case VFIO_PCI_TPH_SET_ST:
+		if (argsz < header + sizeof(arg->st))
+			return -EINVAL;
+		return steering_tags(tph, &arg->st, argsz - header, op == VFIO_PCI_TPH_SET_ST);
+	default:
+		return -EINVAL;
+	}
+}
