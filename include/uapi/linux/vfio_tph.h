@@ -42,8 +42,8 @@
  * in the MSI-X table (as many as the device has). A device without an ST table has
  * VFIO_TPH_ST_MAX slots to hold entries for a driver that places the tags itself.
  *
- * Errors: EINVAL - argsz below 8 + 4 * count, undefined flag, SET and GET at once without PROBE,
- *	neither of them, count 0, index + count beyond the table, a CPU number that the system does
+ * Errors: EINVAL - a payload below 8 + 4 * count bytes, undefined flag, SET and GET at once without
+ *	PROBE, neither of them, count 0, index + count beyond the table, a CPU number that the system does
  *	not have. EFAULT - @data not readable or writable. EPERM - a CPU that is offline
  *	or not among those the threads of the calling process may run on, or not in the operator's
  *	list for the device; a policy; a device that is not attached to an I/O address space. EUSERS
@@ -89,8 +89,8 @@ struct vfio_device_feature_tph_st {
  * it.
  *	@flags must be 0.
  *
- * Errors: EINVAL - argsz below 8, a flag, an @eventfd below -1 or that is no eventfd. EBADF - no
- *	open descriptor. EOPNOTSUPP - no TPH.
+ * Errors: EINVAL - a payload below 8 bytes, a flag, an @eventfd below -1 or that is no eventfd.
+ *	EBADF - no open descriptor. EOPNOTSUPP - no TPH.
  */
 #define VFIO_DEVICE_FEATURE_TPH_NOTIFY	(VFIO_DEVICE_FEATURE_TPH_BASE + 1)
 
@@ -127,8 +127,8 @@ struct vfio_device_feature_tph_notify {
  * and no promise is made about requests on their way, or about what the device remembers.
  *
  * Errors: EOPNOTSUPP - no TPH Completer, or VFIO_DMA_BUF_TPH_ST_EXT for one without extended tags.
- *	EPERM - the operator does not allow it. EINVAL - argsz below 12, an undefined flag, @ph above
- *	3 (also with @flags 0), GET, or @dmabuf_fd is no dma-buf, or not one that this device
+ *	EPERM - the operator does not allow it. EINVAL - a payload below 12 bytes, an undefined flag,
+ *	@ph above 3 (also with @flags 0), GET, or @dmabuf_fd is no dma-buf, or not one that this device
  *	exported since it was opened. EFAULT - the payload is not readable. EBADF - no open
  *	descriptor. EINTR - a signal came while the device or the dma-buf was in use elsewhere.
  *	ENOSPC - VFIO_DMA_BUF_TPH_MAX dma-bufs of the device have tags. ENOMEM - no memory. On any
