@@ -4,6 +4,10 @@
 # archive. The kernel makes these files up when they are read, so their sizes are not known before.
 set -e
 gcov=/sys/kernel/debug/gcov
+# a module that was unloaded leaves its counts behind, if the kernel finds memory for them
+if dmesg | grep 'gcov: '; then
+	exit 1
+fi
 copy=/tmp/coverage
 mkdir -p "$copy"
 cd "$gcov"

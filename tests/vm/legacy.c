@@ -153,6 +153,8 @@ static void malformed(void **state)
 	bad.reserved1 = 1;
 	assert_int_equal(st(g, VFIO_PCI_TPH_SET_ST, 1, bad), -EINVAL);
 
+	assert_int_equal(ioctl(g->fd, VFIO_DEVICE_PCI_TPH, NULL), -1);
+	assert_int_equal(errno, EFAULT);
 	/* the payload ends where the memory does */
 	st(g, VFIO_PCI_TPH_SET_ST, 2, (struct vfio_pci_tph_entry){ .cpu = 4096 });
 	end = guest_page_end(st_size(2) - 1);

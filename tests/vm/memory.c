@@ -11,6 +11,8 @@
 #include <sys/ioctl.h>
 #include <unistd.h>
 
+#include <linux/vfio_tph_legacy.h>
+
 #include "guest.h"
 #include "tph.h"
 
@@ -95,6 +97,65 @@ static void set_and_get(void **state)
 		assert_memory_equal(values, wanted, sizeof(wanted));
 		guest_close(g);
 	}
+}
+
+static int publish(struct guest *g, int fd, uint32_t flags)
+{
+	const struct vfio_device_feature_dma_buf_tph tags = { .dmabuf_fd = fd, .flags = flags };
+
+	return feature(g->fd, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_DMA_BUF_TPH, &tags,
+		       sizeof(tags));
+}
+
+static void publish_tags(void **state)
+{
+	struct guest *g = guest_open(EP_CAPABILITY);
+	int fd;
+
+	(void)state;
+	assert_int_equal(tph_dmabuf_export(g->tph, 2, 0, 4096, &fd), 0);
+	EACH(assert_int_equal(publish(g, fd, 0), 0), publish(g, fd, VFIO_DMA_BUF_TPH_ST), false,
+	     guest_command("[ -z \"$(cat /sys/kernel/debug/tph-vfio-pci/%s)\" ]", EP_CAPABILITY));
+	guest_command("[ $(wc -l </sys/kernel/debug/tph-vfio-pci/%s) = 1 ]", EP_CAPABILITY);
+	close(fd);
+	guest_close(g);
+}
+
+/* The ioctl of the posted patches; entry 5 was CPU 0's. */
+static int posted(struct guest *g, uint32_t op)
+{
+	struct {
+		struct vfio_device_pci_tph_op op;
+		struct vfio_pci_tph_entry entry;
+	} request = {
+		.op.argsz = sizeof(request.op) + sizeof(request.entry),
+		.op.op = op,
+		.op.st.count = 1,
+		.entry = { .cpu = 1, .index = 5 },
+	};
+
+	return ioctl(g->fd, VFIO_DEVICE_PCI_TPH, &request) ? -errno : 0;
+}
+
+static void posted_ioctl(void **state)
+{
+	struct guest *g = guest_open(EP_CAPABILITY);
+	uint32_t cpu;
+
+	(void)state;
+	EACH(assert_int_equal(st_set_one(g, 5, 0), 0), posted(g, VFIO_PCI_TPH_SET_ST), false, {
+		assert_int_equal(st_get(g, VFIO_TPH_ST_CPU, 5, 1, &cpu), 0);
+		assert_int_equal(cpu, 0);
+	});
+	assert_int_equal(st_get(g, VFIO_TPH_ST_CPU, 5, 1, &cpu), 0);
+	assert_int_equal(cpu, 1);
+	guest_close(g);
+
+	guest_command("echo ds-st >/sys/bus/pci/devices/" EP_CAPABILITY "/tph/policy");
+	g = guest_open(EP_CAPABILITY);
+	EACH(, posted(g, VFIO_PCI_TPH_GET_ST), false, );
+	guest_close(g);
+	guest_command("echo iv-st >/sys/bus/pci/devices/" EP_CAPABILITY "/tph/policy");
 }
 
 static int region_info(struct guest *g)
@@ -185,6 +246,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(set_and_get),
+		cmocka_unit_test(publish_tags),
+		cmocka_unit_test(posted_ioctl),
 		cmocka_unit_test(what_can_be_mapped),
 		cmocka_unit_test(open_device),
 		cmocka_unit_test(bind_device),
