@@ -23,7 +23,10 @@ extern "C" {
 #endif
 
 /** TPH_GROUP_TEXT - room for any sentence below, with its end. */
-#define TPH_GROUP_TEXT		192
+#define TPH_GROUP_TEXT		256
+
+/** TPH_GROUP_NAME - room for a member's address, with its end: not all are PCI functions. */
+#define TPH_GROUP_NAME		40
 
 /** TPH_GROUP_NOBODY - in place of a member's index: no member is at fault. */
 #define TPH_GROUP_NOBODY	SIZE_MAX
@@ -82,6 +85,7 @@ enum tph_cause_kind {
  * @owner_host: a host driver holds the group
  * @owner_context: the user's context that holds it; 0: none that is known of
  * @owner: who owns it, as a sentence
+ * @space: the address space that the group is in; 0: none
  */
 struct tph_group_facts {
 	int number;
@@ -96,6 +100,7 @@ struct tph_group_facts {
 	bool owner_host;
 	uint32_t owner_context;
 	char owner[TPH_GROUP_TEXT];
+	uint32_t space;
 };
 
 /**
@@ -113,7 +118,7 @@ struct tph_group_facts {
  * @dma_because: why, as a sentence
  */
 struct tph_group_member {
-	char address[20];
+	char address[TPH_GROUP_NAME];
 	char driver[64];
 	enum tph_driver_kind kind;
 	enum tph_known beside;
@@ -134,7 +139,7 @@ struct tph_group_member {
  */
 struct tph_group_cause {
 	enum tph_cause_kind kind;
-	char device[20];
+	char device[TPH_GROUP_NAME];
 	char because[TPH_GROUP_TEXT];
 };
 
@@ -200,6 +205,12 @@ struct tph_group;
  * A device without a group gives one with number -1 and one member. ACS is in that part of
  * configuration space that only root may read: for others, or where a copy lacks it, the causes are
  * what topology alone tells.
+ *
+ * A copy needs, with links as links: bus/pci/devices, of each member and each port above it config,
+ * driver, enable, iommu_group, vfio-dev and power/runtime_status; kernel/iommu_groups/NUMBER;
+ * bus/pci/drivers/NAME/module and module/NAME/taint of the members' drivers; kernel/irq/0 to 23;
+ * module/iommufd/parameters. What is missing makes an answer less certain, not wrong; without
+ * kernel/iommu_groups/NUMBER/devices there is none.
  *
  * Return: 0; -EINVAL: @bdf is no PCI address; -ENODEV: there is no such device; -ENOENT: @sysfs has
  * no bus/pci; -EACCES, -EIO: it cannot be read; -ENAMETOOLONG: @sysfs is too long; -ENOMEM,

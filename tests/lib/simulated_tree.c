@@ -94,6 +94,23 @@ static void tph(uint8_t space[SPACE], uint32_t capability)
 	dword(space, 0x1b4, capability);
 }
 
+static void join_group(const char *root, const char *folder, const char *address,
+		       const char *group)
+{
+	char path[2 * FOLDER], target[PATH_MAX];
+
+	snprintf(path, sizeof(path), "kernel/iommu_groups/%s/devices", group);
+	directory(root, path);
+	snprintf(path, sizeof(path), "kernel/iommu_groups/%s/type", group);
+	tree_put(root, path, "DMA\n", 4);
+	snprintf(path, sizeof(path), "kernel/iommu_groups/%s/devices/%s", group, address);
+	snprintf(target, sizeof(target), "../../../../%s", folder);
+	link_to(root, target, path);
+	snprintf(target, sizeof(target), "%s/kernel/iommu_groups/%s", root, group);
+	snprintf(path, sizeof(path), "%s/iommu_group", folder);
+	link_to(root, target, path);
+}
+
 /* A function: @parents is the folder above it below /sys/devices. */
 static void function(const char *root, const char *parents, const char *address, const char *ids,
 		     const char *driver, const char *group, const uint8_t *space, size_t size)
@@ -117,13 +134,8 @@ static void function(const char *root, const char *parents, const char *address,
 		snprintf(path, sizeof(path), "%s/driver", folder);
 		link_to(root, target, path);
 	}
-	if (group) {
-		snprintf(target, sizeof(target), "kernel/iommu_groups/%s", group);
-		directory(root, target);
-		snprintf(target, sizeof(target), "%s/kernel/iommu_groups/%s", root, group);
-		snprintf(path, sizeof(path), "%s/iommu_group", folder);
-		link_to(root, target, path);
-	}
+	if (group)
+		join_group(root, folder, address, group);
 }
 
 static void driver(const char *root, const char *name)
@@ -212,6 +224,60 @@ void tree_make(const char *root)
 	function(root, "pci0000:00", TREE_INTEGRATED, "8086 1234", NULL, "5", space, SPACE);
 	memset(space, 0, sizeof(space));
 	function(root, "pci0000:00", TREE_CONVENTIONAL, "8086 100e", NULL, NULL, space, 256);
+}
+
+void tree_empty(const char *root)
+{
+	tree_remove(root);
+	directory(root, "bus/pci/devices");
+	directory(root, "bus/pci/drivers");
+}
+
+void tree_text(const char *root, const char *path, const char *text)
+{
+	char folder[FOLDER];
+	const char *slash = strrchr(path, '/');
+
+	snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
+	directory(root, folder);
+	put_text(root, folder, slash + 1, text);
+}
+
+void tree_driver(const char *root, const char *name, const char *taint)
+{
+	char path[FOLDER], target[FOLDER];
+
+	driver(root, name);
+	if (!taint)
+		return;
+	snprintf(path, sizeof(path), "module/%s/taint", name);
+	tree_text(root, path, taint);
+	snprintf(path, sizeof(path), "bus/pci/drivers/%s/module", name);
+	snprintf(target, sizeof(target), "../../../../module/%s", name);
+	link_to(root, target, path);
+}
+
+/* Extended capability at 0x100, with all that can be controlled; @control as PCIe 6.2, 7.7.11.3. */
+static void access_control(uint8_t space[SPACE], unsigned int control)
+{
+	dword(space, 0x100, 0x0001000d);
+	dword(space, 0x104, 0x1d | control << 16);
+}
+
+void tree_function(const char *root, const struct tree_function *f)
+{
+	uint8_t space[SPACE] = { 0 };
+
+	if (f->kind == TREE_KIND_PCI)
+		space[0x0e] = 0;
+	else
+		express(space, (unsigned int)f->kind, 0);
+	dword(space, 0x0c, (f->secondary ? 0x00010000u : 0) | (f->multifunction ? 0x00800000u : 0));
+	dword(space, 0x18, (uint32_t)f->secondary << 8);
+	if (f->acs)
+		access_control(space, f->acs == TREE_ACS_ON ? 0x1d : 0);
+	function(root, f->parents, f->address, "8086 10d3", f->driver, f->group, space,
+		 f->kind == TREE_KIND_PCI ? 256 : SPACE);
 }
 
 void tree_add_looped(const char *root)

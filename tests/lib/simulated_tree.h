@@ -41,6 +41,47 @@ void tree_attribute(const char *root, const char *address, const char *attribute
 /** tree_open() - process @pid has @target open as descriptor @fd, with @info in its fdinfo. */
 void tree_open(const char *root, int pid, int fd, const char *target, const char *info);
 
+/*
+ * Other trees, for IOMMU groups: an empty one to which functions are added.
+ */
+enum tree_kind {
+	TREE_KIND_ENDPOINT = 0,		/* else as device/port types, PCIe 6.2, 7.5.3.2 */
+	TREE_KIND_ROOT_PORT = 4,
+	TREE_KIND_UPSTREAM = 5,
+	TREE_KIND_DOWNSTREAM = 6,
+	TREE_KIND_BRIDGE = 7,		/* from PCI Express to PCI */
+	TREE_KIND_PCI = -1,		/* conventional */
+};
+
+enum tree_acs {
+	TREE_ACS_NONE = 0,
+	TREE_ACS_OFF,			/* there, and not enabled */
+	TREE_ACS_ON,
+};
+
+/**
+ * struct tree_function - @parents: the folder above it below devices; @driver, @group: or NULL;
+ * @secondary: bus number below it, 0 if it is no bridge
+ */
+struct tree_function {
+	const char *parents, *address, *driver, *group;
+	enum tree_kind kind;
+	enum tree_acs acs;
+	unsigned char secondary, multifunction;
+};
+
+/** tree_empty() - a sysfs without functions. */
+void tree_empty(const char *root);
+
+/** tree_text() - write a text file, and the folders that it is in. */
+void tree_text(const char *root, const char *path, const char *text);
+
+/** tree_driver() - a driver; @taint: of its module, NULL if it has none. */
+void tree_driver(const char *root, const char *name, const char *taint);
+
+/** tree_function() - its driver must be there. */
+void tree_function(const char *root, const struct tree_function *f);
+
 /** tree_add_looped() - 0000:02:00.0, whose list of extended capabilities never ends. */
 void tree_add_looped(const char *root);
 

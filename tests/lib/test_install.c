@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: MIT
 /*
- * What meson installs: everything in its place, no symbol but those of tph.h, and enough for a
- * program outside the tree to be built with pkg-config and run.
+ * What meson installs: everything in its place, no symbol but those of the headers, and enough for
+ * a program outside the tree to be built with pkg-config and run.
  */
 #include <errno.h>
 #include <limits.h>
@@ -70,7 +70,7 @@ static int uninstall(void **context)
 static void files_are_in_their_places(void **context)
 {
 	static const char *const files[] = {
-		INCLUDEDIR "/tph.h", INCLUDEDIR "/linux/vfio_tph.h",
+		INCLUDEDIR "/tph.h", INCLUDEDIR "/tph_group.h", INCLUDEDIR "/linux/vfio_tph.h",
 		LIBDIR "/libtph.so", LIBDIR "/libtph.so.0", LIBDIR "/libtph.so." TPH_VERSION,
 		LIBDIR "/libtph.a", LIBDIR "/pkgconfig/tph.pc", SBINDIR "/tphctl",
 		MANDIR "/man3/libtph.3", MANDIR "/man8/tphctl.8",
@@ -93,7 +93,8 @@ static void symbols_are_those_of_the_header(void **context)
 
 	(void)context;
 	assert_works(shell("sed -n 's/^[a-z].*[ *]\\(tph_[a-z_]*\\)(.*/\\1/p' "
-			   "%s" INCLUDEDIR "/tph.h | sort", destination));
+			   "%s" INCLUDEDIR "/tph.h %s" INCLUDEDIR "/tph_group.h | sort",
+			   destination, destination));
 	assert_true(strlen(output) > 100);
 	memcpy(declared, output, sizeof(declared));
 	assert_works(shell("nm -D --defined-only %s" LIBDIR "/libtph.so | "
