@@ -282,7 +282,7 @@ static void predict_driver_unbind(const struct tph_group *group, const struct tp
 {
 	const struct group_state *state = &group->members[step->member];
 	const char *address = group_address(group, step->member);
-	bool in_use = state->kind == TPH_DRIVER_VFIO && (state->open || group->container);
+	bool in_use = state->kind == TPH_DRIVER_VFIO && state->open;
 
 	if (!state->driver[0]) {
 		say(answer, -ENODEV, step->member, "unbind_store", "%s has no driver", address);
@@ -293,9 +293,11 @@ static void predict_driver_unbind(const struct tph_group *group, const struct tp
 	    "%s is in use: its user is asked to let go, and the call waits for that" :
 	    "nobody uses %s", address);
 	answer->waits = in_use;
+	if (in_use && state->open == TPH_GROUP_STRANGER)
+		doubt(answer, ", if it is in use as it seems");
 	/* Devices that came out of the group's file are not told of. */
-	if (in_use && (!state->open || state->open == TPH_GROUP_STRANGER))
-		doubt(answer, ", if that is so");
+	if (!in_use && state->kind == TPH_DRIVER_VFIO && group->container)
+		doubt(answer, ", unless it is open by the group's file: then the call waits");
 }
 
 static void predict_group_open(const struct tph_group *group, const struct tph_group_step *step,
@@ -478,6 +480,11 @@ static void move(struct tph_group *group, const struct tph_group_step *step)
 	case TPH_STEP_DRIVER_UNBIND:
 		state->driver[0] = '\0';
 		state->kind = TPH_DRIVER_NONE;
+		/* /dev/vfio/NUMBER goes with the last VFIO device, and so does what it had. */
+		if (group_host_member(group, TPH_DRIVER_VFIO) == TPH_GROUP_NOBODY) {
+			group->legacy = 0;
+			group->container = false;
+		}
 		break;
 	case TPH_STEP_GROUP_OPEN:
 		group->legacy = step->context;

@@ -487,13 +487,20 @@ static void group_file_and_device_file_exclude_each_other(void **state)
 	assert_int_equal(simple(group, TPH_STEP_SET_CONTAINER, A0), -EINVAL);
 	assert_int_equal(dma_of(group, A1), TPH_DMA_BLOCKED);
 	assert_int_equal(facts_of(group).owner_context, 1);
+	assert_int_equal(simple(group, TPH_STEP_DRIVER_UNBIND, A1), 0);
+	assert_false(last.waits);
+	assert_false(last.certain);
+	assert_int_equal(give(group, A1, "e1000e"), -EBUSY);
+	assert_int_equal(last.fault, TPH_GROUP_NOBODY);
+	/* the container loses the group with its last VFIO device */
 	assert_int_equal(simple(group, TPH_STEP_DRIVER_UNBIND, A0), 0);
-	assert_true(last.waits);
-	assert_int_equal(simple(group, TPH_STEP_GROUP_CLOSE, A0), 0);
-	assert_int_equal(simple(group, TPH_STEP_DRIVER_UNBIND, A1), 0);
 	assert_int_equal(give(group, A1, "e1000e"), 0);
+	assert_int_equal(simple(group, TPH_STEP_GROUP_CLOSE, A0), -EBADF);
 	assert_int_equal(simple(group, TPH_STEP_DRIVER_UNBIND, A1), 0);
+	assert_int_equal(give(group, A0, "vfio-pci"), 0);
 	assert_int_equal(give(group, A1, "vfio-pci"), 0);
+	assert_int_equal(simple(group, TPH_STEP_GROUP_OPEN, A0), 0);
+	assert_int_equal(simple(group, TPH_STEP_GROUP_CLOSE, A0), 0);
 	assert_int_equal(bind(group, A0, 2), 0);
 	assert_int_equal(simple(group, TPH_STEP_GROUP_OPEN, A0), -EBUSY);
 	tph_group_free(group);

@@ -1,0 +1,5 @@
+// SPDX-License-Identifier: MIT
+#include "scenarios.h"
+void steering(void)
+{
+}
