@@ -6,6 +6,7 @@
 #                 kernel with KASAN, lockdep and failing allocations, FUZZ_SECONDS (60) of fuzzing
 #   make test-sanitize   the stress test on that kernel, for three seeds instead of one
 #   make check    the part that needs no VM and no network
+#   make scenarios what happens to an IOMMU group when a device is given to a user: predicted, then done
 #   make coverage line coverage of driver/ by unit tests and VMs (on the sanitizer kernel)
 #   make fuzz     look for inputs that break a rule, for FUZZ_SECONDS (60)
 #   make shell    a prompt in the VM, with tphctl in it
@@ -27,7 +28,7 @@ MESON_plain :=
 MESON_counted := -Db_coverage=true
 MESON_asan  := -Db_sanitize=address,undefined -Db_lundef=false
 
-.PHONY: all demo test test-sanitize coverage check fuzz shell lab driver install clean \
+.PHONY: all demo scenarios test test-sanitize coverage check fuzz shell lab driver install clean \
 	plain asan counted packages-check packages-fuzz packages-lab packages-coverage
 .DEFAULT_GOAL := all
 
@@ -56,6 +57,9 @@ lab: packages-lab plain
 
 demo: lab
 	@lab/demo
+
+scenarios: lab
+	@tests/vm/scenarios/table
 
 shell: lab
 	@lab/run --shell --module tph-vfio-pci --endpoint port=1,st-table=cap,entries=64,modes=nost+iv+ds,width=16

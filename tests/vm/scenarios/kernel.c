@@ -78,6 +78,32 @@ uint32_t host_address(void)
 	return (uint32_t)address;
 }
 
+static void map_page(const struct context *context, int space, uint32_t *page, uint64_t iova)
+{
+	struct {
+		uint32_t size, flags, ioas_id, reserved;
+		uint64_t user_va, length, iova;
+	} map = {
+		.size = sizeof(map),
+		.flags = MAP_FIXED_IOVA | MAP_WRITEABLE | MAP_READABLE,
+		.ioas_id = context->ioas[space],
+		.user_va = (uintptr_t)page,
+		.length = PAGE,
+		.iova = iova,
+	};
+
+	if (ioctl(context->fd, IOAS_MAP, &map))
+		give_up("IOAS_MAP: %s", strerror(errno));
+}
+
+void context_map(const struct context *context, uint64_t iova)
+{
+	uint32_t *page = new_page();
+
+	for (int i = 0; i < SPACES; i++)
+		map_page(context, i, page, iova);
+}
+
 void context_open(struct context *context, uint32_t number)
 {
 	context->number = number;
@@ -86,23 +112,12 @@ void context_open(struct context *context, uint32_t number)
 		give_up("/dev/iommu: %s", strerror(errno));
 	for (int i = 0; i < SPACES; i++) {
 		struct tph_iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
-		struct {
-			uint32_t size, flags, ioas_id, reserved;
-			uint64_t user_va, length, iova;
-		} map = {
-			.size = sizeof(map),
-			.flags = MAP_FIXED_IOVA | MAP_WRITEABLE | MAP_READABLE,
-			.length = PAGE,
-			.iova = host_address(),
-		};
 
 		context->page[i] = new_page();
 		if (ioctl(context->fd, TPH_IOMMU_IOAS_ALLOC, &alloc))
 			give_up("IOAS_ALLOC: %s", strerror(errno));
-		context->ioas[i] = map.ioas_id = alloc.out_ioas_id;
-		map.user_va = (uintptr_t)context->page[i];
-		if (ioctl(context->fd, IOAS_MAP, &map))
-			give_up("IOAS_MAP: %s", strerror(errno));
+		context->ioas[i] = alloc.out_ioas_id;
+		map_page(context, i, context->page[i], host_address());
 	}
 }
 

@@ -34,6 +34,8 @@ uint32_t *host_page(void);
 uint32_t host_address(void);
 
 void context_open(struct context *context, uint32_t number);
+/* More memory for the address spaces: a page that they all have at @iova. */
+void context_map(const struct context *context, uint64_t iova);
 void context_close(struct context *context);
 
 /* by its character device */

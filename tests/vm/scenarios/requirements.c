@@ -15,6 +15,20 @@
 
 #define REPLACES_PER_WRITE_MIN	2
 
+/* What another process would read from sysfs now. */
+static void user_line(const char *question, const char *bdf)
+{
+	struct tph_group_facts facts;
+	struct tph_group *group;
+
+	if (tph_group_read("/sys", bdf, &group))
+		give_up("the group of %s", bdf);
+	tph_group_describe(group, &facts);
+	tph_group_free(group);
+	stage_line("R1", question, "yes", facts.owner_context == TPH_GROUP_STRANGER ? "yes" : "no",
+		   "vfio_pci_core_enable", "the device is enabled, and not asleep");
+}
+
 static void access_by_context(void)
 {
 	struct actor f = { C0, -1 };
@@ -28,6 +42,7 @@ static void access_by_context(void)
 	play_attach("R1", "an attach before the bind", &f, &user, 1, -EINVAL);
 	play_bind("R1", "it is bound to an iommufd", &f, &user, 0);
 	play_use("R1", "ioctl, read and mapping of it", &f, 0);
+	user_line("does sysfs show that somebody uses it?", C0);
 	play_close("R1", "it is closed", &f);
 	stage_end();
 	context_close(&user);

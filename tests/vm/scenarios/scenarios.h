@@ -15,6 +15,11 @@
 #define D1	"0000:00:10.1"
 #define S0	"0000:05:00.0"	/* e1000e, below a port without ACS */
 
+/* of the steering scenarios alone */
+#define T0	"0000:01:00.0"	/* tph-emu, two functions without ACS */
+#define T1	"0000:01:00.1"
+#define T2	"0000:01:00.2"	/* e1000e, in the same device */
+
 /* examples 1 to 3 of the thread */
 void example_1(void);
 void example_2(void);
