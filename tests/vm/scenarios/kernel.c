@@ -237,22 +237,20 @@ int device_reset_owner(const struct actor *actor, const char *bdf, uint32_t *fla
 
 int device_request_event(const struct actor *actor)
 {
-	struct {
-		struct vfio_irq_set set;
-		int event;
-	} request = {
-		.set = {
-			.argsz = sizeof(request),
-			.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-			.index = VFIO_PCI_REQ_IRQ_INDEX,
-			.count = 1,
-		},
-		.event = eventfd(0, EFD_CLOEXEC),
-	};
+	struct vfio_irq_set *set = calloc(1, sizeof(*set) + sizeof(int));
+	int event = eventfd(0, EFD_CLOEXEC);
 
-	if (request.event < 0 || ioctl(actor->fd, VFIO_DEVICE_SET_IRQS, &request))
+	if (!set || event < 0)
+		give_up("an eventfd: %s", strerror(errno));
+	set->argsz = sizeof(*set) + sizeof(int);
+	set->flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+	set->index = VFIO_PCI_REQ_IRQ_INDEX;
+	set->count = 1;
+	memcpy(set->data, &event, sizeof(event));
+	if (ioctl(actor->fd, VFIO_DEVICE_SET_IRQS, set))
 		give_up("the request event of %s: %s", actor->bdf, strerror(errno));
-	return request.event;
+	free(set);
+	return event;
 }
 
 bool event_comes(int event)
