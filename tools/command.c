@@ -13,8 +13,8 @@ const struct option_description tphctl_options[OPTION_COUNT] = {
 			   "run the commands in FILE (- is standard input), devices stay open" },
 	[OPTION_FORCE] = { "force", 0, NULL, true, "with --batch: go on after a line that fails" },
 	[OPTION_SYSFS] = { "sysfs", 0, "DIR", true,
-			   "read DIR instead of /sys; opens no device (list, show, why, bind, "
-			   "unbind, grant, dmabufs)" },
+			   "read DIR instead of /sys; opens no device (list, show, why, group, "
+			   "report, bind, unbind, grant, dmabufs)" },
 	[OPTION_HELP] = { "help", 'h', NULL, true, "explain the tool, or a command" },
 	[OPTION_VERSION] = { "version", 'V', NULL, true, "print the version" },
 	[OPTION_PM] = { "pm", 0, NULL, false, "the writes go to persistent memory" },
@@ -152,8 +152,30 @@ const struct command tphctl_commands[] = {
 		.least = 1,
 		.most = 1,
 		.purpose = "go through what steering needs, and say what is missing",
-		.details = "In the order in which a request meets it. Does not open the device.\n",
+		.details = "First what the machine has, then what its operator decides, then what a\n"
+			   "user does. Does not open the device.\n",
 		.run = why_run,
+	},
+	{
+		.name = "group",
+		.operands = "DEV",
+		.least = 1,
+		.most = 1,
+		.purpose = "show who shares an IOMMU group with a device, and what follows",
+		.details = "Says what BIND_IOMMUFD would answer, and which member is in the way.\n"
+			   "Does not open the device.\n",
+		.run = group_run,
+	},
+	{
+		.name = "report",
+		.operands = "DEV [FILE]",
+		.least = 1,
+		.most = 2,
+		.purpose = "pack what why and group go by into a file for a bug report",
+		.details = "Writes a tar archive, tphctl-report.tar if no FILE is given, and lists\n"
+			   "what is in it: no serial numbers, no names of hosts or users. For why\n"
+			   "--sysfs and group --sysfs, once it is unpacked.\n",
+		.run = report_run,
 	},
 	{ .name = NULL },
 };

@@ -15,6 +15,9 @@
 #ifndef TPHCTL_PROC
 #define TPHCTL_PROC	"/proc"
 #endif
+#ifndef TPHCTL_BOOT
+#define TPHCTL_BOOT	"/boot"
+#endif
 
 static bool given(const struct invocation *invocation, enum option_id option)
 {
@@ -111,7 +114,8 @@ static int run(struct tphctl *ctl, int count, char *const *words)
 /** tphctl_main() - the whole tool. Return: exit status. */
 int tphctl_main(int argc, char **argv)
 {
-	struct tphctl ctl = { .sysfs = TPHCTL_SYSFS, .proc = TPHCTL_PROC };
+	struct tphctl ctl = { .sysfs = TPHCTL_SYSFS, .proc = TPHCTL_PROC,
+			      .boot = TPHCTL_BOOT };
 	int code;
 
 	code = run(&ctl, argc ? argc - 1 : 0, argv + 1);

@@ -57,6 +57,7 @@ struct handle {
  * @streamed: the command has printed its answer, in several documents
  * @line: line of the batch that the command came from, or 0
  * @proc: where proc is
+ * @boot: where the kernel's options are kept
  */
 struct tphctl {
 	bool json;
@@ -69,6 +70,7 @@ struct tphctl {
 	bool streamed;
 	unsigned int line;
 	const char *proc;
+	const char *boot;
 };
 
 enum option_id {
@@ -179,6 +181,8 @@ int grant_run(struct tphctl *ctl, const struct invocation *invocation);
 int dmabufs_run(struct tphctl *ctl, const struct invocation *invocation);
 int watch_run(struct tphctl *ctl, const struct invocation *invocation);
 int why_run(struct tphctl *ctl, const struct invocation *invocation);
+int group_run(struct tphctl *ctl, const struct invocation *invocation);
+int report_run(struct tphctl *ctl, const struct invocation *invocation);
 
 /* tphctl.c */
 int tphctl_main(int argc, char **argv);

@@ -297,7 +297,8 @@ static void devices_that_are_none(void **context)
 	static const char *const commands[] = { "show %s", "set %s 0=1", "clear %s all",
 						"enable %s", "disable %s", "bind %s", "unbind %s",
 						"grant %s --cpus 1", "grant %s --publish on",
-						"dmabufs %s", "watch %s", "why %s" };
+						"dmabufs %s", "watch %s", "why %s",
+						"group %s", "report %s" };
 	char words[256];
 
 	(void)context;
@@ -315,6 +316,8 @@ static void devices_that_are_none(void **context)
 	assert_fails("grant fd:3 --cpus 1", 2, "fd:3");
 	assert_fails("watch fd:3", 2, "fd:3");
 	assert_fails("why fd:3", 2, "fd:3");
+	assert_fails("group fd:3", 2, "fd:3");
+	assert_fails("report fd:3", 2, "fd:3");
 }
 
 /* What an attribute of a device says now. */
@@ -876,11 +879,24 @@ static void assert_why_(const char *address, int status, const char *broken, con
 	if (!found || strcmp(text_of(found, "verdict"), verdict) ||
 	    !strstr(text_of(found, "text"), text))
 		explain(words, line, text);
-	assert_int_equal(json_object_array_length(list), 13);
+	assert_int_equal(json_object_array_length(list), 20);
 	json_object_put(document);
 }
 #define assert_why(address, status, broken, name, verdict, text) \
 	assert_why_(address, status, broken, name, verdict, text, __LINE__)
+
+/* Where interrupts are isolated, and a module of the project is loaded. */
+static int why_setup(void **context)
+{
+	setup(context);
+	tree_text(TREE, "kernel/irq/1/chip_name", "IR-IO-APIC\n");
+	tree_text(TREE, "module/iommufd/parameters/allow_unsafe_interrupts", "N\n");
+	tree_text(TREE, "module/tph_vfio_pci/parameters/name", "tph-vfio-pci\n");
+	tree_text(TREE, "proc/sys/kernel/osrelease", "7.3.4-doe\n");
+	tree_text(TREE, "boot/config-7.3.4-doe", "CONFIG_ACPI=y\nCONFIG_VFIO_PCI_CORE=m\n"
+		  "CONFIG_PCIE_TPH=y\nCONFIG_LOCALVERSION=\"-doe\"\n");
+	return 0;
+}
 
 static void why_of_hardware_and_driver(void **context)
 {
@@ -890,16 +906,24 @@ static void why_of_hardware_and_driver(void **context)
 	assert_why("0000:00:03.0", 3, "capability", "configuration space", "ok", "4096 bytes");
 	assert_why("0000:00:03.0", 3, "capability", "completer", "broken", "no root port above");
 	assert_null(strstr(result.out, "run as root"));
+	/* What no command can mend comes before what one can. */
+	assert_why(TREE_NVME, 3, "completer", "completer", "broken",
+		   "root port 0000:00:03.0: no TPH completer");
+	tree_set_dword(TREE, "0000:00:03.0", 0x64, 0x3000);
 	assert_why(TREE_NVME, 1, "driver", "driver", "broken",
 		   "bound to nvme, which is not a VFIO driver");
 	assert_says(result.out, "tphctl bind " TREE_NVME);
-	assert_why(TREE_NVME, 1, "driver", "completer", "broken",
-		   "root port 0000:00:03.0: no TPH completer");
+	assert_why(TREE_NVME, 1, "driver", "completer", "ok", "completes 8-bit and 16-bit tags");
 	assert_why(TREE_NVME, 1, "driver", "modes", "ok", "no-st ds; ST table: none");
 	assert_why(TREE_NVME, 1, "driver", "kernel", "ok", "without pci=notph");
+	assert_why(TREE_NVME, 1, "driver", "IOMMU", "ok", "group 13, default domain DMA");
+	assert_why(TREE_NVME, 1, "driver", "module", "ok", "is loaded");
 	assert_why(TREE_NVME, 1, "driver", "firmware", "unknown", "is bound");
 	assert_why(TREE_NVME, 1, "driver", "policy", "unknown", "is bound");
 	assert_why(TREE_NVME, 1, "driver", "CPUs", "unknown", "is bound");
+	assert_why(TREE_NVME, 1, "driver", "caller's CPUs", "unknown", "nothing is granted");
+	assert_why(TREE_NVME, 1, "driver", "group", "ok", "would succeed after tphctl bind");
+	assert_why(TREE_NVME, 1, "driver", "table", "unknown", "does not tell");
 	assert_why(TREE_NVME, 1, "driver", "requester", "unknown", "does not tell");
 	assert_why(TREE_INTEGRATED, 1, "driver", "driver", "broken", "bound to no driver");
 	assert_why(TREE_INTEGRATED, 1, "driver", "completer", "ok", "root complex integrated");
@@ -907,15 +931,30 @@ static void why_of_hardware_and_driver(void **context)
 	assert_why(TREE_NVME, 1, "driver", "driver", "broken", "does not speak TPH");
 	tree_set_dword(TREE, TREE_NVME, 0x1b4, 0x00000003);	/* no table for its vectors */
 	assert_why(TREE_NVME, 3, "modes", "modes", "broken", "no-st iv; ST table: none");
-	tree_remove(TREE "/bus/pci/drivers/tph-vfio-pci");
-	assert_int_equal(run("why " TREE_INTEGRATED), 1);
-	assert_says(result.out, "modprobe tph-vfio-pci && tphctl bind " TREE_INTEGRATED "\n");
 
-	tree_make(TREE);
+	why_setup(context);
 	tree_add_looped(TREE);
 	assert_why("0000:02:00.0", 1, "capability", "capability", "broken", "malformed");
 	tree_remove(TREE "/bus/pci/devices/" TREE_ENDPOINT "/tph");
 	assert_why(TREE_ENDPOINT, 3, "driver", "driver", "broken", "found no TPH in it");
+}
+
+static void why_of_the_module(void **context)
+{
+	(void)context;
+	tree_remove(TREE "/bus/pci/drivers/tph-vfio-pci");
+	assert_why(TREE_INTEGRATED, 1, "module", "module", "broken", "is not loaded");
+	assert_says(result.out, "modprobe tph-vfio-pci && tphctl bind " TREE_INTEGRATED "\"");
+	/* Under the other name it is what stock vfio-pci would be. */
+	tree_text(TREE, "module/tph_vfio_pci/parameters/name", "vfio-pci\n");
+	assert_why(TREE_INTEGRATED, 1, "driver", "module", "ok", "loaded, under the name vfio-pci");
+	assert_says(result.out, "tphctl bind " TREE_INTEGRATED " --driver vfio-pci\"");
+	assert_runs("bind --driver vfio-pci " TREE_INTEGRATED);
+	assert_why(TREE_INTEGRATED, 3, "driver", "driver", "broken",
+		   "bound to vfio-pci, which found no TPH in it");
+	tree_text(TREE, "module/tph_vfio_pci/parameters/name", "tph-vfio-pci\n");
+	assert_why(TREE_INTEGRATED, 1, "module", "driver", "broken",
+		   "bound to vfio-pci, which does not speak TPH");
 }
 
 static void why_of_the_kernel(void **context)
@@ -930,10 +969,9 @@ static void why_of_the_kernel(void **context)
 	tree_attribute(TREE, TREE_ENDPOINT, "steering", "notph");
 	assert_why(TREE_ENDPOINT, 3, "kernel", "kernel", "broken", "pci=notph");
 	assert_why(TREE_ENDPOINT, 3, "kernel", "firmware", "unknown", "nothing before it");
-	assert_runs("bind --driver vfio-pci " TREE_INTEGRATED);
 	for (size_t i = 0; i < sizeof(forbidding) / sizeof(*forbidding); i++) {
 		tree_put(TREE, "proc/cmdline", forbidding[i], strlen(forbidding[i]));
-		assert_why(TREE_INTEGRATED, 1, "driver", "kernel", "broken", "pci=notph");
+		assert_why(TREE_INTEGRATED, 3, "kernel", "kernel", "broken", "pci=notph");
 	}
 	for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
 		tree_put(TREE, "proc/cmdline", others[i], strlen(others[i]));
@@ -944,6 +982,112 @@ static void why_of_the_kernel(void **context)
 	/* The driver knows better than the command line. */
 	tree_attribute(TREE, TREE_ENDPOINT, "steering", "possible");
 	assert_why(TREE_ENDPOINT, 0, NULL, "kernel", "ok", "without pci=notph");
+}
+
+static void why_of_the_kernels_options(void **context)
+{
+	(void)context;
+	assert_why(TREE_ENDPOINT, 0, NULL, "kernel options", "ok", "built with CONFIG_PCIE_TPH");
+	tree_text(TREE, "boot/config-7.3.4-doe", "# CONFIG_PCIE_TPH is not set\n");
+	assert_why(TREE_ENDPOINT, 0, NULL, "kernel options", "ok",
+		   "built without CONFIG_PCIE_TPH, which tph-vfio-pci does not need");
+	/* With the module loaded, VFIO is there; without, the options tell. */
+	tree_remove(TREE "/bus/pci/drivers/tph-vfio-pci");
+	tree_text(TREE, "boot/config-7.3.4-doe", "CONFIG_ACPI=y\nCONFIG_VFIO_PCI_CORE=n\n"
+		  "CONFIG_VFIO_PCI_CORE_X=y\n");
+	assert_why(TREE_INTEGRATED, 3, "kernel options", "kernel options", "broken",
+		   "built without CONFIG_VFIO_PCI_CORE");
+	tree_text(TREE, "boot/config-7.3.4-doe", "# CONFIG_ACPI is not set\n"
+		  "CONFIG_VFIO_PCI_CORE=m\n");
+	assert_why(TREE_INTEGRATED, 3, "kernel options", "kernel options", "broken",
+		   "built without CONFIG_ACPI");
+	remove(TREE "/boot/config-7.3.4-doe");
+	assert_why(TREE_INTEGRATED, 1, "module", "kernel options", "ok", "not needed");
+}
+
+static void why_of_the_iommu(void **context)
+{
+	(void)context;
+	tree_text(TREE, "kernel/iommu_groups/12/name", "vfio-noiommu\n");
+	assert_why(TREE_ENDPOINT, 3, "IOMMU", "IOMMU", "broken", "noiommu");
+	assert_says(result.out, "intel_iommu=on");
+	assert_why(TREE_ENDPOINT, 3, "IOMMU", "interrupts", "unknown", "without an IOMMU");
+	assert_why(TREE_ENDPOINT, 3, "IOMMU", "group", "unknown", "without an IOMMU");
+	remove(TREE "/bus/pci/devices/" TREE_ENDPOINT "/iommu_group");
+	assert_why(TREE_ENDPOINT, 3, "IOMMU", "IOMMU", "broken", "in no group");
+	why_setup(context);
+	tree_remove(TREE "/kernel/iommu_groups/12/devices");
+	assert_why(TREE_ENDPOINT, 1, NULL, "IOMMU", "unknown", "cannot be read");
+
+	why_setup(context);
+	tree_text(TREE, "kernel/irq/1/chip_name", "IO-APIC\n");
+	assert_why(TREE_ENDPOINT, 3, "interrupts", "interrupts", "broken", "remapping is off");
+	assert_says(result.out, "allow_unsafe_interrupts");
+	assert_why(TREE_ENDPOINT, 3, "interrupts", "group", "ok", "none in the way");
+	tree_text(TREE, "module/iommufd/parameters/allow_unsafe_interrupts", "Y\n");
+	assert_why(TREE_ENDPOINT, 0, NULL, "interrupts", "ok", "lets users have it nevertheless");
+	tree_text(TREE, "module/iommufd/parameters/allow_unsafe_interrupts", "N\n");
+	tree_remove(TREE "/kernel/irq");
+	assert_why(TREE_ENDPOINT, 1, NULL, "interrupts", "unknown", "no interrupt's chip");
+	/* A user that has it open has been let in. */
+	tree_open(TREE, 42, 9, "/dev/vfio/devices/vfio7", "");
+	tree_attribute(TREE, TREE_ENDPOINT, "requester", "iv 16");
+	tree_attribute(TREE, TREE_ENDPOINT, "targets", "2-3");
+	assert_why(TREE_ENDPOINT, 0, NULL, "interrupts", "ok", "could not be open");
+}
+
+/* Another member of the endpoint's group. */
+static void add_neighbour(const char *address, const char *driver, enum tree_kind kind,
+			  unsigned char secondary)
+{
+	tree_function(TREE, &(struct tree_function){
+			.parents = "pci0000:00/" TREE_PORT, .address = address,
+			.driver = driver, .group = "12", .kind = kind, .secondary = secondary,
+			.multifunction = 1 });
+}
+
+static void why_of_the_group(void **context)
+{
+	(void)context;
+	tree_driver(TREE, "e1000e", "");
+	tree_driver(TREE, "shpchp", NULL);
+	tree_driver(TREE, "homemade", "OE");
+	assert_why(TREE_ENDPOINT, 0, NULL, "group", "ok", "1 member, none in the way");
+	add_neighbour("0000:01:00.1", NULL, TREE_KIND_ENDPOINT, 0);
+	assert_why(TREE_ENDPOINT, 0, NULL, "group", "ok", "2 members, none in the way");
+	add_neighbour("0000:01:00.2", "homemade", TREE_KIND_ENDPOINT, 0);
+	assert_why(TREE_ENDPOINT, 1 + 3, NULL, "group", "unknown", "0000:01:00.2 may be in the "
+		   "way");
+	add_neighbour("0000:01:00.3", "e1000e", TREE_KIND_ENDPOINT, 0);
+	assert_why(TREE_ENDPOINT, 4, "group", "group", "broken", "0000:01:00.3 is in the way: "
+		   "e1000e");
+	assert_says(result.out, "tphctl bind 0000:01:00.3, for the same user");
+	/* Interrupts that are not isolated do not hide it. */
+	tree_text(TREE, "kernel/irq/1/chip_name", "IO-APIC\n");
+	assert_why(TREE_ENDPOINT, 3, "interrupts", "group", "broken", "0000:01:00.3 is in the way");
+	/* Whoever has it open has the group. */
+	tree_text(TREE, "kernel/irq/1/chip_name", "IR-IO-APIC\n");
+	tree_open(TREE, 42, 9, "/dev/vfio/devices/vfio7", "");
+	assert_why(TREE_ENDPOINT, 1, "table", "group", "ok", "its user's");
+
+	why_setup(context);
+	tree_driver(TREE, "shpchp", NULL);
+	add_neighbour("0000:01:01.0", "shpchp", TREE_KIND_BRIDGE, 2);
+	assert_why(TREE_ENDPOINT, 4, "group", "group", "broken", "0000:01:01.0 is in the way: "
+		   "shpchp");
+	assert_says(result.out, "echo 0000:01:01.0 >/sys/bus/pci/drivers/shpchp/unbind");
+
+	why_setup(context);
+	tree_text(TREE, "kernel/iommu_groups/12/reserved_regions",
+		  "0x0000000000000000 0x0000000000ffffff direct\n");
+	assert_why(TREE_ENDPOINT, 3, "group", "group", "broken", "RMRR");
+
+	/* Another member is somebody's. */
+	why_setup(context);
+	add_neighbour("0000:01:00.1", "vfio-pci", TREE_KIND_ENDPOINT, 0);
+	tree_text(TREE, "devices/pci0000:00/" TREE_PORT "/0000:01:00.1/enable", "1\n");
+	assert_why(TREE_ENDPOINT, 1, NULL, "group", "unknown", "another iommufd");
+	assert_says(result.out, "the iommufd that 0000:01:00.1 is bound to");
 }
 
 static void why_of_what_the_driver_says(void **context)
@@ -966,6 +1110,7 @@ static void why_of_what_the_driver_says(void **context)
 	assert_why(TREE_ENDPOINT, 1, "address space", "firmware", "ok", "_DSM");
 	/* Not attached is open, although nobody is seen to have it. */
 	assert_why(TREE_ENDPOINT, 1, "address space", "requester", "broken", "has not enabled it");
+	assert_why(TREE_ENDPOINT, 1, "address space", "table", "broken", "no entry steers");
 	tree_attribute(TREE, TREE_ENDPOINT, "steering", "policy");
 	assert_int_equal(run("why " TREE_ENDPOINT), 4);
 	assert_says(result.out, "tphctl grant " TREE_ENDPOINT " --policy ds-st");
@@ -984,6 +1129,7 @@ static void why_of_what_the_driver_says(void **context)
 	assert_says(result.out, "tphctl grant " TREE_NVME " --policy ds-st");
 	assert_runs("grant " TREE_NVME " --policy ds-st");
 	assert_why(TREE_NVME, 3, "completer", "policy", "ok", "ds-st");
+	assert_why(TREE_NVME, 3, "completer", "table", "ok", "it has none");
 }
 
 static void why_of_cpus(void **context)
@@ -995,6 +1141,7 @@ static void why_of_cpus(void **context)
 	(void)context;
 	tree_attribute(TREE, TREE_ENDPOINT, "cpus", "");
 	assert_why(TREE_ENDPOINT, 4, "CPUs", "CPUs", "broken", "list of CPUs is empty");
+	assert_why(TREE_ENDPOINT, 4, "CPUs", "caller's CPUs", "unknown", "nothing is granted");
 	tree_attribute(TREE, TREE_ENDPOINT, "cpus", "2-x");
 	assert_why(TREE_ENDPOINT, 1, NULL, "CPUs", "unknown", "2-x makes no sense");
 	assert_int_equal(sched_getaffinity(0, sizeof(before), &before), 0);
@@ -1006,11 +1153,12 @@ static void why_of_cpus(void **context)
 	snprintf(text, sizeof(text), "%d-%d", here + 1, here + 2);
 	tree_attribute(TREE, TREE_ENDPOINT, "cpus", text);
 	snprintf(text, sizeof(text), "this process may run on %d alone", here);
-	assert_why(TREE_ENDPOINT, 4, "CPUs", "CPUs", "broken", text);
+	assert_why(TREE_ENDPOINT, 4, "caller's CPUs", "caller's CPUs", "broken", text);
+	assert_why(TREE_ENDPOINT, 4, "caller's CPUs", "CPUs", "ok", "are granted");
 	snprintf(text, sizeof(text), "%d-%d", here, here + 1);
 	tree_attribute(TREE, TREE_ENDPOINT, "cpus", text);
 	snprintf(text, sizeof(text), "of these this process may steer to %d", here);
-	assert_why(TREE_ENDPOINT, 0, NULL, "CPUs", "ok", text);
+	assert_why(TREE_ENDPOINT, 0, NULL, "caller's CPUs", "ok", text);
 	assert_int_equal(sched_setaffinity(0, sizeof(before), &before), 0);
 }
 
@@ -1025,6 +1173,7 @@ static void why_of_users(void **context)
 	tree_attribute(TREE, TREE_ENDPOINT, "cpus", "0-4095");
 	assert_why(TREE_ENDPOINT, 0, NULL, "user", "ok", "free");
 	assert_why(TREE_ENDPOINT, 0, NULL, "address space", "ok", "none yet");
+	assert_why(TREE_ENDPOINT, 0, NULL, "table", "ok", "clear, until");
 	assert_why(TREE_ENDPOINT, 0, NULL, "requester", "ok", "off, until");
 	/* Others' descriptors, and other things, are none of it. */
 	tree_open(TREE, 40, 3, "anon_inode:[vfio-device]", another);
@@ -1039,10 +1188,16 @@ static void why_of_users(void **context)
 	tree_put(TREE, "proc/41/fd", "", 0);
 	assert_why(TREE_ENDPOINT, 4, NULL, "user", "unknown", "looked into");
 	tree_open(TREE, 42, 9, "/dev/vfio/devices/vfio7", "");
-	tree_attribute(TREE, TREE_ENDPOINT, "requester", "iv 16");
+	assert_why(TREE_ENDPOINT, 1, "table", "table", "broken", "no entry steers to a CPU");
+	tree_attribute(TREE, TREE_ENDPOINT, "requester", "ds 16");
+	assert_why(TREE_ENDPOINT, 0, NULL, "table", "ok", "registers of its own");
 	tree_attribute(TREE, TREE_ENDPOINT, "targets", "2-3");
+	tree_attribute(TREE, TREE_ENDPOINT, "requester", "no-st 8");
+	assert_why(TREE_ENDPOINT, 1, "requester", "requester", "broken", "hints without tags");
+	tree_attribute(TREE, TREE_ENDPOINT, "requester", "iv 16");
 	assert_why(TREE_ENDPOINT, 0, NULL, "user", "ok", "open by qemu (pid 42)");
 	assert_why(TREE_ENDPOINT, 0, NULL, "address space", "ok", "attached");
+	assert_why(TREE_ENDPOINT, 0, NULL, "table", "ok", "entries steer to CPUs 2-3");
 	assert_why(TREE_ENDPOINT, 0, NULL, "requester", "ok", "iv 16; CPUs targeted: 2-3");
 	tree_attribute(TREE, TREE_ENDPOINT, "requester", "off");
 	assert_why(TREE_ENDPOINT, 1, "requester", "requester", "broken", "has not enabled it");
@@ -1081,14 +1236,345 @@ static void why_of_a_saved_tree(void **context)
 	(void)context;
 	snprintf(copy, sizeof(copy), "%s-foreign", TREE);
 	tree_make(copy);
+	tree_text(copy, "kernel/irq/1/chip_name", "IR-IO-APIC\n");
 	snprintf(words, sizeof(words), "why --sysfs %s " TREE_ENDPOINT, copy);
+	/* Where its caller might run the tree does not say, and this one's CPUs are none of it. */
 	assert_int_equal(run(words), 1);
 	assert_says(result.out, "ok       CPUs                 0-7 are granted\n");
-	assert_says(result.out, "unknown  user                 --sysfs does not tell");
-	snprintf(words, sizeof(words), "why --sysfs %s " TREE_NVME, copy);
+	assert_says(result.out, "unknown  caller's CPUs");
+	assert_says(result.out, "ok       user                 free: nobody has it open, it "
+		    "seems\n");
+	tree_text(copy, "proc/self/status", "Name:\tx\nCpus_allowed_list:\t9,11\n");
+	assert_int_equal(run(words), 4);
+	assert_says(result.out, "broken   caller's CPUs        0-7 are granted, but this process "
+		    "may run on 9,11 alone");
+	tree_text(copy, "proc/self/status", "Cpus_allowed_list:\t2\n");
+	tree_text(copy, "devices/pci0000:00/" TREE_PORT "/" TREE_ENDPOINT "/enable", "1\n");
+	tree_attribute(copy, TREE_ENDPOINT, "targets", "2");
+	tree_attribute(copy, TREE_ENDPOINT, "requester", "iv 8");
+	assert_runs(words);
+	assert_says(result.out, "open, it seems; --sysfs does not tell by whom");
+	/* Its own command line, not that of the kernel that runs. */
+	tree_text(TREE, "proc/cmdline", "pci=notph\n");
+	snprintf(words, sizeof(words), "why --sysfs %s " TREE_INTEGRATED, copy);
 	assert_int_equal(run(words), 1);
-	assert_says(result.out, "unknown  kernel");
+	assert_says(result.out, "ok       kernel               started without");
+	tree_text(copy, "proc/cmdline", "pci=notph\n");
+	assert_int_equal(run(words), 3);
 	tree_remove(copy);
+}
+
+/* Two functions that share a group, one on its host driver; @alias: behind a bridge to PCI. */
+static void make_pair(bool alias)
+{
+	tree_driver(TREE, "e1000e", "");
+	if (alias)
+		add_neighbour("0000:01:01.0", NULL, TREE_KIND_BRIDGE, 2);
+	tree_function(TREE, &(struct tree_function){
+			.parents = alias ? "pci0000:00/" TREE_PORT "/0000:01:01.0" :
+				   "pci0000:00/" TREE_PORT,
+			.address = alias ? "0000:02:00.0" : "0000:01:00.1", .driver = "e1000e",
+			.group = "12", .kind = alias ? TREE_KIND_PCI : TREE_KIND_ENDPOINT,
+			.multifunction = !alias });
+	tree_set_dword(TREE, TREE_ENDPOINT, 0x0c, 0x00800000);
+}
+
+static struct json_object *group_of(const char *address)
+{
+	char words[64];
+
+	snprintf(words, sizeof(words), "-j group %s", address);
+	assert_runs(words);
+	return parse(result.out);
+}
+
+static void group_at_a_glance(void **context)
+{
+	struct json_object *document, *bind, *members, *one;
+
+	(void)context;
+	make_pair(false);
+	assert_runs("group " TREE_ENDPOINT);
+	assert_says(result.out, TREE_ENDPOINT ": IOMMU group 12, 2 members\n");
+	assert_says(result.out, "  BIND_IOMMUFD   EPERM: 0000:01:00.1 in the group is bound to "
+		    "e1000e");
+	assert_says(result.out, "  owner          the host: 0000:01:00.1 is bound to e1000e\n");
+	assert_says(result.out, "  default domain DMA\n");
+	assert_says(result.out, "  interrupts     interrupt remapping is on");
+	assert_says(result.out, "  one group      the functions of 0000:01:00 have no ACS");
+	assert_says(result.out, "  DMA reaches    what the host has mapped for the group");
+	assert_says(result.out, "\n   " TREE_ENDPOINT "  tph-vfio-pci   may stay ");
+	assert_says(result.out, "\n=> 0000:01:00.1  e1000e         must go ");
+	assert_null(strstr(result.out, "after bind"));
+
+	document = group_of(TREE_ENDPOINT);
+	assert_int_equal(number_of(document, "group"), 12);
+	bind = member(document, "bind");
+	assert_string_equal(text_of(bind, "error"), "EPERM");
+	assert_string_equal(text_of(bind, "fault"), "0000:01:00.1");
+	assert_string_equal(text_of(bind, "decided_by"), "iommu_device_claim_dma_owner");
+	assert_true(json_object_get_boolean(member(bind, "certain")));
+	assert_null(member(document, "bind_later"));
+	assert_string_equal(text_of(document, "default_domain"), "DMA");
+	assert_true(json_object_get_boolean(member(member(document, "interrupts"), "isolated")));
+	assert_string_equal(text_of(json_object_array_get_idx(member(document, "causes"), 0),
+				    "kind"),
+			    "functions");
+	members = member(document, "members");
+	assert_int_equal(json_object_array_length(members), 2);
+	one = json_object_array_get_idx(members, 1);
+	assert_string_equal(text_of(one, "device"), "0000:01:00.1");
+	assert_string_equal(text_of(one, "driver"), "e1000e");
+	assert_false(json_object_get_boolean(member(one, "beside_user")));
+	assert_non_null(member(one, "beside_user"));
+	assert_string_equal(text_of(one, "alias"), "01:00.1");
+	json_object_put(document);
+
+	/* The other one first has to be given away: then the way is free. */
+	document = group_of("0000:01:00.1");
+	assert_string_equal(text_of(member(document, "bind"), "error"), "ENODEV");
+	assert_null(member(member(document, "bind_later"), "error"));
+	json_object_put(document);
+	assert_runs("group 0000:01:00.1");
+	assert_says(result.out, "  after bind     success");
+
+	why_setup(context);
+	make_pair(true);
+	document = group_of(TREE_ENDPOINT);
+	one = json_object_array_get_idx(member(document, "members"), 2);
+	assert_string_equal(text_of(one, "requester"), "02:00.0");
+	assert_string_equal(text_of(one, "alias"), "02:00.0");
+	json_object_put(document);
+	tree_function(TREE, &(struct tree_function){
+			.parents = "pci0000:00/" TREE_PORT "/0000:01:01.0",
+			.address = "0000:02:03.0",
+			.group = "12", .kind = TREE_KIND_PCI });
+	assert_runs("group 0000:02:03.0");
+	assert_says(result.out, "its requests come as 02:00.0");
+}
+
+static void groups_that_are_none(void **context)
+{
+	struct json_object *document;
+
+	(void)context;
+	assert_fails("group 0000:09:00.0", 1, "there is no such PCI device");
+	assert_fails("group --sysfs /nonexistent " TREE_ENDPOINT, 1, "there is no such PCI device");
+	document = group_of(TREE_CONVENTIONAL);
+	assert_null(member(document, "group"));
+	assert_string_equal(text_of(member(document, "bind_later"), "error"), "ENODEV");
+	json_object_put(document);
+	assert_runs("group " TREE_CONVENTIONAL);
+	assert_says(result.out, "in no IOMMU group");
+	tree_text(TREE, "kernel/iommu_groups/12/name", "vfio-noiommu\n");
+	assert_runs("group " TREE_ENDPOINT);
+	assert_says(result.out, "made up by VFIO (noiommu)");
+	tree_text(TREE, "kernel/irq/1/chip_name", "IO-APIC\n");
+	remove(TREE "/kernel/iommu_groups/12/name");
+	document = group_of(TREE_ENDPOINT);
+	assert_string_equal(text_of(member(document, "bind"), "error"), "EPERM");
+	assert_null(member(member(document, "bind"), "fault"));
+	json_object_put(document);
+	tree_remove(TREE "/kernel/iommu_groups/12/devices");
+	assert_fails("group " TREE_ENDPOINT, 1, "its IOMMU group cannot be read");
+}
+
+#define REPORT		TREE ".tar"
+#define UNPACKED	TREE "-unpacked"
+
+/* Run a program on the host, found by PATH, with @words cut at blanks. */
+static void host(const char *words)
+{
+	char text[4 * PATH_MAX], *arguments[16], *rest = NULL;
+	int count = 0, status;
+	pid_t child;
+
+	snprintf(text, sizeof(text), "%s", words);
+	for (char *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
+		arguments[count++] = word;
+	arguments[count] = NULL;
+	assert_int_equal(posix_spawnp(&child, arguments[0], NULL, NULL, arguments, environ), 0);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_int_equal(status, 0);
+}
+
+static bool file_has(const char *path, const void *what, size_t size)
+{
+	static char text[1 << 20];
+	FILE *file = fopen(path, "re");
+	size_t length;
+
+	assert_non_null(file);
+	length = fread(text, 1, sizeof(text), file);
+	fclose(file);
+	return memmem(text, length, what, size);
+}
+
+/* Must be the same on the machine and from the report, less what @words say on who has it open. */
+static void assert_same_answer(const char *command, const char *address)
+{
+	static char here[OUTPUT_SIZE], there[OUTPUT_SIZE];
+	char words[PATH_MAX + 64];
+
+	snprintf(words, sizeof(words), "%s %s", command, address);
+	run(words);
+	strcpy(here, result.out);
+	snprintf(words, sizeof(words), "%s --sysfs " UNPACKED "/tphctl-report %s", command,
+		 address);
+	run(words);
+	strcpy(there, result.out);
+	for (char *text = here; text; text = text == here ? there : NULL) {
+		char *user = strstr(text, "nobody has it open");
+
+		if (user)
+			memmove(user + 18, strchr(user, '\n'), strlen(strchr(user, '\n')) + 1);
+	}
+	assert_string_equal(here, there);
+}
+
+static void unpack(const char *address)
+{
+	char words[PATH_MAX + 64];
+
+	remove(REPORT);
+	snprintf(words, sizeof(words), "report %s " REPORT, address);
+	assert_runs(words);
+	tree_remove(UNPACKED);
+	host("mkdir " UNPACKED);
+	host("tar -C " UNPACKED " -xf " REPORT);
+}
+
+static void report_answers_like_the_machine(void **context)
+{
+	(void)context;
+	make_pair(false);
+	unpack(TREE_ENDPOINT);
+	assert_same_answer("why", TREE_ENDPOINT);
+	assert_says(result.out, "0000:01:00.1 is in the way: e1000e");
+	assert_same_answer("group", TREE_ENDPOINT);
+	assert_same_answer("group", "0000:01:00.1");
+	why_setup(context);
+	make_pair(true);
+	tree_text(TREE, "proc/cmdline", "pci=noaer,notph\n");
+	tree_text(TREE, "kernel/irq/1/chip_name", "IO-APIC\n");
+	tree_text(TREE, "kernel/iommu_groups/12/reserved_regions", "0x0 0xff direct\n");
+	unpack(TREE_ENDPOINT);
+	assert_same_answer("why", TREE_ENDPOINT);
+	assert_same_answer("group", TREE_ENDPOINT);
+	assert_says(result.out, "one group");
+	unpack(TREE_INTEGRATED);
+	assert_same_answer("why", TREE_INTEGRATED);
+	assert_says(result.out, "=> broken   kernel");
+	unpack(TREE_NVME);
+	assert_same_answer("why", TREE_NVME);
+	unpack(TREE_CONVENTIONAL);
+	assert_same_answer("why", TREE_CONVENTIONAL);
+	assert_same_answer("group", TREE_CONVENTIONAL);
+	tree_hide(TREE, TREE_ENDPOINT);
+	unpack(TREE_ENDPOINT);
+	assert_says(result.err, "better run as root");
+	assert_same_answer("why", TREE_ENDPOINT);
+	tree_remove(UNPACKED);
+	remove(REPORT);
+}
+
+static void report_holds_nothing_private(void **context)
+{
+	static const uint8_t bytes[] = { 0xde, 0xad, 0xbe, 0xef };
+	struct json_object *document, *contents;
+	FILE *list;
+	char line[512];
+	size_t listed = 0;
+
+	(void)context;
+	make_pair(false);
+	/* A serial number, a vendor's capability, a BAR, and words that are nobody's business. */
+	tree_set_dword(TREE, TREE_ENDPOINT, 0x10, 0xefbeadde);
+	tree_set_dword(TREE, TREE_ENDPOINT, 0x1b0, 0x00010017 | 0x300u << 20);
+	tree_set_dword(TREE, TREE_ENDPOINT, 0x300, 0x00010003 | 0x320u << 20);
+	tree_set_dword(TREE, TREE_ENDPOINT, 0x304, 0xefbeadde);
+	tree_set_dword(TREE, TREE_ENDPOINT, 0x308, 0xefbeadde);
+	tree_set_dword(TREE, TREE_ENDPOINT, 0x320, 0x0001000b);
+	tree_set_dword(TREE, TREE_ENDPOINT, 0x324, 0xefbeadde);
+	tree_set_dword(TREE, TREE_ENDPOINT, 0x800, 0xefbeadde);
+	tree_text(TREE, "proc/cmdline", "root=/dev/disk/secret hostname=secret pci=noaer ip=secret "
+		  "vfio-pci.ids=8086:10d3 xpci=secret password=secret\n");
+	tree_text(TREE, "proc/self/status", "Name:\tsecret\n");
+	tree_text(TREE, "proc/sys/kernel/osrelease", "7.3.4-secret\n");
+	tree_text(TREE, "boot/config-7.3.4-secret", "CONFIG_ACPI=y\nCONFIG_PCIE_TPH=y\n"
+		  "CONFIG_LOCALVERSION=\"-secret\"\nCONFIG_VFIO_PCI_CORE=y\n");
+	tree_text(TREE, "devices/pci0000:00/" TREE_PORT "/0000:01:00.1/net/secret/address",
+		  "secret\n");
+	tree_text(TREE, "devices/pci0000:00/" TREE_PORT "/" TREE_ENDPOINT "/serial", "secret\n");
+	tree_attribute(TREE, TREE_ENDPOINT, "secret", "secret");
+	remove(REPORT);
+	assert_runs("-j report " TREE_ENDPOINT " " REPORT);
+	assert_true(file_has(REPORT, "pci=noaer vfio-pci.ids=8086:10d3\n", 32));
+	assert_true(file_has(REPORT, "CONFIG_PCIE_TPH=y\n", 18));
+	assert_false(file_has(REPORT, "secret", 6));
+	assert_false(file_has(REPORT, bytes, sizeof(bytes)));
+	assert_false(file_has(REPORT, TREE, strlen(TREE)));
+	assert_false(file_has(REPORT, "root", 4));	/* nor its owner's name in the headers */
+
+	/* What it lists is what tar finds in it. */
+	document = parse(result.out);
+	assert_string_equal(text_of(document, "file"), REPORT);
+	contents = member(document, "contents");
+	list = popen("tar -tf " REPORT, "r");
+	assert_non_null(list);
+	while (fgets(line, sizeof(line), list)) {
+		struct json_object *name = json_object_array_get_idx(contents, listed++);
+
+		line[strcspn(line, "\n")] = '\0';
+		if (line[strlen(line) - 1] == '/')
+			line[strlen(line) - 1] = '\0';
+		assert_int_equal(strncmp(line, "tphctl-report/", 14), 0);
+		assert_string_equal(line + 14, json_object_get_string(name));
+	}
+	assert_int_equal(pclose(list), 0);
+	assert_int_equal(listed, json_object_array_length(contents));
+	assert_true(listed > 20);
+	json_object_put(document);
+	remove(REPORT);
+}
+
+/* Links and names that do not fit a header of tar's first format. */
+static void report_of_a_deep_tree(void **context)
+{
+	static const char *const ports[] = { "0000:02:00.0", "0000:03:00.0", "0000:04:01.0",
+					     "0000:05:00.0", "0000:06:00.0", "0000:07:00.0",
+					     "0000:08:00.0", "0000:09:00.0", "0000:0a:00.0" };
+	char parents[512] = "pci0000:00";
+	size_t used = strlen(parents);
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(ports) / sizeof(*ports); i++) {
+		tree_function(TREE, &(struct tree_function){
+				.parents = parents, .address = ports[i], .driver = "pcieport",
+				.kind = i ? TREE_KIND_DOWNSTREAM : TREE_KIND_ROOT_PORT,
+				.group = "40", .secondary = (unsigned char)(i + 3) });
+		used += (size_t)snprintf(parents + used, sizeof(parents) - used, "/%s", ports[i]);
+	}
+	tree_function(TREE, &(struct tree_function){ .parents = parents, .address = "0000:0b:00.0",
+						      .group = "40" });
+	unpack("0000:0b:00.0");
+	assert_same_answer("why", "0000:0b:00.0");
+	assert_same_answer("group", "0000:0b:00.0");
+	assert_says(result.out, "0000:0a:00.0");
+	tree_remove(UNPACKED);
+	remove(REPORT);
+}
+
+static void reports_that_cannot_be_written(void **context)
+{
+	(void)context;
+	remove(REPORT);
+	assert_fails("report 0000:09:00.0 " REPORT, 1, "there is no such PCI device");
+	assert_int_equal(access(REPORT, F_OK), -1);
+	assert_fails("report " TREE_ENDPOINT " " TREE "/proc/cmdline", 1, "it is there already");
+	assert_true(file_has(TREE "/proc/cmdline", "root=/dev/sda1", 14));
+	assert_fails("report " TREE_ENDPOINT " /nonexistent/x", 1, "/nonexistent/x");
+	assert_fails("report " TREE_ENDPOINT " a b", 2, "takes no more than 2");
 }
 
 static void output_that_goes_nowhere(void **context)
@@ -1643,7 +2129,8 @@ static void dmabufs_are_listed_with_their_tags(void **context)
 		   "9223372036854775807 size=4096 st=0xff ph=1\n");
 	assert_runs("dmabufs " TREE_COMPLETER);
 	assert_says(result.out, "  dma-bufs\n"
-		    "    inode 90       4096 bytes  8-bit tag 0x0a  16-bit tag 0x1234  hint target\n"
+		    "    inode 90       4096 bytes  8-bit tag 0x0a  16-bit tag 0x1234  hint "
+		    "target\n"
 		    "    inode 91       1073741824 bytes  8-bit tag 0x00  hint bidirectional\n"
 		    "    inode 812      8192 bytes  16-bit tag 0x00bc  hint target-priority\n"
 		    "    inode 9223372036854775807 4096 bytes  8-bit tag 0xff  hint requester\n");
@@ -1839,13 +2326,23 @@ int main(void)
 		cmocka_unit_test_setup(publishing_that_is_refused, setup),
 		cmocka_unit_test_setup(dmabufs_that_cannot_be_listed, setup),
 		cmocka_unit_test_setup(watches_that_end_in_failure, setup),
-		cmocka_unit_test_setup(why_of_hardware_and_driver, setup),
-		cmocka_unit_test_setup(why_of_the_kernel, setup),
-		cmocka_unit_test_setup(why_of_what_the_driver_says, setup),
-		cmocka_unit_test_setup(why_of_cpus, setup),
-		cmocka_unit_test_setup(why_of_users, setup),
-		cmocka_unit_test_setup(why_without_privilege, setup),
-		cmocka_unit_test_setup(why_of_a_saved_tree, setup),
+		cmocka_unit_test_setup(why_of_hardware_and_driver, why_setup),
+		cmocka_unit_test_setup(why_of_the_module, why_setup),
+		cmocka_unit_test_setup(why_of_the_kernel, why_setup),
+		cmocka_unit_test_setup(why_of_the_kernels_options, why_setup),
+		cmocka_unit_test_setup(why_of_the_iommu, why_setup),
+		cmocka_unit_test_setup(why_of_the_group, why_setup),
+		cmocka_unit_test_setup(why_of_what_the_driver_says, why_setup),
+		cmocka_unit_test_setup(why_of_cpus, why_setup),
+		cmocka_unit_test_setup(why_of_users, why_setup),
+		cmocka_unit_test_setup(why_without_privilege, why_setup),
+		cmocka_unit_test_setup(why_of_a_saved_tree, why_setup),
+		cmocka_unit_test_setup(groups_that_are_none, why_setup),
+		cmocka_unit_test_setup(reports_that_cannot_be_written, why_setup),
+		cmocka_unit_test_setup(group_at_a_glance, why_setup),
+		cmocka_unit_test_setup(report_answers_like_the_machine, why_setup),
+		cmocka_unit_test_setup(report_holds_nothing_private, why_setup),
+		cmocka_unit_test_setup(report_of_a_deep_tree, why_setup),
 		cmocka_unit_test_setup(output_that_goes_nowhere, setup),
 		cmocka_unit_test_setup(list_names_what_there_is, setup),
 		cmocka_unit_test_setup(show_tells_hardware_and_offer_apart, setup),
