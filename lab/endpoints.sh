@@ -104,13 +104,14 @@ endpoint_add()
 	endpoint_seats[$port $slot]+=$function
 }
 
-# endpoints_check: what can be told only when all are there. Linux looks for the other functions of
-# a device only if it finds function 0.
+# endpoints_check ARGUMENT...: what can be told only when all are there. Linux looks for the other
+# functions of a device only if it finds function 0, which may come by one of QEMU's arguments.
 endpoints_check()
 {
 	local i
 	for i in "${!ENDPOINT_NAMES[@]}"; do
-		[[ ${endpoint_seats[${ENDPOINT_SEATS[i]}]} == *0* ]] ||
+		[[ ${endpoint_seats[${ENDPOINT_SEATS[i]}]} == *0* ||
+			" $*" == *,bus=rp"${ENDPOINT_SEATS[i]% *},addr=0.0,"* ]] ||
 			misuse "${ENDPOINT_NAMES[i]} is function ${ENDPOINT_FUNCTIONS[i]}" \
 				"of a device that has no function 0"
 	done

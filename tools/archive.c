@@ -3,7 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <stdint.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
@@ -87,12 +87,24 @@ static size_t pax_record(char *record, size_t room, const char *key, const char 
 	return total;
 }
 
+static bool has(const struct archive *archive, const char *name)
+{
+	for (size_t i = 0; i < json_object_array_length(archive->names); i++)
+		if (!strcmp(json_object_get_string(json_object_array_get_idx(archive->names, i)),
+			    name))
+			return true;
+	return false;
+}
+
+/* What is in it already is not put into it again: tar(1) of busybox would stop at a second link. */
 static void put_entry(struct archive *archive, const char *name, char type, const char *target,
 		      const void *data, size_t size)
 {
 	char records[2 * PATH_MAX + 64], path[PATH_MAX];
 	size_t used = 0;
 
+	if (has(archive, name))
+		return;
 	if (snprintf(path, sizeof(path), "%s/%s", archive->top, name) >= (int)sizeof(path)) {
 		archive->error = archive->error ? archive->error : -ENAMETOOLONG;
 		return;

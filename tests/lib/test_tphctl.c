@@ -1488,6 +1488,9 @@ static void report_holds_nothing_private(void **context)
 
 	(void)context;
 	make_pair(false);
+	tree_text(TREE, "module/tph_vfio_pci/taint", "OE\n");
+	assert_int_equal(symlink("../../../../module/tph_vfio_pci",
+				 TREE "/bus/pci/drivers/tph-vfio-pci/module"), 0);
 	/* A serial number, a vendor's capability, a BAR, and words that are nobody's business. */
 	tree_set_dword(TREE, TREE_ENDPOINT, 0x10, 0xefbeadde);
 	tree_set_dword(TREE, TREE_ENDPOINT, 0x1b0, 0x00010017 | 0x300u << 20);
@@ -1530,6 +1533,10 @@ static void report_holds_nothing_private(void **context)
 			line[strlen(line) - 1] = '\0';
 		assert_int_equal(strncmp(line, "tphctl-report/", 14), 0);
 		assert_string_equal(line + 14, json_object_get_string(name));
+		/* each once */
+		for (size_t i = 0; i + 1 < listed; i++)
+			assert_string_not_equal(line + 14, json_object_get_string(
+							json_object_array_get_idx(contents, i)));
 	}
 	assert_int_equal(pclose(list), 0);
 	assert_int_equal(listed, json_object_array_length(contents));
