@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: MIT
 /* The ways to a device: its character device, its group in a type1 container or in an iommufd. */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <sys/ioctl.h>
-#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <linux/pci_regs.h>
 
-#include "guest.h"
+#include "group.h"
 
 #define SYSFS	"/sys/bus/pci/devices/"
 
@@ -18,70 +16,12 @@
 #define LOW_POWER_ENTRY	3
 #define LOW_POWER_EXIT	5
 
-static const char *group_path(const char *bdf)
-{
-	static char path[64];
-	char link[128], target[256];
-	ssize_t n;
-
-	snprintf(link, sizeof(link), SYSFS "%s/iommu_group", bdf);
-	n = readlink(link, target, sizeof(target) - 1);
-	assert_true(n > 0);
-	target[n] = '\0';
-	snprintf(path, sizeof(path), "/dev/vfio/%s", strrchr(target, '/') + 1);
-	return path;
-}
-
-/* A device as programs open it that know nothing of iommufd. */
-struct legacy {
-	int container, group;
-	struct guest g;
-};
-
-static void legacy_open(struct legacy *l, const char *bdf, const char *container)
-{
-	struct vfio_iommu_type1_dma_map map = {
-		.argsz = sizeof(map),
-		.flags = VFIO_DMA_MAP_FLAG_READ | VFIO_DMA_MAP_FLAG_WRITE,
-		.iova = DMA_IOVA,
-		.size = DMA_SIZE,
-	};
-
-	memset(l, 0, sizeof(*l));
-	l->g.bdf = bdf;
-	l->container = open(container, O_RDWR | O_CLOEXEC);
-	assert_int_not_equal(l->container, -1);
-	l->group = open(group_path(bdf), O_RDWR | O_CLOEXEC);
-	assert_int_not_equal(l->group, -1);
-	assert_int_equal(ioctl(l->group, VFIO_GROUP_SET_CONTAINER, &l->container), 0);
-	assert_int_equal(ioctl(l->container, VFIO_SET_IOMMU, VFIO_TYPE1v2_IOMMU), 0);
-	l->g.dma = mmap(NULL, DMA_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	assert_ptr_not_equal(l->g.dma, MAP_FAILED);
-	map.vaddr = (uintptr_t)l->g.dma;
-	assert_int_equal(ioctl(l->container, VFIO_IOMMU_MAP_DMA, &map), 0);
-	l->g.fd = ioctl(l->group, VFIO_GROUP_GET_DEVICE_FD, bdf);
-	assert_int_not_equal(l->g.fd, -1);
-	l->g.raw = guest_open_raw(bdf);
-	l->g.cap = guest_extended(&l->g, 0x17);
-	assert_int_not_equal(l->g.cap, 0);
-	guest_config_write(&l->g, PCI_COMMAND, 2, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
-}
-
-static void legacy_close(struct legacy *l)
-{
-	close(l->g.fd);
-	close(l->g.raw);
-	munmap(l->g.dma, DMA_SIZE);
-	close(l->group);
-	close(l->container);
-}
-
 static void steer_through(const char *container)
 {
-	struct legacy l;
-	struct guest *g = &l.g;
+	struct group_guest device;
+	struct guest *g = &device.g;
 
-	legacy_open(&l, EP_CAPABILITY, container);
+	group_open(&device, EP_CAPABILITY, container);
 	assert_int_equal(st_probe(g, VFIO_DEVICE_FEATURE_SET), 0);
 	assert_plain(g, 3);
 	assert_int_equal(st_set_one(g, 3, 1), 0);
@@ -93,25 +33,25 @@ static void steer_through(const char *container)
 	assert_st(g, 3, 0, 16);
 	guest_command("echo 0-3 >" SYSFS EP_CAPABILITY "/tph/cpus");
 	/* a type1 container cannot be taken from under an open device; an iommufd stays attached */
-	if (!strcmp(container, "/dev/vfio/vfio"))
-		assert_int_equal(ioctl(l.group, VFIO_GROUP_UNSET_CONTAINER), -1);
+	if (!strcmp(container, CONTAINER_TYPE1))
+		assert_int_equal(ioctl(device.group, VFIO_GROUP_UNSET_CONTAINER), -1);
 	assert_int_equal(st_set_one(g, 3, 0), 0);
 	assert_st(g, 3, TAG_VOLATILE_16(0), 16);
-	legacy_close(&l);
-	assert_int_equal(raw_config(EP_CAPABILITY, l.g.cap + TPH_CTRL, 4), 0);
-	assert_int_equal(raw_config(EP_CAPABILITY, l.g.cap + TPH_TABLE + 4, 4), 0);
+	group_close(&device);
+	assert_int_equal(raw_config(EP_CAPABILITY, g->cap + TPH_CTRL, 4), 0);
+	assert_int_equal(raw_config(EP_CAPABILITY, g->cap + TPH_TABLE + 4, 4), 0);
 }
 
 static void group_in_a_type1_container(void **state)
 {
 	(void)state;
-	steer_through("/dev/vfio/vfio");
+	steer_through(CONTAINER_TYPE1);
 }
 
 static void group_in_an_iommufd(void **state)
 {
 	(void)state;
-	steer_through("/dev/iommu");
+	steer_through(CONTAINER_IOMMUFD);
 }
 
 /* Bound but never attached: everything but steering. */
