@@ -10,7 +10,8 @@
 #   make coverage line coverage of driver/ by unit tests and VMs (on the sanitizer kernel)
 #   make fuzz     look for inputs that break a rule, for FUZZ_SECONDS (60)
 #   make shell    a prompt in the VM, with tphctl in it
-#   make driver   tph-vfio-pci.ko for the running kernel (KDIR=... for another)
+#   make driver   tph-vfio-pci.ko for the running kernel (KDIR=... for another); with NAME=vfio-pci
+#                 it is called that, and takes the place of the stock module
 #   make install  library, tool, manual pages (DESTDIR, PREFIX) and, with KDIR, the module
 #   make clean    what was built from this checkout; the kernel and QEMU stay in the cache
 
@@ -19,6 +20,7 @@ TREE  := $(CACHE)/build/$(shell printf %s '$(CURDIR)' | sha256sum | cut -c1-12)
 BUILD := $(TREE)/plain
 ASAN  := $(TREE)/asan
 KDIR  ?= /lib/modules/$(shell uname -r)/build
+NAME  ?= tph-vfio-pci
 PREFIX ?= /usr/local
 
 export VFIO_TPH_CACHE := $(CACHE)
@@ -86,9 +88,11 @@ fuzz:
 	@tests/fuzz/run --seconds $(or $(FUZZ_SECONDS),60)
 
 driver:
-	@mkdir -p '$(TREE)/driver'
-	$(MAKE) -C '$(KDIR)' M='$(CURDIR)/driver' MO='$(TREE)/driver' modules
-	@echo "$(TREE)/driver/tph-vfio-pci.ko"
+	@case '$(NAME)' in tph-vfio-pci|vfio-pci) ;; \
+	*) echo "NAME=$(NAME): the module is called tph-vfio-pci or vfio-pci" >&2; exit 2 ;; esac
+	@mkdir -p '$(TREE)/driver-$(NAME)'
+	$(MAKE) -C '$(KDIR)' M='$(CURDIR)/driver' MO='$(TREE)/driver-$(NAME)' TPH_MODULE='$(NAME)' modules
+	@echo "$(TREE)/driver-$(NAME)/$(NAME).ko"
 
 install: plain
 	meson configure '$(BUILD)' --prefix '$(PREFIX)'

@@ -12,9 +12,9 @@
 
 #include "tph_vfio_pci.h"
 
-static char *name = "tph-vfio-pci";
+static char *name = TPH_MODULE;
 module_param(name, charp, 0444);
-MODULE_PARM_DESC(name, "Name to register the PCI driver under: tph-vfio-pci (default), or vfio-pci for programs that know no other; then the stock vfio-pci module must not be loaded");
+MODULE_PARM_DESC(name, "Name to register the PCI driver under: tph-vfio-pci, or vfio-pci for programs that know no other, and then the stock vfio-pci module must not be loaded; by default the module's own");
 
 static char *policy = "iv-st";
 module_param(policy, charp, 0444);
@@ -93,6 +93,7 @@ static int init_device(struct vfio_device *vdev)
 	struct tph_vdev *tph = tph_vdev(vdev);
 	int ret;
 
+	tph_stock_init(&tph->core);
 	ret = vfio_pci_core_init_dev(vdev);
 	if (ret)
 		return ret;
@@ -147,8 +148,8 @@ static void detach_ioas(struct vfio_device *vdev)
 	vfio_iommufd_physical_detach_ioas(vdev);
 }
 
-static const struct vfio_device_ops device_ops = {
-	.name = "tph-vfio-pci",
+/* .name is the driver's: it becomes the driver_override of virtual functions that a device makes */
+static struct vfio_device_ops device_ops = {
 	.init = init_device,
 	.release = release_device,
 	.open_device = open_device,
@@ -179,6 +180,9 @@ static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	struct tph_vdev *tph;
 	int ret;
 
+	ret = tph_stock_check(pdev);
+	if (ret)
+		return ret;
 	tph = vfio_alloc_device(tph_vdev, core.vdev, &pdev->dev, &device_ops);
 	if (IS_ERR(tph))
 		return PTR_ERR(tph);
@@ -228,8 +232,9 @@ static const struct pci_error_handlers error_handlers = {
 };
 
 /*
- * Any device, but only one that was given to this driver by driver_override. No module alias is
- * made of this table: it would tie with stock vfio-pci's for every device there is.
+ * Any device, but only one that was given to this driver, by driver_override or by its id (ids,
+ * new_id). No module alias is made of this table: it would tie with stock vfio-pci's for every
+ * device there is.
  */
 static const struct pci_device_id id_table[] = {
 	{ PCI_DRIVER_OVERRIDE_DEVICE_VFIO(PCI_ANY_ID, PCI_ANY_ID) },
@@ -240,6 +245,9 @@ static struct pci_driver driver = {
 	.id_table = id_table,
 	.probe = probe,
 	.remove = remove,
+#ifdef CONFIG_PCI_IOV
+	.sriov_configure = tph_stock_sriov,
+#endif
 	.err_handler = &error_handlers,
 	.dev_groups = tph_operator_groups,
 	.driver_managed_dma = true,
@@ -265,6 +273,7 @@ static int __init tph_init(void)
 		return -EINVAL;
 	}
 	driver.name = name;
+	device_ops.name = name;
 
 	tph_workqueue = alloc_workqueue("tph-vfio-pci", WQ_UNBOUND, 0);
 	if (!tph_workqueue)
@@ -279,6 +288,7 @@ static int __init tph_init(void)
 		       ret == -EBUSY ? "; unload the driver of that name first" : "");
 		goto err_exit_dmabuf;
 	}
+	tph_stock_ids(&driver);
 	return 0;
 
 err_exit_dmabuf:

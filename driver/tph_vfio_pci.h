@@ -171,6 +171,12 @@ extern enum tph_policy tph_default_policy;
 extern const char * const tph_policies[3];
 extern struct workqueue_struct *tph_workqueue;
 
+/* stock.c: what stock vfio-pci's users expect */
+int tph_stock_check(struct pci_dev *pdev);
+void tph_stock_init(struct vfio_pci_core_device *core);
+int tph_stock_sriov(struct pci_dev *pdev, int count);
+void tph_stock_ids(struct pci_driver *driver);
+
 /* platform.c: the function, and what lies between it and the CPUs */
 void tph_platform_capability(struct tph_vdev *tph, struct tph_capability *cap);
 bool tph_platform_allowed(struct pci_dev *pdev);

@@ -12,7 +12,6 @@
 #include "sysfs.h"
 #include "tphctl.h"
 
-#define DEFAULT_DRIVER	"tph-vfio-pci"
 #define NO_OVERRIDE	"(null)"
 
 /* a device while its driver changes, and what it was before */
@@ -244,7 +243,8 @@ int bind_run(struct tphctl *ctl, const struct invocation *invocation)
 	int code;
 
 	if (!driver)
-		driver = DEFAULT_DRIVER;
+		driver = driver_steers(ctl->sysfs, DRIVER_NAME_STOCK) ? DRIVER_NAME_STOCK :
+									DRIVER_NAME;
 	code = begin(ctl, invocation->operand[0], &change);
 	if (!code)
 		code = check_driver(ctl, driver);

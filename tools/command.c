@@ -19,7 +19,7 @@ const struct option_description tphctl_options[OPTION_COUNT] = {
 	[OPTION_VERSION] = { "version", 'V', NULL, true, "print the version" },
 	[OPTION_PM] = { "pm", 0, NULL, false, "the writes go to persistent memory" },
 	[OPTION_DRIVER] = { "driver", 0, "NAME", false,
-			    "driver to bind to (default tph-vfio-pci)" },
+			    "driver to bind to (default: tph-vfio-pci, under the name it is loaded as)" },
 	[OPTION_POLICY] = { "policy", 0, "POLICY", false,
 			    "what a user may do: no-st, iv-st or ds-st" },
 	[OPTION_CPUS] = { "cpus", 0, "LIST", false,

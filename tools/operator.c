@@ -181,7 +181,7 @@ int publish_failure(struct tphctl *ctl, const char *address)
 		return fail(ctl, TPHCTL_UNSUPPORTED, "device", address, "take another device",
 			    "it is no TPH Completer (Device Capabilities 2, bits 13:12): it takes "
 			    "no steering tags from others");
-	if (strcmp(function.driver, "tph-vfio-pci")) {
+	if (!driver_steers(ctl->sysfs, function.driver)) {
 		snprintf(remedy, sizeof(remedy), "tphctl bind %s", address);
 		return fail(ctl, TPHCTL_UNSUPPORTED, "device", address, remedy,
 			    "it is bound to %s, not to tph-vfio-pci",

@@ -143,6 +143,22 @@ int function_driver(const char *sysfs, const char *address, char driver[SYSFS_NA
 }
 
 /**
+ * driver_steers() - whether a loaded driver is the one that steers, under either of its names
+ *
+ * The stock driver of the name vfio-pci is told from it by what that knows nothing of: policies.
+ */
+bool driver_steers(const char *sysfs, const char *driver)
+{
+	char path[PATH_MAX];
+
+	if (strcmp(driver, DRIVER_NAME) && strcmp(driver, DRIVER_NAME_STOCK))
+		return false;
+	return snprintf(path, sizeof(path), "%s/bus/pci/drivers/%s%s", sysfs, driver,
+			strcmp(driver, DRIVER_NAME) ? "/module/parameters/policy" : "") <
+	       (int)sizeof(path) && !access(path, F_OK);
+}
+
+/**
  * function_read() - read all about one function
  * @address: as sysfs writes it
  *

@@ -12,6 +12,9 @@
 
 #define SYSFS_NAME_SIZE	64
 
+#define DRIVER_NAME		"tph-vfio-pci"
+#define DRIVER_NAME_STOCK	"vfio-pci"	/* with name=vfio-pci */
+
 /**
  * struct pci_function - one function
  * @address: domain:bus:device.function
@@ -43,6 +46,7 @@ int function_capability(const struct pci_function *function, struct tph_capabili
 int function_port(const struct pci_function *function, struct tph_port *port);
 bool function_is_bridge(const struct pci_function *function);
 int function_driver(const char *sysfs, const char *address, char driver[SYSFS_NAME_SIZE]);
+bool driver_steers(const char *sysfs, const char *driver);
 const char *function_name(const struct pci_function *function, char *name, size_t size);
 void function_names_free(void);
 int sysfs_read_text(const char *path, char *text, size_t size);

@@ -127,8 +127,12 @@ static uint32_t config_at(int fd, uint64_t base, unsigned int at, unsigned int b
 static uint16_t extended_at(int fd, uint64_t base, uint16_t id)
 {
 	uint16_t at = PCI_CFG_SPACE_SIZE;
+	uint32_t first;
 	int hops;
 
+	/* a conventional function has none */
+	if (pread(fd, &first, sizeof(first), (off_t)(base + at)) != sizeof(first))
+		return 0;
 	for (hops = 0; at && hops < 100; hops++) {
 		uint32_t header = config_at(fd, base, at, 4);
 
