@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "endpoint.h"
-#include "qmp.h"
 
 #define TLPS_AT_ONCE 64 /* then it is other functions' and clients' turn */
 
@@ -23,7 +22,7 @@ static const char *command_name(uint32_t command)
 	}
 }
 
-static const char *fault_name(uint32_t fault)
+const char *dma_fault_name(uint32_t fault)
 {
 	static const char *const names[] = {
 		[EP_FAULT_NONE] = "none",	  [EP_FAULT_BUS_MASTER] = "bus-master",
@@ -35,21 +34,11 @@ static const char *fault_name(uint32_t fault)
 	return names[fault];
 }
 
-static void tag_forget(struct endpoint *endpoint)
-{
-	struct dma *dma = &endpoint->dma;
-
-	if (dma->request)
-		qmp_cancel(endpoint->qmp, dma->request);
-	dma->request = NULL;
-	dma->tag_state = DMA_TAG_UNKNOWN;
-}
-
 static void start(struct endpoint *endpoint)
 {
 	struct dma *dma = &endpoint->dma;
 
-	tag_forget(endpoint);
+	tag_forget(endpoint, &dma->tag);
 	dma->done = dma->buffered = dma->drained = 0;
 	dma->sum = 0;
 	dma->fault = EP_FAULT_NONE;
@@ -87,7 +76,7 @@ static void fault(struct endpoint *endpoint, uint32_t reason, const struct tlp *
 	struct json_object *line = log_event(endpoint->log, "fault", endpoint->knobs.name);
 	struct dma *dma = &endpoint->dma;
 
-	log_string(line, "reason", fault_name(reason));
+	log_string(line, "reason", dma_fault_name(reason));
 	log_string(line, "command", command_name(dma->command));
 	log_number(line, "done", dma->done);
 	if (tlp) {
@@ -102,55 +91,15 @@ static void fault(struct endpoint *endpoint, uint32_t reason, const struct tlp *
 	finish(endpoint, EP_DMA_FAULTED);
 }
 
-static void tag_arrived(void *owner, int error, uint32_t value)
+/* The tag that the command's requests carry; false: not known yet, or the command has faulted. */
+static bool find_tag(struct endpoint *endpoint, uint16_t *tag)
 {
-	struct endpoint *endpoint = owner;
 	struct dma *dma = &endpoint->dma;
+	int ret = tag_get(endpoint, &dma->tag, dma->run.hint, tag);
 
-	dma->request = NULL;
-	dma->tag_state = error ? DMA_TAG_FAILED : DMA_TAG_KNOWN;
-	dma->tag = (uint16_t)(value >> 16);
-}
-
-/* The ST entry that the command selects; false: not known yet, or the command has faulted. */
-static bool tag_get(struct endpoint *endpoint, uint32_t control, uint16_t *tag)
-{
-	const struct knobs *knobs = &endpoint->knobs;
-	struct dma *dma = &endpoint->dma;
-	unsigned int index = dma->run.hint & EP_HINT_SELECT_MASK;
-	uint64_t address;
-
-	*tag = 0;
-	if (tlp_entry(knobs, control, dma->run.hint) == TLP_ENTRY_NONE)
-		return true;
-	if (knobs->table == ST_TABLE_CAPABILITY) {
-		*tag = tph_table_entry(knobs, &endpoint->config, index);
-		return true;
-	}
-	if (!endpoint->qmp) {
-		*tag = msix_tag(&endpoint->msix, index);
-		return true;
-	}
-
-	switch (dma->tag_state) {
-	case DMA_TAG_KNOWN:
-		*tag = dma->tag;
-		return true;
-	case DMA_TAG_ASKED:
-		return false;
-	case DMA_TAG_UNKNOWN:
-		address = endpoint->msix_address + endpoint->knobs.msix_at +
-			  MSIX_ENTRY_SIZE * (uint64_t)index + MSIX_ENTRY_CONTROL;
-		if (!endpoint->msix_address ||
-		    qmp_read32(endpoint->qmp, address, tag_arrived, endpoint, &dma->request))
-			break;
-		dma->tag_state = DMA_TAG_ASKED;
-		return false;
-	case DMA_TAG_FAILED:
-		break;
-	}
-	fault(endpoint, EP_FAULT_TAG, NULL);
-	return false;
+	if (ret == -EIO)
+		fault(endpoint, EP_FAULT_TAG, NULL);
+	return !ret;
 }
 
 /* The request could not be carried out. */
@@ -286,7 +235,7 @@ static bool step(struct endpoint *endpoint)
 		fault(endpoint, EP_FAULT_BUS_MASTER, NULL);
 		return false;
 	}
-	if (!tag_get(endpoint, tph_control(&endpoint->knobs, &endpoint->config), &tag))
+	if (!find_tag(endpoint, &tag))
 		return false;
 
 	switch (dma->command) {
@@ -317,7 +266,7 @@ static bool can_step(const struct endpoint *endpoint)
 {
 	const struct dma *dma = &endpoint->dma;
 
-	return dma->status == EP_DMA_BUSY && dma->tag_state != DMA_TAG_ASKED && !dma->stalled &&
+	return dma->status == EP_DMA_BUSY && dma->tag.state != TAG_ASKED && !dma->stalled &&
 	       endpoint->flight.state == FLIGHT_NONE;
 }
 
@@ -338,7 +287,7 @@ void dma_reset(struct endpoint *endpoint)
 {
 	const struct dma old = endpoint->dma;
 
-	tag_forget(endpoint);
+	tag_forget(endpoint, &endpoint->dma.tag);
 	endpoint->dma = (struct dma){ .setup.vector = EP_DMA_NO_VECTOR };
 	if (old.repeat) {
 		endpoint->dma.repeat = old.repeat;
@@ -360,7 +309,7 @@ void dma_power_on(struct endpoint *endpoint)
  */
 void dma_tags_changed(struct endpoint *endpoint)
 {
-	tag_forget(endpoint);
+	tag_forget(endpoint, &endpoint->dma.tag);
 }
 
 void dma_config_written(struct endpoint *endpoint)

@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "tag.h"
 #include "tlp.h"
 
 struct endpoint;
-struct qmp_request;
 
 /** struct dma_setup - the registers EP_DMA_SRC_LO .. EP_DMA_VECTOR */
 struct dma_setup {
@@ -19,14 +19,6 @@ struct dma_setup {
 	uint32_t pattern;
 	uint32_t hint;
 	uint32_t vector;
-};
-
-/** enum dma_tag - what is known of a tag in the MSI-X table of QEMU */
-enum dma_tag {
-	DMA_TAG_UNKNOWN,
-	DMA_TAG_ASKED,
-	DMA_TAG_KNOWN,
-	DMA_TAG_FAILED,
 };
 
 /**
@@ -40,8 +32,7 @@ enum dma_tag {
  * @done: bytes of @run that are through
  * @buffered: COPY: bytes read into @buffer
  * @drained: COPY: bytes of them written
- * @tag: ST entry of QEMU's MSI-X table, once @tag_state is DMA_TAG_KNOWN
- * @request: outstanding while DMA_TAG_ASKED
+ * @tag: of the ST entry that the command selects
  * @repeat: EP_DMA_REPEAT; survives resets, together with @run and @command
  * @stalled: the way to the client is taken: to be tried again after the next event
  * @left: runs still to be made since configuration space was last written
@@ -57,13 +48,14 @@ struct dma {
 	uint32_t buffered;
 	uint32_t drained;
 	uint8_t buffer[TLP_PAGE];
-	enum dma_tag tag_state;
-	uint16_t tag;
-	struct qmp_request *request;
+	struct tag_lookup tag;
 	uint32_t repeat;
 	uint32_t left;
 	bool stalled;
 };
+
+/** dma_fault_name() - EP_FAULT_*, for the log. */
+const char *dma_fault_name(uint32_t fault);
 
 /** dma_reset() - stop what runs, registers as after a reset, but for EP_DMA_REPEAT. */
 void dma_reset(struct endpoint *endpoint);

@@ -179,12 +179,14 @@ int endpoint_init(struct endpoint *endpoint, const struct knobs *knobs, struct l
 		return ret;
 	}
 	dma_reset(endpoint);
+	queues_reset(endpoint);
 	return 0;
 }
 
 void endpoint_fini(struct endpoint *endpoint)
 {
 	dma_reset(endpoint);
+	queues_reset(endpoint);
 	iova_map_clear(&endpoint->map);
 	msix_fini(&endpoint->msix);
 	free(endpoint->memory);
@@ -281,6 +283,7 @@ void endpoint_reset(struct endpoint *endpoint, enum endpoint_reset how)
 		dma_power_on(endpoint);
 	else
 		dma_reset(endpoint);
+	queues_reset(endpoint);
 	fabric_abandon(endpoint);
 	memory_reset(endpoint);
 	msix_reset(&endpoint->msix);
@@ -302,6 +305,7 @@ void endpoint_disconnect(struct endpoint *endpoint)
 
 	log_write(endpoint->log, line);
 	dma_power_on(endpoint);
+	queues_reset(endpoint);
 	fabric_forget(endpoint);
 	endpoint->carrier = NULL;
 	memory_reset(endpoint);
@@ -350,6 +354,7 @@ static void tph_written(struct endpoint *endpoint, size_t at, const uint8_t *dat
 	for (size_t i = 0; i < length && i < sizeof(value); i++)
 		value |= (uint64_t)data[i] << 8 * i;
 	dma_tags_changed(endpoint);
+	queues_tags_changed(endpoint);
 	line = log_event(endpoint->log, "tph-write", knobs->name);
 	log_hex(line, "at", at, 3);
 	log_number(line, "length", length);
@@ -565,7 +570,9 @@ bool endpoint_tlp_received(struct endpoint *endpoint, const struct tlp *tlp, uns
 
 bool endpoint_work(struct endpoint *endpoint)
 {
-	return dma_work(endpoint);
+	bool more = dma_work(endpoint);
+
+	return queues_work(endpoint) || more;
 }
 
 bool endpoint_powered(const struct endpoint *endpoint)

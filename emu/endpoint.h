@@ -17,6 +17,7 @@
 #include "log.h"
 #include "mapping.h"
 #include "msix.h"
+#include "queues.h"
 #include "tlp.h"
 #include "tph.h"
 
@@ -61,6 +62,7 @@ struct endpoint {
 	struct config_space config;
 	struct msix msix;
 	struct dma dma;
+	struct queues queues;
 	struct iova_map map;
 	struct counters counters;
 	struct tlp_trace trace;

@@ -256,6 +256,27 @@ static int key_p2p(struct parser *parser, const char *key, const char *value)
 	return parse_switch(parser, key, value, &parser->knobs->p2p);
 }
 
+static int key_queues(struct parser *parser, const char *key, const char *value)
+{
+	unsigned long queues = 0;
+	int ret = parse_range(parser, key, value, 0, EP_RXQ_MAX, &queues);
+
+	parser->knobs->queues = (unsigned int)queues;
+	return ret;
+}
+
+static int key_packets(struct parser *parser, const char *key, const char *value)
+{
+	char *reason;
+	int ret;
+
+	if (!packets_load(&parser->knobs->packets, value, &reason))
+		return 0;
+	ret = refuse(parser, key, value, "%s", reason);
+	free(reason);
+	return ret;
+}
+
 static int key_modes(struct parser *parser, const char *key, const char *value)
 {
 	char *list = strdup(value), *rest = list, *word;
@@ -355,6 +376,7 @@ static const struct {
 	{ "msix-bar", key_msix_bar }, { "msix-offset", key_msix_at },
 	{ "memory-bar", key_memory_bar }, { "memory-size", key_memory_size },
 	{ "p2p", key_p2p },
+	{ "queues", key_queues },   { "packets", key_packets },
 	{ "af", key_af },	    { "aer", key_aer },
 	{ "pasid", key_pasid },
 };
@@ -461,6 +483,10 @@ static int check_whole(struct parser *parser)
 	if (knobs->memory_bar && !knobs->memory_size)
 		knobs->memory_size = KNOBS_MEMORY_DEFAULT;
 
+	if (knobs->packets.file && !knobs->queues)
+		return refuse(parser, "packets", NULL,
+			      "there is no queue to receive them without queues=1 or more");
+
 	if (knobs->aer)
 		limit = AER_AT;
 	if (knobs->pasid)
@@ -521,4 +547,5 @@ void knobs_free(struct knobs *knobs)
 	free(knobs->socket);
 	free(knobs->name);
 	knobs->socket = knobs->name = NULL;
+	packets_free(&knobs->packets);
 }

@@ -6,6 +6,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "packets.h"
+
 #define KNOBS_CAPABILITY_ENTRIES_MAX 64u   /* ST table in the TPH capability */
 #define KNOBS_VECTORS_MAX	     2048u /* MSI-X table, and an ST table in it */
 
@@ -53,6 +55,8 @@ enum completer {
  * @memory_bar: BAR of its memory, 2 or 4; 0 without
  * @memory_size: bytes of it, a power of two
  * @p2p: whether requests to what the client did not map go by the client
+ * @queues: receive queues, 0 without
+ * @packets: what they receive
  * @flr: whether it can be reset by FLR
  * @af: whether it has the Advanced Features capability, with an FLR of its own
  * @aer: whether it has the Advanced Error Reporting capability
@@ -76,6 +80,8 @@ struct knobs {
 	unsigned int memory_bar;
 	uint32_t memory_size;
 	bool p2p;
+	unsigned int queues;
+	struct packets packets;
 	bool flr;
 	bool af;
 	bool aer;
@@ -96,7 +102,7 @@ struct knobs {
  */
 int knobs_parse(struct knobs *knobs, const char *text, unsigned int number, char **error);
 
-/** knobs_free() - free the strings in it. */
+/** knobs_free() - free the strings and packets in it. */
 void knobs_free(struct knobs *knobs);
 
 #endif /* EMU_KNOBS_H */

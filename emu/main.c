@@ -81,6 +81,7 @@ static int function_start(struct emulator *emulator, struct knobs *knobs)
 
 	ret = endpoint_init(&function->endpoint, knobs, &emulator->log, emulator->qmp);
 	knobs->socket = knobs->name = NULL;
+	knobs->packets = (struct packets){ 0 };
 	if (ret)
 		return complain("cannot make a function", "", ret);
 	ret = server_open(&function->server, &emulator->loop, &function->endpoint);

@@ -31,6 +31,8 @@ static const char help[] =
 	"      memory-bar=2|4        a BAR with memory, for the CPU and for other functions (none)\n"
 	"      memory-size=SIZE      of it: 4K .. 16M, a power of two (64K)\n"
 	"      p2p=on|off            requests to addresses without a map go by the client (off)\n"
+	"      queues=N              receive queues, 0..16 (0)\n"
+	"      packets=FILE          pcap file with the packets they get (a pattern)\n"
 	"      tph=on|off            TPH Requester capability (on)\n"
 	"      tph-at=OFFSET         where in configuration space it is (0x110)\n"
 	"      vendor=ID device=ID class=CODE  PCI ids (0x1234, 0x7450, 0x120000)\n"

@@ -90,7 +90,7 @@ uint32_t registers_read(const struct endpoint *endpoint, size_t at)
 	case EP_RECEIVED_HEAD:
 		return endpoint->received.head;
 	default:
-		return 0;
+		return queues_read(endpoint, at);
 	}
 }
 
@@ -152,6 +152,7 @@ void registers_write(struct endpoint *endpoint, size_t at, uint32_t value)
 		endpoint_error(endpoint, 0, value);
 		break;
 	default:
+		queues_write(endpoint, at, value);
 		break;
 	}
 }

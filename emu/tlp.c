@@ -82,7 +82,8 @@ void tlp_trace_add(struct tlp_trace *trace, const struct tlp *tlp, uint16_t rid)
 	uint32_t *slot = trace->slots[trace->head % EP_TRACE_SLOTS];
 
 	slot[EP_TLP_SEQ / 4] = trace->head++;
-	slot[EP_TLP_FLAGS / 4] = tlp->type;
+	slot[EP_TLP_FLAGS / 4] = tlp->type | (uint32_t)tlp->kind << EP_TLP_KIND_SHIFT |
+				 (uint32_t)tlp->queue << EP_TLP_QUEUE_SHIFT;
 	if (tlp->hint.th)
 		slot[EP_TLP_FLAGS / 4] |= EP_TLP_TH | (uint32_t)tlp->hint.ph << EP_TLP_PH_SHIFT |
 					  (uint32_t)tlp->hint.width << EP_TLP_WIDTH_SHIFT;
@@ -96,6 +97,16 @@ void tlp_trace_add(struct tlp_trace *trace, const struct tlp *tlp, uint16_t rid)
 const char *tlp_type_name(enum tlp_type type)
 {
 	return type == TLP_MEMORY_WRITE ? "MWr" : "MRd";
+}
+
+const char *tlp_kind_name(enum tlp_kind kind)
+{
+	static const char *const names[] = {
+		[TLP_DMA] = "dma",	 [TLP_FETCH] = "fetch",	    [TLP_DESCRIPTOR] = "descriptor",
+		[TLP_HEADER] = "header", [TLP_PAYLOAD] = "payload",
+	};
+
+	return names[kind];
 }
 
 bool tlp_hint_has_entry(uint32_t hint)
@@ -134,6 +145,10 @@ void tlp_log(struct log *log, const struct knobs *knobs, uint32_t hint, const st
 	if (tlp->hint.th && tlp_hint_has_entry(hint))
 		log_number(line, "entry", hint & EP_HINT_SELECT_MASK);
 	log_requester(line, knobs->rid);
+	if (tlp->kind != TLP_DMA) {
+		log_number(line, "queue", tlp->queue);
+		log_string(line, "kind", tlp_kind_name(tlp->kind));
+	}
 	if (path)
 		log_string(line, "path", "client");
 	if (path && path->peer)

@@ -17,6 +17,15 @@ enum tlp_type {
 	TLP_MEMORY_READ = EP_TLP_MRD,
 };
 
+/** enum tlp_kind - what a request is for */
+enum tlp_kind {
+	TLP_DMA = EP_TLP_DMA,
+	TLP_FETCH = EP_TLP_FETCH,
+	TLP_DESCRIPTOR = EP_TLP_DESCRIPTOR,
+	TLP_HEADER = EP_TLP_HEADER,
+	TLP_PAYLOAD = EP_TLP_PAYLOAD,
+};
+
 /**
  * struct tlp_hint - processing hint of a request
  * @th: TH bit; without it nothing else means anything, and all is 0
@@ -37,12 +46,16 @@ struct tlp_hint {
  * @address: first byte
  * @length: bytes
  * @hint: what it carries
+ * @kind: what it is for
+ * @queue: receive queue, unless it is for the DMA engine
  */
 struct tlp {
 	enum tlp_type type;
 	uint64_t address;
 	uint32_t length;
 	struct tlp_hint hint;
+	enum tlp_kind kind;
+	unsigned int queue;
 };
 
 /** enum tlp_entry - which ST entry a request's hint depends on */
@@ -148,5 +161,8 @@ void tlp_received_trace(struct tlp_trace *trace, const struct tlp *tlp,
 
 /** tlp_type_name() - as the specification abbreviates it. */
 const char *tlp_type_name(enum tlp_type type);
+
+/** tlp_kind_name() - for the log. */
+const char *tlp_kind_name(enum tlp_kind kind);
 
 #endif /* EMU_TLP_H */
