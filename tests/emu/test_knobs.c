@@ -5,11 +5,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "knobs.h"
 #include "tph.h"
 
 #define SOCKET "socket=/tmp/s"
+#define PCAP   "/proc/self/fd/99" /* make_pcap() puts a file there */
+#define PCAP_FD 99
 
 /* The error must name the key and the value, and say what is allowed. */
 static void bad_values_are_explained(void **state)
@@ -75,6 +79,15 @@ static void bad_values_are_explained(void **state)
 		{ SOCKET ",memory-bar=2,memory-size=32M", "memory-size=32M", "4K to 16M" },
 		{ SOCKET ",memory-bar=2,memory-size=12K", "memory-size=12K", "power of two" },
 		{ SOCKET ",memory-bar=2,memory-size=4k", "memory-size=4k", "power of two" },
+		{ SOCKET ",queues=17", "queues=17", "from 0 to 16" },
+		{ SOCKET ",queues=", "queues=", "from 0 to 16" },
+		{ SOCKET ",queues=-1", "queues=-1", "from 0 to 16" },
+		{ SOCKET ",queues=1,packets=", "packets=", "No such file" },
+		{ SOCKET ",queues=1,packets=/nowhere/x", "packets=/nowhere/x", "No such file" },
+		{ SOCKET ",queues=1,packets=/dev/null", "packets=/dev/null", "regular file" },
+		{ SOCKET ",packets=" PCAP, "packets", "no queue to receive them" },
+		{ SOCKET ",queues=0,packets=" PCAP, "packets", "no queue to receive them" },
+		{ SOCKET ",queues=1,packets=" PCAP ",flr=x", "flr=x", "not one of on, off" },
 		{ SOCKET ",p2p=1", "p2p=1", "not one of on, off" },
 		{ SOCKET ",vendor=0xffff", "vendor=0xffff", "0 to 0xfffe" },
 		{ SOCKET ",device=65536", "device=65536", "0 to 0xffff" },
@@ -141,6 +154,8 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_false(knobs.aer);
 	assert_false(knobs.pasid);
 	assert_true(knobs.no_soft_reset);
+	assert_int_equal(knobs.queues, 0);
+	assert_null(knobs.packets.file);
 	knobs_free(&knobs);
 }
 
@@ -149,7 +164,7 @@ static void every_key_takes_effect(void **state)
 	struct knobs knobs = parse(
 		"name=nic,rid=a1:1f.7,st-table=msix,entries=2048,modes=ds+nost,"
 		"width=8,completer=reserved,flr=off,af=on,aer=on,pasid=on,nsr=off,tph=off,tph-at=0x100,"
-		"vendor=0x8086,device=0x10fb,class=0x020000," SOCKET);
+		"vendor=0x8086,device=0x10fb,class=0x020000,packets=" PCAP ",queues=16," SOCKET);
 
 	(void)state;
 	assert_string_equal(knobs.name, "nic");
@@ -170,6 +185,8 @@ static void every_key_takes_effect(void **state)
 	assert_int_equal(knobs.vendor, 0x8086);
 	assert_int_equal(knobs.device, 0x10fb);
 	assert_int_equal(knobs.class_code, 0x020000);
+	assert_int_equal(knobs.queues, 16);
+	assert_int_equal(knobs.packets.count, 1);
 	knobs_free(&knobs);
 }
 
@@ -202,6 +219,18 @@ static void table_follows_from_what_is_given(void **state)
 	knobs_free(&knobs);
 }
 
+/* A pcap file with one packet of one byte; it has no name to be left behind. */
+static void make_pcap(void)
+{
+	const uint32_t words[] = { 0xa1b2c3d4, 0x00040002, 0, 0, 65535, 1, 0, 0, 1, 1 };
+	int fd = memfd_create("pcap", MFD_CLOEXEC);
+
+	if (write(fd, words, sizeof(words)) != sizeof(words) || write(fd, "x", 1) != 1 ||
+	    dup2(fd, PCAP_FD) < 0)
+		abort();
+	close(fd);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -212,5 +241,6 @@ int main(void)
 		cmocka_unit_test(table_follows_from_what_is_given),
 	};
 
+	make_pcap();
 	return cmocka_run_group_tests_name("knobs", tests, NULL, NULL);
 }

@@ -290,7 +290,9 @@ static bool engine_work(struct work *work)
 	struct engine *engine = work->owner;
 	bool more = endpoint_work(&engine->endpoint);
 
-	engine->fixture->loop.stop = engine->endpoint.dma.status != EP_DMA_BUSY;
+	engine->fixture->loop.stop = engine->endpoint.dma.status != EP_DMA_BUSY &&
+				     !engine->endpoint.queues.pending &&
+				     engine->endpoint.queues.delivery.stage == DELIVERY_NONE;
 	return more;
 }
 
@@ -326,7 +328,7 @@ static void engine_open(struct engine *engine, struct fixture *f)
 
 	*engine = (struct engine){ .log.fd = -1, .fixture = f };
 	engine->work = (struct work){ .run = engine_work, .owner = engine };
-	assert_int_equal(knobs_parse(&knobs, "socket=/nowhere,st-table=msix", 0, &error), 0);
+	assert_int_equal(knobs_parse(&knobs, "socket=/nowhere,st-table=msix,queues=1", 0, &error), 0);
 	assert_int_equal(endpoint_init(&engine->endpoint, &knobs, &engine->log, f->qmp), 0);
 	assert_int_equal(ftruncate(fd, 4096), 0);
 	assert_int_equal(iova_map_add(&engine->endpoint.map, IOVA, 4096, 3, fd, 0), 0);
@@ -468,6 +470,58 @@ static void tag_is_asked_for_again_after_a_write_to_the_capability(void **state)
 	endpoint_fini(&engine.endpoint);
 }
 
+/* A packet for a queue with ST entries 1, for payload, and 2, for descriptors. */
+static void receive(struct engine *engine)
+{
+	const uint64_t payload = IOVA + 0x100;
+
+	assert_int_equal(iova_map_write(&engine->endpoint.map, IOVA, &payload, sizeof(payload)), 0);
+	reg_set(engine, EP_RXQ + EP_RXQ_BASE_LO, IOVA);
+	reg_set(engine, EP_RXQ + EP_RXQ_SIZE, 2);
+	reg_set(engine, EP_RXQ + EP_RXQ_BUFFER, 2048);
+	reg_set(engine, EP_RXQ + EP_RXQ_HINT_PAYLOAD, 1 | EP_HINT_ENTRY << EP_HINT_SOURCE_SHIFT);
+	reg_set(engine, EP_RXQ + EP_RXQ_HINT_DESCRIPTOR,
+		2 | EP_HINT_ENTRY << EP_HINT_SOURCE_SHIFT);
+	reg_set(engine, EP_RXQ + EP_RXQ_CONTROL, EP_RXQ_ENABLE);
+	reg_set(engine, EP_RXQ + EP_RXQ_TAIL, 1);
+	reg_set(engine, EP_RX_GENERATE, 1);
+}
+
+/* The queue's requests wait for the tag, and for each entry anew. */
+static void queue_asks_for_the_tags_of_its_entries(void **state)
+{
+	static const struct script script = {
+		{ GREETING, OK, "{\"return\": \"00000000fe61001c: 0x01450001\\r\\n\", \"id\": 1}\n",
+		  "{\"return\": \"00000000fe61002c: 0x02990001\\r\\n\", \"id\": 2}\n", "wait" }
+	};
+	struct engine engine;
+
+	start(*state, &script, 5000);
+	engine_open(&engine, *state);
+	bar4_program(&engine);
+	receive(&engine);
+	engine_run(&engine);
+	assert_int_equal(reg(&engine, EP_RXQ + EP_RXQ_PACKETS), 1);
+	assert_int_equal(reg(&engine, EP_TRACE_HEAD), 3);
+	assert_int_equal(reg(&engine, EP_TRACE + EP_TRACE_STRIDE + EP_TLP_ST), 0x0145);
+	assert_int_equal(reg(&engine, EP_TRACE + 2 * EP_TRACE_STRIDE + EP_TLP_ST), 0x0299);
+	endpoint_fini(&engine.endpoint);
+}
+
+static void queue_without_an_answer_faults(void **state)
+{
+	struct engine engine;
+
+	start(*state, &answers_entry_1, 5000);
+	engine_open(&engine, *state);
+	receive(&engine);
+	engine_run(&engine);
+	assert_int_equal(reg(&engine, EP_RXQ + EP_RXQ_STATUS), EP_RXQ_ERROR);
+	assert_int_equal(reg(&engine, EP_RXQ + EP_RXQ_FAULT), EP_FAULT_TAG);
+	assert_int_equal(reg(&engine, EP_TRACE_HEAD), 1); /* the descriptor was fetched */
+	endpoint_fini(&engine.endpoint);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -485,10 +539,12 @@ int main(void)
 		TEST(unprogrammed_bar_is_a_fault),
 		TEST(monitor_without_an_answer_is_a_fault),
 		TEST(reset_while_waiting_cancels),
+		TEST(queue_without_an_answer_faults),
 		TEST(tag_is_asked_for_again_after_a_write_to_the_capability),
 		TEST(value_is_read),
 		TEST(requests_are_answered_in_order_and_cancelled_ones_not),
 		TEST(tag_is_asked_for_once_per_command),
+		TEST(queue_asks_for_the_tags_of_its_entries),
 	};
 
 	signal(SIGPIPE, SIG_IGN);

@@ -3,7 +3,7 @@
  * A client that says anything to the emulated endpoint: bytes, messages that are nearly right, and
  * right ones in any order, with any file descriptors, hanging up at any point. The whole way from
  * the socket to the client's memory is under test: protocol, session, mapping, configuration space,
- * MSI-X, DMA. Beside the sanitizers' verdicts:
+ * MSI-X, DMA, receive queues. Beside the sanitizers' verdicts:
  *
  *   - every reply is well formed, an error reply is a header alone; an access succeeds if it is
  *     inside its region, and only then;
@@ -41,8 +41,8 @@
 #define OPERATIONS_MAX	200
 
 static const char *const functions[] = {
-	"st-table=cap,entries=8,modes=nost+iv+ds,width=16,vectors=4",
-	"st-table=msix,modes=nost+iv+ds,width=16,vectors=16",
+	"st-table=cap,entries=8,modes=nost+iv+ds,width=16,vectors=4,queues=2",
+	"st-table=msix,modes=nost+iv+ds,width=16,vectors=16,queues=16",
 	"st-table=none,modes=nost+ds,width=8,vectors=2048",
 	"tph=off,vectors=1",
 	"st-table=cap,entries=5,modes=nost+iv,width=8,tph-at=0x100,flr=off,vectors=3",
@@ -541,6 +541,23 @@ static void answer_command(struct input *input)
 }
 
 /* A whole DMA command, for one register at a time takes a fuzzer long to find. */
+static void receive(struct input *input)
+{
+	const size_t queue = EP_RXQ + take8(input) % EP_RXQ_MAX * EP_RXQ_STRIDE;
+	const uint8_t how = take8(input);
+
+	write_register(input, queue + EP_RXQ_BASE_LO, (uint32_t)take8(input) << 12 | (how & 0x30));
+	write_register(input, queue + EP_RXQ_SIZE, how & 8 ? take32(input) : 4);
+	write_register(input, queue + EP_RXQ_BUFFER, take16(input));
+	write_register(input, queue + EP_RXQ_HEADER, take8(input));
+	write_register(input, queue + EP_RXQ_VECTOR, take8(input));
+	write_register(input, queue + EP_RXQ_HINT_PAYLOAD, take32(input));
+	write_register(input, queue + EP_RXQ_CONTROL, how & 7);
+	write_register(input, queue + EP_RXQ_TAIL, take8(input));
+	write_register(input, EP_RX_SPREAD, take8(input) % (EP_RXQ_MAX + 1));
+	write_register(input, EP_RX_GENERATE, how & 0x40 ? take32(input) : how >> 7);
+}
+
 static void run_dma(struct input *input)
 {
 	uint8_t how = take8(input);
@@ -561,6 +578,8 @@ static void run_dma(struct input *input)
 	write_register(input, EP_DMA_HINT, take32(input));
 	write_register(input, EP_DMA_VECTOR, take8(input));
 	write_register(input, EP_DMA_DOORBELL, how & 7);
+	if (how & 0x08)
+		receive(input);
 	if (how & 0x10 && client.session)
 		answer_command(input);
 }
@@ -626,6 +645,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	leave();
 	must(client.endpoint.flight.state == FLIGHT_NONE && !client.endpoint.flight.completer,
 	     "a request is left");
+	must(!client.endpoint.queues.pending &&
+	     client.endpoint.queues.delivery.stage == DELIVERY_NONE, "packets are left");
 	endpoint_fini(&other);
 	endpoint_fini(&client.endpoint);
 	loop_fini(&client.loop);
