@@ -7,9 +7,9 @@
  *
  *   steered-rx [--cpus 0,1,2,4] [--packets N] [--move] 0000:01:00.0
  *
- * The device is the emulated endpoint (tph-emu with queues=N, doc/emulated-endpoint.md); what is
- * its own are the registers, in endpoint_regs.h. It generates its packets itself, so this program
- * orders them, and knows what must be in each. Its trace of requests tells which tags were on them.
+ * The device is the emulated endpoint (tph-emu with queues=N), and nic.c has what is its own. It
+ * generates packets on order, so this program orders them, and knows what must be in each; the
+ * device's trace of its requests then tells which tags were on them.
  */
 #include <errno.h>
 #include <getopt.h>
@@ -19,44 +19,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/ioctl.h>
-#include <sys/mman.h>
-#include <unistd.h>
-
-#include <linux/pci_regs.h>
-#include <linux/vfio.h>
 
 #include "tph.h"
 
-#include "../emu/endpoint_regs.h"
-
-#define RING		32u		/* descriptors; one less is the device's at a time */
-#define BATCH		16u		/* packets under way: fewer TLPs than the trace has slots */
-#define HEADER		54u		/* Ethernet, IPv4 and TCP */
-#define HEADER_BUFFER	64u
-#define BUFFER		2048u
-
-/* a queue's memory, as the device sees it from IOVA + its number * QUEUE_MEMORY on */
-#define IOVA		0x1000000u
-#define HEADERS_AT	0x1000u
-#define PAYLOADS_AT	0x2000u
-#define QUEUE_MEMORY	(PAYLOADS_AT + RING * BUFFER)
+#include "nic.h"
 
 #define TAGS_MAX	8
 #define NO_HINT		UINT32_MAX
 
-/* The ST entries of a queue, from its number * ENTRIES on. */
-enum entry { ENTRY_DESCRIPTOR, ENTRY_HEADER, ENTRY_PAYLOAD, ENTRIES };
-
-struct descriptor {
-	uint64_t payload, header;
-	uint32_t number, hash, length, status;
-};
-
 struct queue {
 	unsigned int number;
 	struct tph_device *steering;	/* a handle of its own: it serves one thread */
-	uint8_t *memory;
 	pthread_t thread;
 	unsigned int start_cpu;
 	unsigned int cpu;		/* that its entries steer to */
@@ -67,13 +40,12 @@ struct queue {
 	struct { uint32_t tag, writes; } tags[TAGS_MAX];
 };
 
+static struct nic nic;
 static struct queue queues[EP_RXQ_MAX];
 static unsigned int queue_count;
 static uint32_t packet_count = 512;
 static bool moving;
 
-static volatile uint32_t *registers;
-static uint32_t traced;			/* TLPs of the trace that were looked at */
 static pthread_barrier_t ready;
 static atomic_bool stop, failed;
 
@@ -86,141 +58,22 @@ static int complain(const char *what, int error)
 	return error;
 }
 
-static uint32_t get(uint32_t at)
-{
-	return registers[at / 4];
-}
+/* ---- a queue's thread: steer, poll ---- */
 
-static void put(uint32_t at, uint32_t value)
-{
-	registers[at / 4] = value;
-}
-
-static uint32_t queue_register(const struct queue *queue, uint32_t at)
-{
-	return EP_RXQ + queue->number * EP_RXQ_STRIDE + at;
-}
-
-/* ---- the device: registers, memory, rings ---- */
-
-static int map_device(struct tph_device *device)
-{
-	struct vfio_region_info bar = { .argsz = sizeof(bar), .index = VFIO_PCI_BAR0_REGION_INDEX };
-	struct vfio_region_info config = { .argsz = sizeof(config),
-					   .index = VFIO_PCI_CONFIG_REGION_INDEX };
-	const uint16_t command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
-	const int fd = tph_device_fd(device);
-	void *mapped;
-
-	if (ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &bar) ||
-	    ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &config))
-		return complain("region info", -errno);
-	if (pwrite(fd, &command, sizeof(command), (off_t)config.offset + PCI_COMMAND) !=
-	    sizeof(command))
-		return complain("bus master enable", -EIO);
-	mapped = mmap(NULL, bar.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)bar.offset);
-	if (mapped == MAP_FAILED)
-		return complain("registers", -errno);
-	registers = mapped;
-	return 0;
-}
-
-static int check_device(struct tph_device *device)
-{
-	struct tph_state state;
-
-	if (complain("steering", tph_probe(device)) ||
-	    complain("steering", tph_read_state(device, &state)))
-		return -1;
-	if (get(EP_ID) != EP_ID_VALUE)
-		return complain("not an emulated endpoint", -ENODEV);
-	if (get(EP_QUEUES) >= queue_count && state.entries >= queue_count * ENTRIES)
-		return 0;
-	fprintf(stderr, "steered-rx: %u queues need as many of the device, which has %u, and %u ST "
-		"entries, of which it has %u\n", queue_count, get(EP_QUEUES),
-		queue_count * ENTRIES, state.entries);
-	return -1;
-}
-
-/* IOMMU_IOAS_MAP, which the headers of older distributions lack */
-static int map_for_dma(struct tph_device *device, void *memory, uint64_t length)
-{
-	struct {
-		uint32_t size, flags, ioas_id, reserved;
-		uint64_t user_va, length, iova;
-	} map = {
-		.size = sizeof(map),
-		.flags = 7,		/* fixed IOVA, writable, readable */
-		.ioas_id = tph_ioas(device),
-		.user_va = (uintptr_t)memory,
-		.length = length,
-		.iova = IOVA,
-	};
-
-	return ioctl(tph_iommu_fd(device), _IO(';', 0x85), &map) ? -errno : 0;
-}
-
-static int give_memory(struct tph_device *device)
-{
-	const size_t length = (size_t)queue_count * QUEUE_MEMORY;
-	uint8_t *memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-			       -1, 0);
-
-	if (memory == MAP_FAILED)
-		return complain("memory", -errno);
-	for (unsigned int i = 0; i < queue_count; i++)
-		queues[i].memory = memory + (size_t)i * QUEUE_MEMORY;
-	return complain("map memory", map_for_dma(device, memory, length));
-}
-
-static struct descriptor *descriptor(const struct queue *queue, unsigned int i)
-{
-	return (struct descriptor *)queue->memory + i;
-}
-
-/* What the device writes for the queue carries the tag of that entry of the queue. */
-static uint32_t hint(const struct queue *queue, enum entry entry, enum tph_hint ph)
-{
-	return (queue->number * ENTRIES + entry) | EP_HINT_ENTRY << EP_HINT_SOURCE_SHIFT |
-	       (uint32_t)ph << EP_HINT_PH_SHIFT;
-}
-
-static void start_ring(const struct queue *queue)
-{
-	const uint64_t iova = IOVA + (uint64_t)queue->number * QUEUE_MEMORY;
-
-	for (unsigned int i = 0; i < RING; i++)
-		*descriptor(queue, i) = (struct descriptor){
-			.header = iova + HEADERS_AT + i * HEADER_BUFFER,
-			.payload = iova + PAYLOADS_AT + i * BUFFER,
-		};
-	put(queue_register(queue, EP_RXQ_BASE_LO), (uint32_t)iova);
-	put(queue_register(queue, EP_RXQ_BASE_HI), (uint32_t)(iova >> 32));
-	put(queue_register(queue, EP_RXQ_SIZE), RING);
-	put(queue_register(queue, EP_RXQ_BUFFER), BUFFER);
-	put(queue_register(queue, EP_RXQ_HEADER), HEADER);
-	put(queue_register(queue, EP_RXQ_HINT_DESCRIPTOR),
-	    hint(queue, ENTRY_DESCRIPTOR, TPH_HINT_TARGET_PRIORITY));
-	put(queue_register(queue, EP_RXQ_HINT_HEADER),
-	    hint(queue, ENTRY_HEADER, TPH_HINT_TARGET_PRIORITY));
-	put(queue_register(queue, EP_RXQ_HINT_PAYLOAD),
-	    hint(queue, ENTRY_PAYLOAD, TPH_HINT_TARGET));
-	put(queue_register(queue, EP_RXQ_CONTROL), EP_RXQ_ENABLE | EP_RXQ_SPLIT);
-	put(queue_register(queue, EP_RXQ_TAIL), RING - 1);
-}
-
-/* ---- a queue's thread: steer, poll, check ---- */
-
-/* The positions in the device's sequence of TLPs bound when the tags changed: see tests/vm. */
+/*
+ * The device's count of requests before and after tells where the change lies among them: from the
+ * second on, all that is written for this queue is for @cpu.
+ */
 static int steer(struct queue *queue, unsigned int cpu)
 {
-	const uint32_t cpus[ENTRIES] = { cpu, cpu, cpu };
-	uint32_t before = get(EP_TRACE_HEAD), after;
+	const uint32_t cpus[NIC_ENTRIES] = { cpu, cpu, cpu };
+	uint32_t before = nic_position(&nic), after;
 	char what[48];
 	int ret;
 
-	ret = tph_set(queue->steering, TPH_MEMORY_VOLATILE, queue->number * ENTRIES, ENTRIES, cpus);
-	after = get(EP_TRACE_HEAD);
+	ret = tph_set(queue->steering, TPH_MEMORY_VOLATILE, queue->number * NIC_ENTRIES,
+		      NIC_ENTRIES, cpus);
+	after = nic_position(&nic);
 	if (ret) {
 		snprintf(what, sizeof(what), "queue %u: steer to CPU %u", queue->number, cpu);
 		return complain(what, ret);
@@ -231,58 +84,31 @@ static int steer(struct queue *queue, unsigned int cpu)
 	return 0;
 }
 
-/* The pattern of the device's packets, from its manual. */
-static uint8_t pattern(uint32_t number, uint32_t i)
+/* Here a real receiver would do something with it. */
+static int take(struct queue *queue, const struct nic_packet *packet)
 {
-	return (uint8_t)((number >> 8 * (i % 4)) + i);
-}
-
-static bool is_right(const struct queue *queue, unsigned int i)
-{
-	const struct descriptor *d = descriptor(queue, i);
-	const uint8_t *header = queue->memory + HEADERS_AT + (size_t)i * HEADER_BUFFER;
-	const uint8_t *payload = queue->memory + PAYLOADS_AT + (size_t)i * BUFFER;
-	const uint32_t header_length = d->length >> 16;
-	const uint32_t length = header_length + (d->length & 0xffff);
-	const bool known = get(EP_RX_SOURCE) == EP_RX_PATTERN;
-	uint32_t hash = 0x811c9dc5;
-
-	if (header_length > HEADER_BUFFER || length - header_length > BUFFER)
-		return false;
-	if (known && length != 60 + d->number * 97 % 1455)
-		return false;
-	for (uint32_t at = 0; at < length; at++) {
-		uint8_t byte = at < header_length ? header[at] : payload[at - header_length];
-
-		if (known && byte != pattern(d->number, at))
-			return false;
-		hash = (hash ^ byte) * 0x01000193;
+	if (packet->number < queue->expected || !nic_is_right(&nic, queue->number, packet)) {
+		fprintf(stderr, "steered-rx: queue %u: packet %u is not what was sent, not for this "
+			"queue, or not in order\n", queue->number, packet->number);
+		return -1;
 	}
-	return hash == d->hash && (hash ^ hash >> 16) % queue_count == queue->number &&
-	       d->number >= queue->expected;
+	queue->expected = packet->number + 1;
+	queue->bytes += packet->header_length + packet->payload_length;
+	return 0;
 }
 
-/* Takes what has come, and gives the descriptors back. */
 static int poll_queue(struct queue *queue)
 {
+	struct nic_packet packet;
 	unsigned int taken = 0;
-	struct descriptor *d;
 
-	for (; d = descriptor(queue, queue->next),
-	       __atomic_load_n(&d->status, __ATOMIC_ACQUIRE) & EP_RXD_DONE; taken++) {
-		if (!is_right(queue, queue->next)) {
-			fprintf(stderr, "steered-rx: queue %u: packet %u is not what was sent, or "
-				"not in order\n", queue->number, d->number);
+	for (; nic_next(&nic, queue->number, queue->next, &packet); taken++) {
+		if (take(queue, &packet))
 			return -1;
-		}
-		queue->expected = d->number + 1;
-		queue->bytes += (d->length >> 16) + (d->length & 0xffff);
-		d->status = 0;
-		queue->next = (queue->next + 1) % RING;
+		queue->next = nic_give_back(&nic, queue->number, queue->next);
 	}
 	if (taken) {
-		atomic_thread_fence(memory_order_release);
-		put(queue_register(queue, EP_RXQ_TAIL), (queue->next + RING - 1) % RING);
+		nic_doorbell(&nic, queue->number, queue->next);
 		atomic_fetch_add(&queue->packets, taken);
 	}
 	return 0;
@@ -293,7 +119,7 @@ static void *run_queue(void *argument)
 	struct queue *queue = argument;
 	bool good = !steer(queue, (unsigned int)sched_getcpu());
 
-	start_ring(queue);
+	nic_start(&nic, queue->number);
 	pthread_barrier_wait(&ready);
 	while (good && !atomic_load(&stop)) {
 		unsigned int cpu = (unsigned int)sched_getcpu();
@@ -316,6 +142,7 @@ static cpu_set_t one_cpu(unsigned int cpu)
 	return set;
 }
 
+/* The main thread stays free to run anywhere, so the process may target all of the CPUs. */
 static int start_queue(struct tph_device *device, struct queue *queue)
 {
 	cpu_set_t set = one_cpu(queue->start_cpu);
@@ -342,28 +169,16 @@ static void move_threads(void)
 	}
 }
 
-static void count_tag(struct queue *queue, uint32_t tag)
+static void count_tag(unsigned int queue, bool tagged, uint16_t tag)
 {
+	const uint32_t value = tagged ? tag : NO_HINT;
+
 	for (unsigned int i = 0; i < TAGS_MAX; i++) {
-		if (queue->tags[i].writes && queue->tags[i].tag != tag)
+		if (queues[queue].tags[i].writes && queues[queue].tags[i].tag != value)
 			continue;
-		queue->tags[i].tag = tag;
-		queue->tags[i].writes++;
+		queues[queue].tags[i].tag = value;
+		queues[queue].tags[i].writes++;
 		return;
-	}
-}
-
-static void read_trace(void)
-{
-	const uint32_t head = get(EP_TRACE_HEAD);
-
-	for (; traced != head; traced++) {
-		uint32_t slot = EP_TRACE + traced % EP_TRACE_SLOTS * EP_TRACE_STRIDE;
-		uint32_t flags = get(slot + EP_TLP_FLAGS);
-
-		if ((flags & EP_TLP_TYPE_MASK) == EP_TLP_MWR)
-			count_tag(&queues[flags >> EP_TLP_QUEUE_SHIFT],
-				  flags & EP_TLP_TH ? get(slot + EP_TLP_ST) : NO_HINT);
 	}
 }
 
@@ -376,43 +191,33 @@ static uint32_t received(void)
 	return sum;
 }
 
-static int check_queues(void)
+static int check(void)
 {
-	for (unsigned int i = 0; i < queue_count; i++) {
-		uint32_t status = get(queue_register(&queues[i], EP_RXQ_STATUS));
-		uint32_t drops = get(queue_register(&queues[i], EP_RXQ_DROPS));
-
-		if (status == EP_RXQ_RUNNING && !drops)
-			continue;
-		fprintf(stderr, "steered-rx: queue %u: status %u, fault %u, %u packets dropped\n", i,
-			status, get(queue_register(&queues[i], EP_RXQ_FAULT)), drops);
-		return -1;
-	}
-	return atomic_load(&failed) ? -1 : 0;
+	return nic_check(&nic) || atomic_load(&failed) ? -1 : 0;
 }
 
 static int receive_all(void)
 {
 	for (uint32_t ordered = 0; ordered < packet_count;) {
-		uint32_t left = packet_count - ordered, batch = left < BATCH ? left : BATCH;
+		uint32_t left = packet_count - ordered, batch = left < NIC_BATCH ? left : NIC_BATCH;
 
-		put(EP_RX_GENERATE, batch);
+		nic_generate(&nic, batch);
 		if (moving && ordered <= packet_count / 2 && ordered + batch > packet_count / 2)
 			move_threads();
 		ordered += batch;
 		while (received() < ordered)
-			if (check_queues())
+			if (check())
 				return -1;
-		read_trace();
+		nic_trace(&nic, count_tag);
 	}
-	return check_queues();
+	return check();
 }
 
 static void report(const struct queue *queue)
 {
 	printf("queue %u: CPU %u, %u packets, %llu bytes, %u TLPs; writes by tag:", queue->number,
 	       queue->cpu, atomic_load(&queue->packets), (unsigned long long)queue->bytes,
-	       get(queue_register(queue, EP_RXQ_TLPS)));
+	       nic_requests(&nic, queue->number));
 	for (unsigned int i = 0; i < TAGS_MAX && queue->tags[i].writes; i++) {
 		if (queue->tags[i].tag == NO_HINT)
 			printf(" none");
@@ -425,18 +230,14 @@ static void report(const struct queue *queue)
 
 static int run(struct tph_device *device)
 {
-	unsigned int started = 0;
 	int ret = -1;
 
-	if (map_device(device) || check_device(device) || give_memory(device))
+	if (complain("steering", tph_probe(device)) || nic_open(&nic, device, queue_count))
 		return -1;
-	traced = get(EP_TRACE_HEAD);
-	put(EP_RX_SPREAD, queue_count);
 	pthread_barrier_init(&ready, NULL, queue_count + 1);
-	while (started < queue_count && !start_queue(device, &queues[started]))
-		started++;
-	if (started < queue_count)
-		return -1;		/* the others wait for this thread, and end with it */
+	for (unsigned int i = 0; i < queue_count; i++)
+		if (start_queue(device, &queues[i]))
+			exit(1);	/* the others wait at the barrier, and end with the process */
 	pthread_barrier_wait(&ready);
 	if (!complain("enable", tph_enable(device, TPH_MODE_INTERRUPT_VECTOR, TPH_WIDTH_WIDEST)))
 		ret = receive_all();
@@ -455,7 +256,7 @@ static int number(const char *text, char **end, unsigned long max, unsigned long
 {
 	errno = 0;
 	*value = strtoul(text, end, 10);
-	return errno || *end == text || *text < '0' || *text > '9' || *value > max ? -1 : 0;
+	return errno || *text < '0' || *text > '9' || *value > max ? -1 : 0;
 }
 
 static int parse_cpus(const char *text)
@@ -474,6 +275,17 @@ static int parse_cpus(const char *text)
 	return -1;
 }
 
+static int parse_packets(const char *text)
+{
+	unsigned long count;
+	char *end;
+
+	if (number(text, &end, 1u << 20, &count) || *end || !count)
+		return -1;
+	packet_count = (uint32_t)count;
+	return 0;
+}
+
 static int parse(int argc, char **argv)
 {
 	static const struct option options[] = {
@@ -482,23 +294,19 @@ static int parse(int argc, char **argv)
 		{ "move", no_argument, NULL, 'm' },
 		{ NULL, 0, NULL, 0 },
 	};
-	unsigned long count;
-	char *end;
-	int option;
+	int option, ret = parse_cpus("0,1");
 
-	parse_cpus("0,1");
-	while ((option = getopt_long(argc, argv, "", options, NULL)) != -1) {
-		if (option == 'c' && !parse_cpus(optarg))
-			continue;
-		if (option == 'p' && !number(optarg, &end, 1u << 20, &count) && !*end && count) {
-			packet_count = (uint32_t)count;
-			continue;
-		}
-		if (option != 'm')
-			return -1;
-		moving = true;
+	while (!ret && (option = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		if (option == 'c')
+			ret = parse_cpus(optarg);
+		else if (option == 'p')
+			ret = parse_packets(optarg);
+		else if (option == 'm')
+			moving = true;
+		else
+			ret = -1;
 	}
-	return optind + 1 == argc ? 0 : -1;
+	return ret || optind + 1 != argc ? -1 : 0;
 }
 
 int main(int argc, char **argv)

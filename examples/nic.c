@@ -1,0 +1,314 @@
+// SPDX-License-Identifier: MIT
+#include "nic.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <linux/pci_regs.h>
+#include <linux/vfio.h>
+
+#define RING		32u
+#define HEADER		54u		/* Ethernet, IPv4 and TCP */
+#define HEADER_BUFFER	64u
+#define BUFFER		2048u
+
+/* a queue's memory, as the device sees it from IOVA + its number * QUEUE_MEMORY on */
+#define IOVA		0x1000000u
+#define HEADERS_AT	0x1000u
+#define PAYLOADS_AT	0x2000u
+#define QUEUE_MEMORY	(PAYLOADS_AT + RING * BUFFER)
+
+/* EP_RXD_* */
+struct descriptor {
+	uint64_t payload, header;
+	uint32_t number, hash, length, status;
+};
+
+static int complain(const char *what, int error)
+{
+	fprintf(stderr, "steered-rx: %s: %s\n", what, strerror(error));
+	return -1;
+}
+
+static uint32_t get(const struct nic *nic, uint32_t at)
+{
+	return nic->registers[at / 4];
+}
+
+static void put(const struct nic *nic, uint32_t at, uint32_t value)
+{
+	nic->registers[at / 4] = value;
+}
+
+static uint32_t queue_register(unsigned int queue, uint32_t at)
+{
+	return EP_RXQ + queue * EP_RXQ_STRIDE + at;
+}
+
+static uint8_t *queue_memory(const struct nic *nic, unsigned int queue)
+{
+	return nic->memory + (size_t)queue * QUEUE_MEMORY;
+}
+
+static struct descriptor *descriptor(const struct nic *nic, unsigned int queue, unsigned int i)
+{
+	return (struct descriptor *)queue_memory(nic, queue) + i;
+}
+
+/* ---- open ---- */
+
+static int map_registers(struct nic *nic, int fd)
+{
+	struct vfio_region_info bar = { .argsz = sizeof(bar), .index = VFIO_PCI_BAR0_REGION_INDEX };
+	struct vfio_region_info config = { .argsz = sizeof(config),
+					   .index = VFIO_PCI_CONFIG_REGION_INDEX };
+	const uint16_t command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
+	void *mapped;
+
+	if (ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &bar) ||
+	    ioctl(fd, VFIO_DEVICE_GET_REGION_INFO, &config))
+		return complain("region info", errno);
+	if (pwrite(fd, &command, sizeof(command), (off_t)config.offset + PCI_COMMAND) !=
+	    sizeof(command))
+		return complain("bus master enable", EIO);
+	mapped = mmap(NULL, bar.size, PROT_READ | PROT_WRITE, MAP_SHARED, fd, (off_t)bar.offset);
+	if (mapped == MAP_FAILED)
+		return complain("registers", errno);
+	nic->registers = mapped;
+	if (get(nic, EP_ID) != EP_ID_VALUE)
+		return complain("not an emulated endpoint", ENODEV);
+	nic->known = get(nic, EP_RX_SOURCE) == EP_RX_PATTERN;
+	nic->traced = nic_position(nic);
+	return 0;
+}
+
+static int check_size(const struct nic *nic)
+{
+	const uint32_t entries = nic->queues * NIC_ENTRIES;
+
+	if (get(nic, EP_QUEUES) >= nic->queues && get(nic, EP_ENTRIES) >= entries)
+		return 0;
+	fprintf(stderr, "steered-rx: %u queues need a device with so many, and this one has %u; "
+		"and %u ST entries, of which it has %u\n", nic->queues, get(nic, EP_QUEUES), entries,
+		get(nic, EP_ENTRIES));
+	return -1;
+}
+
+/* An ST table in the MSI-X table has entries for vectors in use alone. They stay silent. */
+static int use_vectors(const struct nic *nic, int fd)
+{
+	struct {
+		struct vfio_irq_set set;
+		int fds[EP_RXQ_MAX * NIC_ENTRIES];
+	} request = {
+		.set.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.set.index = VFIO_PCI_MSIX_IRQ_INDEX,
+		.set.count = nic->queues * NIC_ENTRIES,
+	};
+	int event = eventfd(0, EFD_CLOEXEC), ret;
+
+	for (unsigned int i = 0; i < request.set.count; i++)
+		request.fds[i] = event;
+	request.set.argsz = (uint32_t)(sizeof(request.set) + request.set.count * sizeof(int));
+	ret = ioctl(fd, VFIO_DEVICE_SET_IRQS, &request);
+	if (ret)
+		complain("MSI-X vectors", errno);
+	close(event);
+	return ret;
+}
+
+static int give_memory(struct nic *nic, struct tph_device *device)
+{
+	const size_t length = (size_t)nic->queues * QUEUE_MEMORY;
+	/* IOMMU_IOAS_MAP, which the headers of older distributions lack */
+	struct {
+		uint32_t size, flags, ioas_id, reserved;
+		uint64_t user_va, length, iova;
+	} map = {
+		.size = sizeof(map),
+		.flags = 7,		/* fixed IOVA, writable, readable */
+		.ioas_id = tph_ioas(device),
+		.length = length,
+		.iova = IOVA,
+	};
+
+	nic->memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			   0);
+	if (nic->memory == MAP_FAILED)
+		return complain("memory", errno);
+	map.user_va = (uintptr_t)nic->memory;
+	if (ioctl(tph_iommu_fd(device), _IO(';', 0x85), &map))
+		return complain("map memory", errno);
+	return 0;
+}
+
+int nic_open(struct nic *nic, struct tph_device *device, unsigned int queues)
+{
+	const int fd = tph_device_fd(device);
+	struct tph_state state;
+	int ret;
+
+	*nic = (struct nic){ .queues = queues };
+	ret = tph_read_state(device, &state);
+	if (ret)
+		return complain("steering", -ret);
+	if (map_registers(nic, fd) || check_size(nic) || give_memory(nic, device))
+		return -1;
+	if (state.table == TPH_TABLE_MSIX && use_vectors(nic, fd))
+		return -1;
+	put(nic, EP_RX_SPREAD, queues);
+	return 0;
+}
+
+/* ---- rings ---- */
+
+/* What the device writes for the queue carries the tag of that entry of the queue. */
+static uint32_t hint(unsigned int queue, enum nic_entry entry, enum tph_hint ph)
+{
+	return (queue * NIC_ENTRIES + entry) | EP_HINT_ENTRY << EP_HINT_SOURCE_SHIFT |
+	       (uint32_t)ph << EP_HINT_PH_SHIFT;
+}
+
+void nic_start(const struct nic *nic, unsigned int queue)
+{
+	const uint64_t iova = IOVA + (uint64_t)queue * QUEUE_MEMORY;
+
+	for (unsigned int i = 0; i < RING; i++)
+		*descriptor(nic, queue, i) = (struct descriptor){
+			.header = iova + HEADERS_AT + i * HEADER_BUFFER,
+			.payload = iova + PAYLOADS_AT + i * BUFFER,
+		};
+	put(nic, queue_register(queue, EP_RXQ_BASE_LO), (uint32_t)iova);
+	put(nic, queue_register(queue, EP_RXQ_BASE_HI), (uint32_t)(iova >> 32));
+	put(nic, queue_register(queue, EP_RXQ_SIZE), RING);
+	put(nic, queue_register(queue, EP_RXQ_BUFFER), BUFFER);
+	put(nic, queue_register(queue, EP_RXQ_HEADER), HEADER);
+	put(nic, queue_register(queue, EP_RXQ_HINT_DESCRIPTOR),
+	    hint(queue, NIC_ENTRY_DESCRIPTOR, TPH_HINT_TARGET_PRIORITY));
+	put(nic, queue_register(queue, EP_RXQ_HINT_HEADER),
+	    hint(queue, NIC_ENTRY_HEADER, TPH_HINT_TARGET_PRIORITY));
+	put(nic, queue_register(queue, EP_RXQ_HINT_PAYLOAD),
+	    hint(queue, NIC_ENTRY_PAYLOAD, TPH_HINT_TARGET));
+	put(nic, queue_register(queue, EP_RXQ_CONTROL), EP_RXQ_ENABLE | EP_RXQ_SPLIT);
+	nic_doorbell(nic, queue, 0);
+}
+
+bool nic_next(const struct nic *nic, unsigned int queue, unsigned int next,
+	      struct nic_packet *packet)
+{
+	const struct descriptor *d = descriptor(nic, queue, next);
+	const uint8_t *memory = queue_memory(nic, queue);
+
+	if (!(__atomic_load_n(&d->status, __ATOMIC_ACQUIRE) & EP_RXD_DONE))
+		return false;
+	*packet = (struct nic_packet){
+		.number = d->number,
+		.hash = d->hash,
+		.header = memory + HEADERS_AT + (size_t)next * HEADER_BUFFER,
+		.header_length = d->length >> 16,
+		.payload = memory + PAYLOADS_AT + (size_t)next * BUFFER,
+		.payload_length = d->length & 0xffff,
+	};
+	return true;
+}
+
+unsigned int nic_give_back(const struct nic *nic, unsigned int queue, unsigned int next)
+{
+	descriptor(nic, queue, next)->status = 0;
+	return (next + 1) % RING;
+}
+
+void nic_doorbell(const struct nic *nic, unsigned int queue, unsigned int next)
+{
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	put(nic, queue_register(queue, EP_RXQ_TAIL), (next + RING - 1) % RING);
+}
+
+/* ---- packets ---- */
+
+/* doc/emulated-endpoint.md has the formula. */
+static bool follows_pattern(const struct nic_packet *packet)
+{
+	const uint32_t n = packet->number, length = packet->header_length + packet->payload_length;
+
+	if (length != 60 + (uint64_t)n * 97 % 1455)
+		return false;
+	for (uint32_t i = 0; i < length; i++) {
+		uint8_t byte = i < packet->header_length ? packet->header[i] :
+							   packet->payload[i - packet->header_length];
+
+		if (byte != (uint8_t)((n >> 8 * (i % 4)) + i))
+			return false;
+	}
+	return true;
+}
+
+static uint32_t fnv_1a(uint32_t hash, const uint8_t *data, uint32_t length)
+{
+	for (uint32_t i = 0; i < length; i++)
+		hash = (hash ^ data[i]) * 0x01000193;
+	return hash;
+}
+
+bool nic_is_right(const struct nic *nic, unsigned int queue, const struct nic_packet *packet)
+{
+	uint32_t hash = 0x811c9dc5;
+
+	if (packet->header_length > HEADER || packet->payload_length > BUFFER)
+		return false;
+	hash = fnv_1a(hash, packet->header, packet->header_length);
+	hash = fnv_1a(hash, packet->payload, packet->payload_length);
+	return hash == packet->hash && (hash ^ hash >> 16) % nic->queues == queue &&
+	       (!nic->known || follows_pattern(packet));
+}
+
+void nic_generate(const struct nic *nic, uint32_t count)
+{
+	put(nic, EP_RX_GENERATE, count);
+}
+
+int nic_check(const struct nic *nic)
+{
+	for (unsigned int i = 0; i < nic->queues; i++) {
+		uint32_t status = get(nic, queue_register(i, EP_RXQ_STATUS));
+		uint32_t drops = get(nic, queue_register(i, EP_RXQ_DROPS));
+
+		if (status == EP_RXQ_RUNNING && !drops)
+			continue;
+		fprintf(stderr, "steered-rx: queue %u: status %u, fault %u, %u packets dropped\n", i,
+			status, get(nic, queue_register(i, EP_RXQ_FAULT)), drops);
+		return -1;
+	}
+	return 0;
+}
+
+/* ---- the trace ---- */
+
+uint32_t nic_position(const struct nic *nic)
+{
+	return get(nic, EP_TRACE_HEAD);
+}
+
+uint32_t nic_requests(const struct nic *nic, unsigned int queue)
+{
+	return get(nic, queue_register(queue, EP_RXQ_TLPS));
+}
+
+void nic_trace(struct nic *nic, void (*show)(unsigned int queue, bool tagged, uint16_t tag))
+{
+	const uint32_t head = nic_position(nic);
+
+	for (; nic->traced != head; nic->traced++) {
+		uint32_t slot = EP_TRACE + nic->traced % EP_TRACE_SLOTS * EP_TRACE_STRIDE;
+		uint32_t flags = get(nic, slot + EP_TLP_FLAGS);
+
+		if ((flags & EP_TLP_TYPE_MASK) == EP_TLP_MWR)
+			show(flags >> EP_TLP_QUEUE_SHIFT, flags & EP_TLP_TH,
+			     (uint16_t)get(nic, slot + EP_TLP_ST));
+	}
+}

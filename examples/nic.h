@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The emulated endpoint as a NIC with receive queues: registers, memory, rings. What is here knows
+ * emu/endpoint_regs.h and nothing of threads or CPUs; of steering it knows which ST entry is for
+ * what.
+ */
+#ifndef NIC_H
+#define NIC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "tph.h"
+
+#include "../emu/endpoint_regs.h"
+
+#define NIC_BATCH 16u /* packets under way: fewer than a ring takes, and TLPs than the trace does */
+
+/* The ST entries of a queue, from its number * NIC_ENTRIES on. */
+enum nic_entry { NIC_ENTRY_DESCRIPTOR, NIC_ENTRY_HEADER, NIC_ENTRY_PAYLOAD, NIC_ENTRIES };
+
+/**
+ * struct nic - the device
+ * @registers: BAR 0
+ * @memory: of all queues, as the device sees it
+ * @queues: how many are used
+ * @known: the packets are those of the manual's formula, not of a file
+ * @traced: requests in the device's trace that nic_trace() has shown
+ */
+struct nic {
+	volatile uint32_t *registers;
+	uint8_t *memory;
+	unsigned int queues;
+	bool known;
+	uint32_t traced;
+};
+
+/** struct nic_packet - one that was received, as long as its descriptor was not given back */
+struct nic_packet {
+	uint32_t number, hash;
+	const uint8_t *header, *payload;
+	uint32_t header_length, payload_length;
+};
+
+/** nic_open() - make the device ready. Return: 0, or -1, and what is wrong is on stderr. */
+int nic_open(struct nic *nic, struct tph_device *device, unsigned int queues);
+
+/** nic_start() - let queue @queue run, with all of its descriptors the device's. */
+void nic_start(const struct nic *nic, unsigned int queue);
+
+/** nic_next() - look at descriptor @next. Return: whether a packet is there. */
+bool nic_next(const struct nic *nic, unsigned int queue, unsigned int next,
+	      struct nic_packet *packet);
+
+/** nic_give_back() - descriptor @next was looked at. Return: the one after it. */
+unsigned int nic_give_back(const struct nic *nic, unsigned int queue, unsigned int next);
+
+/** nic_doorbell() - tell the device of descriptors given back, up to @next. */
+void nic_doorbell(const struct nic *nic, unsigned int queue, unsigned int next);
+
+/** nic_is_right() - whether a packet is what the device sends, and was sent to @queue. */
+bool nic_is_right(const struct nic *nic, unsigned int queue, const struct nic_packet *packet);
+
+/** nic_generate() - let @count packets come. */
+void nic_generate(const struct nic *nic, uint32_t count);
+
+/** nic_check() - look for faults and drops. Return: 0, or -1, and what is wrong is on stderr. */
+int nic_check(const struct nic *nic);
+
+/** nic_position() - how many requests the device has sent so far. */
+uint32_t nic_position(const struct nic *nic);
+
+/** nic_requests() - how many it has sent for a queue, reads of descriptors among them. */
+uint32_t nic_requests(const struct nic *nic, unsigned int queue);
+
+/** nic_trace() - show each write since the last call: its queue, whether it has a tag, and which */
+void nic_trace(struct nic *nic, void (*show)(unsigned int queue, bool tagged, uint16_t tag));
+
+#endif /* NIC_H */
