@@ -90,21 +90,15 @@ uint32_t tagged_modes(const struct tph_capability *capability)
 						     modes;
 }
 
-/**
- * find_driver() - under which name tph-vfio-pci is there
- *
- * The module registers its driver as tph-vfio-pci or, with name=vfio-pci, in place of that one.
- */
+/** find_driver() - under which of its names tph-vfio-pci is there; empty if under neither. */
 void find_driver(const struct tphctl *ctl, char name[SYSFS_NAME_SIZE])
 {
-	char path[PATH_MAX];
+	static const char *const names[] = { DRIVER_NAME, DRIVER_NAME_STOCK };
 
-	if (snprintf(path, sizeof(path), "%s/module/" TPH_MODULE "/parameters/name", ctl->sysfs) >=
-	    (int)sizeof(path) || sysfs_read_text(path, name, SYSFS_NAME_SIZE))
-		snprintf(name, SYSFS_NAME_SIZE, TPH_DRIVER);
-	if (snprintf(path, sizeof(path), "%s/bus/pci/drivers/%s", ctl->sysfs, name) >=
-	    (int)sizeof(path) || access(path, F_OK))
-		name[0] = '\0';
+	name[0] = '\0';
+	for (size_t i = 0; i < 2 && !name[0]; i++)
+		if (driver_steers(ctl->sysfs, names[i]))
+			snprintf(name, SYSFS_NAME_SIZE, "%s", names[i]);
 }
 
 /**
@@ -130,7 +124,7 @@ int foresee_bind(struct tph_group *group, const char *address, bool *rebound,
 	if (*rebound && member.driver[0])
 		error = tph_group_step(group, &step, answer);
 	step.kind = TPH_STEP_DRIVER_BIND;
-	step.driver = TPH_DRIVER;
+	step.driver = DRIVER_NAME;
 	if (*rebound && !error)
 		error = tph_group_step(group, &step, answer);
 	step.kind = TPH_STEP_BIND;

@@ -13,8 +13,6 @@
 #include "tph_group.h"
 #include "tphctl.h"
 
-#define TPH_DRIVER	"tph-vfio-pci"
-#define TPH_MODULE	"tph_vfio_pci"
 #define TAGGED		(1u << TPH_MODE_INTERRUPT_VECTOR | 1u << TPH_MODE_DEVICE_SPECIFIC)
 
 #define KERNEL_OPTIONS	3

@@ -176,11 +176,11 @@ void ask_kernel_options(const struct inquiry *inquiry, struct condition *conditi
 	}
 	if (error)
 		conclude(condition, HOLDS, "%s; CONFIG_PCIE_TPH is not known, and not needed",
-			 inquiry->driver_name[0] ? "enough for " TPH_DRIVER ", which is loaded" :
+			 inquiry->driver_name[0] ? "enough for " DRIVER_NAME ", which is loaded" :
 			 "it does not tell them in /boot");
 	else
 		conclude(condition, HOLDS, "%s CONFIG_PCIE_TPH%s", values[2] > 0 ? "built with" :
-			 "built without", values[2] > 0 ? "" : ", which " TPH_DRIVER " does not "
+			 "built without", values[2] > 0 ? "" : ", which " DRIVER_NAME " does not "
 			 "need");
 }
 

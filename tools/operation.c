@@ -10,20 +10,20 @@
 void ask_module(const struct inquiry *inquiry, struct condition *condition)
 {
 	if (inquiry->driver_name[0]) {
-		conclude(condition, HOLDS, TPH_DRIVER " is loaded%s%s",
-			 strcmp(inquiry->driver_name, TPH_DRIVER) ? ", under the name " : "",
-			 strcmp(inquiry->driver_name, TPH_DRIVER) ? inquiry->driver_name : "");
+		conclude(condition, HOLDS, DRIVER_NAME " is loaded%s%s",
+			 strcmp(inquiry->driver_name, DRIVER_NAME) ? ", under the name " : "",
+			 strcmp(inquiry->driver_name, DRIVER_NAME) ? inquiry->driver_name : "");
 		return;
 	}
-	conclude(condition, BROKEN, TPH_DRIVER " is not loaded");
-	advise(condition, TPHCTL_FAILED, "modprobe " TPH_DRIVER " && tphctl bind %s",
+	conclude(condition, BROKEN, DRIVER_NAME " is not loaded");
+	advise(condition, TPHCTL_FAILED, "modprobe " DRIVER_NAME " && tphctl bind %s",
 	       inquiry->function.address);
 }
 
 /* The command that gives it to tph-vfio-pci. */
 static const char *bind_option(const struct inquiry *inquiry)
 {
-	return !inquiry->driver_name[0] || !strcmp(inquiry->driver_name, TPH_DRIVER) ? "" :
+	return !inquiry->driver_name[0] || !strcmp(inquiry->driver_name, DRIVER_NAME) ? "" :
 	       " --driver vfio-pci";
 }
 
@@ -33,7 +33,7 @@ void ask_driver(const struct inquiry *inquiry, struct condition *condition)
 
 	if (!inquiry->operator_error) {
 		conclude(condition, HOLDS, "bound to %s%s", function->driver,
-			 strcmp(function->driver, TPH_DRIVER) ? ", which is " TPH_DRIVER : "");
+			 strcmp(function->driver, DRIVER_NAME) ? ", which is " DRIVER_NAME : "");
 		return;
 	}
 	if (inquiry->operator_error != -ENOENT) {
@@ -71,7 +71,7 @@ void ask_firmware(const struct inquiry *inquiry, struct condition *condition)
 		advise(condition, TPHCTL_UNSUPPORTED, "newer firmware, or its setting for TPH");
 		break;
 	default:
-		conclude(condition, UNKNOWN, "known once " TPH_DRIVER " is bound and nothing "
+		conclude(condition, UNKNOWN, "known once " DRIVER_NAME " is bound and nothing "
 			 "before it is missing");
 		advise(condition, TPHCTL_FAILED, "mend what comes first");
 	}
@@ -84,7 +84,7 @@ void ask_policy(const struct inquiry *inquiry, struct condition *condition)
 	uint32_t modes, allowed;
 
 	if (inquiry->operator_error) {
-		conclude(condition, UNKNOWN, "there is none before " TPH_DRIVER " is bound");
+		conclude(condition, UNKNOWN, "there is none before " DRIVER_NAME " is bound");
 		advise(condition, TPHCTL_FAILED, "tphctl bind %s --policy iv-st",
 		       inquiry->function.address);
 		return;
@@ -111,7 +111,7 @@ static bool granted_cpus(const struct inquiry *inquiry, struct condition *condit
 	char item[64];
 
 	if (inquiry->operator_error) {
-		conclude(condition, UNKNOWN, "there is no list before " TPH_DRIVER " is bound");
+		conclude(condition, UNKNOWN, "there is no list before " DRIVER_NAME " is bound");
 		advise(condition, TPHCTL_FAILED, "tphctl bind %s --cpus LIST", address);
 		return false;
 	}

@@ -169,6 +169,9 @@ static void pack_driver(struct pack *pack, const char *driver)
 	pack_link(pack, text, name);
 	snprintf(text, sizeof(text), "%s/taint", name);
 	pack_text(pack, text);
+	/* tells tph-vfio-pci from what has its name (driver_steers()) */
+	snprintf(text, sizeof(text), "%s/parameters/policy", name);
+	pack_text(pack, text);
 }
 
 /* The link at @from below sysfs, as one at @name, to @folder and the same name there. */
@@ -301,11 +304,10 @@ static void pack_group(struct pack *pack)
 /* Of the kernel's command line, the words that concern PCI, IOMMU and VFIO. */
 static void pack_command_line(struct pack *pack)
 {
-	static const char *const words[] = { "pci=", "intel_iommu=", "amd_iommu=", "iommu=",
-	"iommu.",
-					     "iommufd.", "intremap=", "nointremap", "vfio",
-					     "tph_vfio_pci.",
-					     "tph-vfio-pci." };
+	static const char *const words[] = {
+		"pci=",	     "intel_iommu=", "amd_iommu=", "iommu=",	    "iommu.",	     "iommufd.",
+		"intremap=", "nointremap",   "vfio",	   "tph_vfio_pci.", "tph-vfio-pci.",
+	};
 	char path[PATH_MAX], text[4097], line[4097] = "", *rest = NULL;
 	size_t used = 0;
 
@@ -358,7 +360,6 @@ static void pack_machine(struct pack *pack)
 		pack_text(pack, name);
 	}
 	pack_text(pack, "module/iommufd/parameters/allow_unsafe_interrupts");
-	pack_text(pack, "module/" TPH_MODULE "/parameters/name");
 	find_driver(pack->ctl, driver);
 	if (driver[0])
 		pack_driver(pack, driver);

@@ -891,7 +891,6 @@ static int why_setup(void **context)
 	setup(context);
 	tree_text(TREE, "kernel/irq/1/chip_name", "IR-IO-APIC\n");
 	tree_text(TREE, "module/iommufd/parameters/allow_unsafe_interrupts", "N\n");
-	tree_text(TREE, "module/tph_vfio_pci/parameters/name", "tph-vfio-pci\n");
 	tree_text(TREE, "proc/sys/kernel/osrelease", "7.3.4-doe\n");
 	tree_text(TREE, "boot/config-7.3.4-doe", "CONFIG_ACPI=y\nCONFIG_VFIO_PCI_CORE=m\n"
 		  "CONFIG_PCIE_TPH=y\nCONFIG_LOCALVERSION=\"-doe\"\n");
@@ -946,13 +945,13 @@ static void why_of_the_module(void **context)
 	assert_why(TREE_INTEGRATED, 1, "module", "module", "broken", "is not loaded");
 	assert_says(result.out, "modprobe tph-vfio-pci && tphctl bind " TREE_INTEGRATED "\"");
 	/* Under the other name it is what stock vfio-pci would be. */
-	tree_text(TREE, "module/tph_vfio_pci/parameters/name", "vfio-pci\n");
+	tree_text(TREE, "bus/pci/drivers/vfio-pci/module/parameters/policy", "iv-st\n");
 	assert_why(TREE_INTEGRATED, 1, "driver", "module", "ok", "loaded, under the name vfio-pci");
 	assert_says(result.out, "tphctl bind " TREE_INTEGRATED " --driver vfio-pci\"");
 	assert_runs("bind --driver vfio-pci " TREE_INTEGRATED);
 	assert_why(TREE_INTEGRATED, 3, "driver", "driver", "broken",
 		   "bound to vfio-pci, which found no TPH in it");
-	tree_text(TREE, "module/tph_vfio_pci/parameters/name", "tph-vfio-pci\n");
+	tree_remove(TREE "/bus/pci/drivers/vfio-pci/module");
 	assert_why(TREE_INTEGRATED, 1, "module", "driver", "broken",
 		   "bound to vfio-pci, which does not speak TPH");
 }
