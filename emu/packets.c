@@ -89,7 +89,8 @@ static int check_header(const uint8_t *data, size_t size, char **error)
 	if (magic != MAGIC_MICRO && magic != MAGIC_NANO)
 		return refuse(error, "not a pcap file: it does not begin with 0xa1b2c3d4");
 	if (size < FILE_HEADER)
-		return refuse(error, "a pcap file's header has %u bytes, and this one ends after %zu",
+		return refuse(error,
+			      "a pcap file's header has %u bytes, and this one ends after %zu",
 			      FILE_HEADER, size);
 	if (le16_get(data + VERSION_AT) != VERSION_MAJOR)
 		return refuse(error, "pcap version %u; only version %u is known",
@@ -103,8 +104,7 @@ static int add_record(struct packets *packets, size_t *room, size_t at, char **e
 		return refuse(error, "more than %u packets", PACKETS_COUNT_MAX);
 	if (packets->count == *room) {
 		*room = *room ? 2 * *room : 64;
-		packets->records =
-			reallocarray(packets->records, *room, sizeof(*packets->records));
+		packets->records = reallocarray(packets->records, *room, sizeof(*packets->records));
 		if (!packets->records)
 			abort();
 	}
@@ -163,9 +163,8 @@ static void make(struct packet *packet)
 {
 	const uint32_t n = packet->number;
 
-	packet->length =
-		PATTERN_SHORTEST +
-		(uint32_t)((uint64_t)n * PATTERN_STRIDE % (PATTERN_LONGEST - PATTERN_SHORTEST + 1));
+	packet->length = PATTERN_SHORTEST + (uint32_t)((uint64_t)n * PATTERN_STRIDE %
+						       (PATTERN_LONGEST - PATTERN_SHORTEST + 1));
 	for (uint32_t i = 0; i < packet->length; i++)
 		packet->data[i] = (uint8_t)((n >> 8 * (i % 4)) + i);
 }

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define PACKETS_LENGTH_MAX 9216u   /* bytes of one */
+#define PACKETS_LENGTH_MAX 9216u    /* bytes of one */
 #define PACKETS_COUNT_MAX  1048576u /* in a file */
 #define PACKETS_FILE_MAX   (64u << 20)
 

@@ -84,8 +84,7 @@ static bool setup_is_valid(const struct queue *queue)
 	return setup->size >= EP_RXQ_SIZE_MIN && setup->size <= EP_RXQ_SIZE_MAX &&
 	       !(setup->size & (setup->size - 1)) && !(setup->base % EP_RXD_SIZE) &&
 	       setup->buffer && setup->buffer <= BUFFER_MAX &&
-	       (!(queue->control & EP_RXQ_SPLIT) ||
-		(setup->header && setup->header <= HEADER_MAX));
+	       (!(queue->control & EP_RXQ_SPLIT) || (setup->header && setup->header <= HEADER_MAX));
 }
 
 static void enable(struct endpoint *endpoint, struct queue *queue)
@@ -292,9 +291,9 @@ static void begin(struct endpoint *endpoint)
 
 	queue = current(endpoint);
 	if (queue->split)
-		delivery->header = delivery->packet.length < queue->run.header ?
-					   delivery->packet.length :
-					   queue->run.header;
+		delivery->header = delivery->packet.length < queue->run.header
+					   ? delivery->packet.length
+					   : queue->run.header;
 	if (queue->status != EP_RXQ_RUNNING || queue->head == queue->tail ||
 	    delivery->packet.length - delivery->header > queue->run.buffer)
 		abandon(endpoint);
@@ -407,8 +406,8 @@ static void write_header(struct endpoint *endpoint)
 
 	write_bytes(endpoint, TLP_HEADER, delivery->header_at + delivery->done, delivery->header);
 	if (delivery->stage == DELIVERY_HEADER && delivery->done == delivery->header)
-		delivery->stage = delivery->done < delivery->packet.length ? DELIVERY_PAYLOAD :
-									     DELIVERY_DESCRIPTOR;
+		delivery->stage = delivery->done < delivery->packet.length ? DELIVERY_PAYLOAD
+									   : DELIVERY_DESCRIPTOR;
 }
 
 static void write_payload(struct endpoint *endpoint)

@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -102,22 +103,23 @@ static int check_size(const struct nic *nic)
 /* An ST table in the MSI-X table has entries for vectors in use alone. They stay silent. */
 static int use_vectors(const struct nic *nic, int fd)
 {
-	struct {
-		struct vfio_irq_set set;
-		int fds[EP_RXQ_MAX * NIC_ENTRIES];
-	} request = {
-		.set.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
-		.set.index = VFIO_PCI_MSIX_IRQ_INDEX,
-		.set.count = nic->queues * NIC_ENTRIES,
-	};
+	const uint32_t count = nic->queues * NIC_ENTRIES;
+	const uint32_t size = (uint32_t)(sizeof(struct vfio_irq_set) + count * sizeof(int));
+	struct vfio_irq_set *set = calloc(1, size);
 	int event = eventfd(0, EFD_CLOEXEC), ret;
 
-	for (unsigned int i = 0; i < request.set.count; i++)
-		request.fds[i] = event;
-	request.set.argsz = (uint32_t)(sizeof(request.set) + request.set.count * sizeof(int));
-	ret = ioctl(fd, VFIO_DEVICE_SET_IRQS, &request);
-	if (ret)
-		complain("MSI-X vectors", errno);
+	if (!set || event < 0)
+		return complain("MSI-X vectors", errno);
+	*set = (struct vfio_irq_set){
+		.argsz = size,
+		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.index = VFIO_PCI_MSIX_IRQ_INDEX,
+		.count = count,
+	};
+	for (uint32_t i = 0; i < count; i++)
+		memcpy(set->data + i * sizeof(event), &event, sizeof(event));
+	ret = ioctl(fd, VFIO_DEVICE_SET_IRQS, set) ? complain("MSI-X vectors", errno) : 0;
+	free(set);
 	close(event);
 	return ret;
 }

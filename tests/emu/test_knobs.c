@@ -11,8 +11,8 @@
 #include "knobs.h"
 #include "tph.h"
 
-#define SOCKET "socket=/tmp/s"
-#define PCAP   "/proc/self/fd/99" /* make_pcap() puts a file there */
+#define SOCKET	"socket=/tmp/s"
+#define PCAP	"/proc/self/fd/99" /* make_pcap() puts a file there */
 #define PCAP_FD 99
 
 /* The error must name the key and the value, and say what is allowed. */

@@ -73,10 +73,8 @@ static void what_is_no_pcap_file_is_refused(void **state)
 		uint32_t magic;
 		const char *why;
 	} magics[] = {
-		{ 0, "not a pcap file" },
-		{ 0x464c457f, "not a pcap file" },
-		{ 0x0a0d0d0a, "editcap -F pcap" },
-		{ 0xd4c3b2a1, "big-endian" },
+		{ 0, "not a pcap file" },	   { 0x464c457f, "not a pcap file" },
+		{ 0x0a0d0d0a, "editcap -F pcap" }, { 0xd4c3b2a1, "big-endian" },
 		{ 0x4d3cb2a1, "big-endian" },
 	};
 
@@ -117,7 +115,8 @@ static void broken_pcap_files_are_refused(void **state)
 		put_record(60, 60, 0);
 		put_record(60, 60, 0);
 		size -= missing;
-		assert_refused(missing <= 60 ? "ends in packet 1" : "ends in the header of packet 1");
+		assert_refused(missing <= 60 ? "ends in packet 1"
+					     : "ends in the header of packet 1");
 	}
 }
 

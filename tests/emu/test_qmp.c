@@ -328,7 +328,8 @@ static void engine_open(struct engine *engine, struct fixture *f)
 
 	*engine = (struct engine){ .log.fd = -1, .fixture = f };
 	engine->work = (struct work){ .run = engine_work, .owner = engine };
-	assert_int_equal(knobs_parse(&knobs, "socket=/nowhere,st-table=msix,queues=1", 0, &error), 0);
+	assert_int_equal(knobs_parse(&knobs, "socket=/nowhere,st-table=msix,queues=1", 0, &error),
+			 0);
 	assert_int_equal(endpoint_init(&engine->endpoint, &knobs, &engine->log, f->qmp), 0);
 	assert_int_equal(ftruncate(fd, 4096), 0);
 	assert_int_equal(iova_map_add(&engine->endpoint.map, IOVA, 4096, 3, fd, 0), 0);
@@ -480,8 +481,7 @@ static void receive(struct engine *engine)
 	reg_set(engine, EP_RXQ + EP_RXQ_SIZE, 2);
 	reg_set(engine, EP_RXQ + EP_RXQ_BUFFER, 2048);
 	reg_set(engine, EP_RXQ + EP_RXQ_HINT_PAYLOAD, 1 | EP_HINT_ENTRY << EP_HINT_SOURCE_SHIFT);
-	reg_set(engine, EP_RXQ + EP_RXQ_HINT_DESCRIPTOR,
-		2 | EP_HINT_ENTRY << EP_HINT_SOURCE_SHIFT);
+	reg_set(engine, EP_RXQ + EP_RXQ_HINT_DESCRIPTOR, 2 | EP_HINT_ENTRY << EP_HINT_SOURCE_SHIFT);
 	reg_set(engine, EP_RXQ + EP_RXQ_CONTROL, EP_RXQ_ENABLE);
 	reg_set(engine, EP_RXQ + EP_RXQ_TAIL, 1);
 	reg_set(engine, EP_RX_GENERATE, 1);
@@ -500,6 +500,7 @@ static void queue_asks_for_the_tags_of_its_entries(void **state)
 	engine_open(&engine, *state);
 	bar4_program(&engine);
 	receive(&engine);
+	assert_false(endpoint_work(&engine.endpoint)); /* it waits, and does not spin */
 	engine_run(&engine);
 	assert_int_equal(reg(&engine, EP_RXQ + EP_RXQ_PACKETS), 1);
 	assert_int_equal(reg(&engine, EP_TRACE_HEAD), 3);

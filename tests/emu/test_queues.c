@@ -26,6 +26,8 @@
 #define RING	      16u
 
 #define COMMAND		  0x04
+#define STATUS		  0x06
+#define MASTER_ABORT	  0x2000
 #define POWER		  0x44
 #define MSIX_CONTROL	  0x52
 #define DEVICE_CONTROL	  0x68
@@ -316,10 +318,10 @@ static void bad_registers_stop_the_queue(void **state)
 		size_t at;
 		uint32_t value;
 	} bad[] = {
-		{ EP_RXQ_SIZE, 0 },	  { EP_RXQ_SIZE, 1 },	       { EP_RXQ_SIZE, 3 },
-		{ EP_RXQ_SIZE, 8192 },	  { EP_RXQ_SIZE, 0x80000000 }, { EP_RXQ_BASE_LO, IOVA + 16 },
-		{ EP_RXQ_BUFFER, 0 },	  { EP_RXQ_BUFFER, 65537 },    { EP_RXQ_HEADER, 0 },
-		{ EP_RXQ_HEADER, 257 },	  { EP_RXQ_TAIL, RING },       { EP_RXQ_TAIL, 0xffffffff },
+		{ EP_RXQ_SIZE, 0 },	{ EP_RXQ_SIZE, 1 },	     { EP_RXQ_SIZE, 3 },
+		{ EP_RXQ_SIZE, 8192 },	{ EP_RXQ_SIZE, 0x80000000 }, { EP_RXQ_BASE_LO, IOVA + 16 },
+		{ EP_RXQ_BUFFER, 0 },	{ EP_RXQ_BUFFER, 65537 },    { EP_RXQ_HEADER, 0 },
+		{ EP_RXQ_HEADER, 257 }, { EP_RXQ_TAIL, RING },	     { EP_RXQ_TAIL, 0xffffffff },
 	};
 	struct fixture *f = *state;
 
@@ -330,7 +332,8 @@ static void bad_registers_stop_the_queue(void **state)
 		if (bad[i].at != EP_RXQ_TAIL)
 			queue_set(f, 0, bad[i].at, bad[i].value);
 		queue_set(f, 0, EP_RXQ_CONTROL, EP_RXQ_ENABLE | EP_RXQ_SPLIT);
-		queue_set(f, 0, EP_RXQ_TAIL, bad[i].at == EP_RXQ_TAIL ? bad[i].value : 1);
+		if (bad[i].at == EP_RXQ_TAIL)
+			queue_set(f, 0, EP_RXQ_TAIL, bad[i].value);
 		assert_stopped(f, 0, EP_FAULT_COMMAND, "command");
 		assert_int_equal(reg(f, EP_COUNT_FAULTS), i + 1);
 		generate(f, 1);
@@ -428,6 +431,7 @@ static void ring_without_a_map_stops_the_queue(void **state)
 	generate(f, 1);
 	assert_stopped(f, 0, EP_FAULT_UNMAPPED, "unmapped");
 	assert_int_equal(f->endpoint.trace.head, 0);
+	assert_true(config_get16(&f->endpoint.config, STATUS) & MASTER_ABORT);
 
 	/* A ring that can only be read gets its packet, but not the news of it. */
 	memcpy(f->memory, ring(f, 0, 0), 32);
@@ -658,9 +662,9 @@ static void each_queue_has_its_own_entries(void **state)
 		start(f, q, EP_RXQ_SPLIT);
 	generate(f, 16);
 	for (uint32_t i = 0; i < f->endpoint.trace.head && i < EP_TRACE_SLOTS; i++) {
-		static const unsigned int entry[] = { [EP_TLP_DESCRIPTOR] = 0,
-						      [EP_TLP_HEADER] = 1,
-						      [EP_TLP_PAYLOAD] = 2 };
+		static const unsigned int entry[] = {
+			[EP_TLP_DESCRIPTOR] = 0, [EP_TLP_HEADER] = 1, [EP_TLP_PAYLOAD] = 2
+		};
 		unsigned int q = slot(f, i)[EP_TLP_FLAGS / 4] >> EP_TLP_QUEUE_SHIFT;
 		uint64_t address = slot(f, i)[EP_TLP_ADDR_LO / 4];
 
@@ -724,6 +728,30 @@ static void polling_driver_hears_no_interrupt(void **state)
 	generate(f, 3);
 	assert_int_equal(signalled(f), 3);
 	assert_int_equal(queue(f, 0, EP_RXQ_PACKETS), 6);
+}
+
+static void packets_of_a_file_come_one_after_the_other(void **state)
+{
+	const uint32_t words[] = { 0xa1b2c3d4, 0x00040002, 0, 0, 65535,	    1,
+				   0,	       0,	   2, 2, 0x00006261 /* "ab" */ };
+	struct fixture *f = *state;
+	int fd = memfd_create("pcap", MFD_CLOEXEC);
+	char keys[64];
+
+	assert_int_equal(write(fd, words, sizeof(words) - 2), sizeof(words) - 2);
+	snprintf(keys, sizeof(keys), "queues=1,packets=/proc/self/fd/%d", fd);
+	remake(f, keys);
+	close(fd);
+	assert_int_equal(reg(f, EP_RX_SOURCE), EP_RX_FILE);
+	start(f, 0, 0);
+	generate(f, 3);
+	assert_int_equal(queue(f, 0, EP_RXQ_PACKETS), 3);
+	assert_int_equal(queue(f, 0, EP_RXQ_BYTES), 6);
+	for (unsigned int i = 0; i < 3; i++) {
+		assert_int_equal(get32(ring(f, 0, i) + EP_RXD_NUMBER), i);
+		assert_int_equal(get32(ring(f, 0, i) + EP_RXD_LENGTH), 2);
+		assert_memory_equal(f->memory + PAYLOADS_AT + i * BUFFER_STRIDE, "ab", 2);
+	}
 }
 
 static void queue_can_be_stopped_and_started_again(void **state)
@@ -815,6 +843,7 @@ int main(void)
 		TEST(each_queue_has_its_own_entries),
 		TEST(tag_changes_in_the_middle_of_a_packet),
 		TEST(polling_driver_hears_no_interrupt),
+		TEST(packets_of_a_file_come_one_after_the_other),
 		TEST(queue_can_be_stopped_and_started_again),
 		TEST(reset_in_the_middle_ends_it_all),
 		TEST(dma_engine_works_beside_the_queues),

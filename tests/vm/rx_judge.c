@@ -19,9 +19,9 @@
 
 #include <json-c/json.h>
 
-#define QUEUES_MAX 16
-#define STEPS_MAX  16
-#define SHOWN_MAX  20
+#define QUEUES_MAX	  16
+#define STEPS_MAX	  16
+#define SHOWN_MAX	  20
 #define FIRMWARE_TAG(cpu) (0x1100u + (cpu)) /* lab/firmware/tags.asl */
 
 enum kind { DESCRIPTOR, HEADER, PAYLOAD, KINDS };
