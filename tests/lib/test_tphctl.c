@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/ptrace.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -1583,6 +1584,77 @@ static void reports_that_cannot_be_written(void **context)
 	assert_fails("report " TREE_ENDPOINT " a b", 2, "takes no more than 2");
 }
 
+/* System calls that tphctl makes for @command on @address. */
+static long calls_of(const char *command, const char *address)
+{
+	char *words[] = { (char *)"tphctl", (char *)command, (char *)address, NULL };
+	long stops = 0;
+	int status;
+	pid_t child;
+
+	setenv("TPH_SIM", "", 1);
+	child = fork();
+	if (!child) {
+		int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+		/* The leak sanitizer traces the process itself, which only one can. */
+		setenv("ASAN_OPTIONS", "detect_leaks=0", 1);
+		if (null < 0 || dup2(null, 1) < 0 || dup2(null, 2) < 0 ||
+		    ptrace(PTRACE_TRACEME, 0, NULL, NULL))
+			_exit(99);
+		execv(TPHCTL, words);
+		_exit(99);
+	}
+	assert_int_equal(waitpid(child, &status, 0), child);
+	assert_true(WIFSTOPPED(status));
+	assert_int_equal(ptrace(PTRACE_SETOPTIONS, child, NULL, PTRACE_O_TRACESYSGOOD), 0);
+	do {
+		assert_int_equal(ptrace(PTRACE_SYSCALL, child, NULL, NULL), 0);
+		assert_int_equal(waitpid(child, &status, 0), child);
+		stops += WIFSTOPPED(status) && WSTOPSIG(status) == (SIGTRAP | 0x80);
+	} while (WIFSTOPPED(status));
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 99);
+	return stops / 2;
+}
+
+/* @count functions below the endpoint's port, in the group @group. */
+static void add_crowd(unsigned int bus, unsigned int count, const char *group)
+{
+	char address[16];
+
+	for (unsigned int i = 1; i <= count; i++) {
+		snprintf(address, sizeof(address), "0000:%02x:%02x.%u", bus, i / 8, i % 8);
+		tree_function(TREE, &(struct tree_function){
+				.parents = "pci0000:00/" TREE_PORT, .address = address,
+				.driver = "vfio-pci", .group = group, .multifunction = 1 });
+	}
+}
+
+/*
+ * What why and group cost grows with the group alone, not with the machine, and with no square of
+ * it: 5000 system calls of 10 us would take 50 ms.
+ */
+static void machine_of_256_functions(void **context)
+{
+	static const char *const commands[] = { "why", "group" };
+	long few[2], many;
+
+	(void)context;
+	for (int i = 0; i < 2; i++)
+		few[i] = calls_of(commands[i], TREE_ENDPOINT);
+	add_crowd(0x20, 250, "99");
+	/* The address sanitizer has some calls of its own, which vary. */
+	for (int i = 0; i < 2; i++)
+		assert_in_range(calls_of(commands[i], TREE_ENDPOINT), few[i] - 50, few[i] + 50);
+	add_crowd(0x01, 255, "12");
+	for (int i = 0; i < 2; i++) {
+		many = calls_of(commands[i], TREE_ENDPOINT);
+		print_message("# tphctl %s: %ld system calls, %ld in a group of 256\n", commands[i],
+			      few[i], many);
+		assert_in_range(many - few[i], 255, i ? 255 * 20 : 255 * 10);
+	}
+}
+
 static void output_that_goes_nowhere(void **context)
 {
 	(void)context;
@@ -2349,6 +2421,7 @@ int main(void)
 		cmocka_unit_test_setup(report_answers_like_the_machine, why_setup),
 		cmocka_unit_test_setup(report_holds_nothing_private, why_setup),
 		cmocka_unit_test_setup(report_of_a_deep_tree, why_setup),
+		cmocka_unit_test_setup(machine_of_256_functions, why_setup),
 		cmocka_unit_test_setup(output_that_goes_nowhere, setup),
 		cmocka_unit_test_setup(list_names_what_there_is, setup),
 		cmocka_unit_test_setup(show_tells_hardware_and_offer_apart, setup),
