@@ -9,7 +9,7 @@
  * answer and the condition that decides it. The answers are those of Linux 7.3.
  *
  * Every call returns 0 or a negative errno, prints nothing, and keeps no global state. A handle is
- * not for use by two threads at once; two handles are independent. Any context but interrupts.
+ * not for use by two threads at once; two handles are independent.
  */
 #ifndef TPH_GROUP_H
 #define TPH_GROUP_H
@@ -67,7 +67,7 @@ enum tph_cause_kind {
 	TPH_CAUSE_FUNCTIONS = 1,	/* multifunction device without ACS between functions */
 	TPH_CAUSE_PORT = 2,		/* a port above without ACS */
 	TPH_CAUSE_BRIDGE = 3,		/* requester ids are shared behind a bridge to PCI */
-	TPH_CAUSE_QUIRK = 4,		/* none of these: a DMA alias or other quirk of the kernel */
+	TPH_CAUSE_QUIRK = 4,		/* none of these: a DMA alias or another quirk */
 };
 
 /**
@@ -209,8 +209,9 @@ struct tph_group;
  * A copy needs, with links as links: bus/pci/devices, of each member and each port above it config,
  * driver, enable, iommu_group, vfio-dev and power/runtime_status; kernel/iommu_groups/NUMBER;
  * bus/pci/drivers/NAME/module and module/NAME/taint of the members' drivers; kernel/irq/0 to 23;
- * module/iommufd/parameters. What is missing makes an answer less certain, not wrong; without
- * kernel/iommu_groups/NUMBER/devices there is none.
+ * module/iommufd/parameters. Without kernel/iommu_groups/NUMBER/devices there is no answer; what
+ * else is missing makes one less certain. A step that brings a driver, and a reset, look there
+ * again.
  *
  * Return: 0; -EINVAL: @bdf is no PCI address; -ENODEV: there is no such device; -ENOENT: @sysfs has
  * no bus/pci; -EACCES, -EIO: it cannot be read; -ENAMETOOLONG: @sysfs is too long; -ENOMEM,

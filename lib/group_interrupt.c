@@ -37,8 +37,9 @@ static enum tph_known read_chips(const char *sysfs, char because[TPH_GROUP_TEXT]
 			return TPH_YES;
 		}
 		if (!strcmp(chip, "IO-APIC")) {
-			snprintf(because, TPH_GROUP_TEXT, "interrupt remapping is off: interrupt %d "
-				 "is of chip %s", irq, chip);
+			snprintf(because, TPH_GROUP_TEXT,
+				 "interrupt remapping is off: interrupt %d is of chip %s", irq,
+				 chip);
 			return TPH_NO;
 		}
 	}

@@ -58,14 +58,16 @@ enum tph_dma group_dma(const struct tph_group *group, size_t member, char becaus
 		return TPH_DMA_HOST_ALL;
 	}
 	if (owner == TPH_GROUP_STRANGER) {
-		snprintf(because, TPH_GROUP_TEXT, "%s is in use, and sysfs does not show what it is "
-			 "attached to", group_address(group, owning));
+		snprintf(because, TPH_GROUP_TEXT,
+			 "%s is in use, and sysfs does not show what it is attached to",
+			 group_address(group, owning));
 		return TPH_DMA_UNKNOWN;
 	}
 	if (!owner)
 		return default_domain_dma(group, because);
 	if (!space) {
-		snprintf(because, TPH_GROUP_TEXT, "the group is owned and no member is attached, so "
+		snprintf(because, TPH_GROUP_TEXT,
+			 "the group is owned and no member is attached, so "
 			 "the kernel keeps it in its blocking domain");
 		return TPH_DMA_BLOCKED;
 	}

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* What the kernel answers to each step: Linux 7.3, drivers/vfio, drivers/iommu and drivers/pci. */
+#include <dirent.h>
 #include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -75,8 +76,9 @@ static bool may_claim(const struct tph_group *group, const char *decided_by,
 	size_t host = group_host_member(group, TPH_DRIVER_HOST);
 
 	if (host != TPH_GROUP_NOBODY) {
-		say(answer, -EPERM, host, decided_by, "%s in the group is bound to %s, which uses the "
-		    "host's DMA mappings", group_address(group, host), group->members[host].driver);
+		say(answer, -EPERM, host, decided_by,
+		    "%s in the group is bound to %s, which uses the host's DMA mappings",
+		    group_address(group, host), group->members[host].driver);
 		return false;
 	}
 	if (group->direct_region) {
@@ -109,15 +111,16 @@ static void predict_bind(const struct tph_group *group, const struct tph_group_s
 		return;
 	if (group->legacy) {
 		say(answer, -EBUSY, TPH_GROUP_NOBODY, "vfio_device_block_group",
-		    "/dev/vfio/%d is open, and a group is used by its file or by its devices' files, "
-		    "not by both", group->number);
+		    "/dev/vfio/%d is open, and a group is used by its file or by its devices' "
+		    "files, not by both", group->number);
 		return;
 	}
 	if (group->members[step->member].open) {
 		say(answer, -EINVAL, step->member, "vfio_df_open",
 		    "%s is bound already: a device has one user, and is bound once", address);
 		if (group->members[step->member].open == TPH_GROUP_STRANGER)
-			doubt(answer, "; who uses it is not in sysfs, and if it is by its group: EBUSY");
+			doubt(answer,
+			      "; who uses it is not in sysfs, and if it is by its group: EBUSY");
 		return;
 	}
 	if (group->number < 0) {
@@ -148,7 +151,8 @@ static void predict_bind(const struct tph_group *group, const struct tph_group_s
 	}
 	if (owner) {
 		say(answer, 0, TPH_GROUP_NOBODY, "iommu_device_claim_dma_owner",
-		    "the group belongs to this iommufd already, by %s", group_address(group, owning));
+		    "the group belongs to this iommufd already, by %s",
+		    group_address(group, owning));
 		return;
 	}
 	if (!may_claim(group, "iommu_device_claim_dma_owner", answer))
@@ -256,8 +260,8 @@ static void predict_driver_bind(const struct tph_group *group, const struct tph_
 	uint32_t owner = group_owner(group, &owning);
 
 	if (state->driver[0]) {
-		say(answer, -EBUSY, step->member, "device_driver_attach", "%s has a driver already, "
-		    "%s", address, state->driver);
+		say(answer, -EBUSY, step->member, "device_driver_attach",
+		    "%s has a driver already, %s", address, state->driver);
 	} else if (group_driver_beside(kind) == TPH_YES) {
 		say(answer, 0, TPH_GROUP_NOBODY, "pci_dma_configure",
 		    "%s claims no DMA mappings of the host", step->driver);
@@ -314,8 +318,8 @@ static void predict_group_open(const struct tph_group *group, const struct tph_g
 		    "/dev/vfio/%d is open already", group->number);
 	else if (group_owner(group, &owning))
 		say(answer, -EBUSY, owning, "vfio_group_fops_open",
-		    "%s is in use, and a group is used by its file or by its devices' files, not by "
-		    "both", group_address(group, owning));
+		    "%s is in use, and a group is used by its file or by its devices' files, not "
+		    "by both", group_address(group, owning));
 	else
 		say(answer, 0, TPH_GROUP_NOBODY, "vfio_group_fops_open",
 		    "nobody uses the group or one of its devices");
@@ -364,6 +368,32 @@ static bool below_same_port(const struct tph_group *group, size_t member, size_t
 	return false;
 }
 
+/* A reset also reaches what is below the port and in another group. */
+static void doubt_outsiders(const struct tph_group *group, size_t port,
+			    struct tph_group_answer *answer)
+{
+	char path[PATH_MAX];
+	DIR *folder = NULL;
+	struct dirent *entry;
+	size_t index;
+
+	if (!group_path(path, "%s/bus/pci/devices/%s", group->sysfs,
+			group->functions[port].address))
+		folder = opendir(path);
+	if (!folder) {
+		doubt(answer, "; what else is below the port cannot be read");
+		return;
+	}
+	for (entry = readdir(folder); entry; entry = readdir(folder)) {
+		if (tph_group_find(group, entry->d_name, &index) != -ENOENT)
+			continue;
+		doubt(answer, "; %.40s, of another group, must be the same user's too: else EINVAL",
+		      entry->d_name);
+		break;
+	}
+	closedir(folder);
+}
+
 static void predict_hot_reset(const struct tph_group *group, const struct tph_group_step *step,
 			      struct tph_group_answer *answer)
 {
@@ -387,6 +417,7 @@ static void predict_hot_reset(const struct tph_group *group, const struct tph_gr
 	}
 	say(answer, 0, TPH_GROUP_NOBODY, "vfio_pci_dev_set_hot_reset",
 	    "all members that the reset reaches have a VFIO driver and the same owner");
+	doubt_outsiders(group, group->functions[group->members[step->member].function].up, answer);
 }
 
 typedef void (*predictor)(const struct tph_group *group, const struct tph_group_step *step,
@@ -419,7 +450,8 @@ static int check_step(const struct tph_group *group, const struct tph_group_step
 		return -EINVAL;
 	if (step->member >= group->member_count)
 		return -ERANGE;
-	if ((kind == TPH_STEP_BIND || kind == TPH_STEP_GROUP_OPEN) && !is_user_number(step->context))
+	if ((kind == TPH_STEP_BIND || kind == TPH_STEP_GROUP_OPEN) &&
+	    !is_user_number(step->context))
 		return -EINVAL;
 	if (kind == TPH_STEP_ATTACH && !is_user_number(step->space))
 		return -EINVAL;

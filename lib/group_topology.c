@@ -224,7 +224,8 @@ static size_t aliasing_bridge(const struct tph_group *group, size_t index)
 {
 	size_t found = GROUP_TOP;
 
-	for (size_t at = group->functions[index].up; at != GROUP_TOP; at = group->functions[at].up) {
+	for (size_t at = group->functions[index].up; at != GROUP_TOP;
+	     at = group->functions[at].up) {
 		const struct group_function *above = &group->functions[at];
 
 		if (above->readable && (!above->express || above->type == TYPE_PCI_BRIDGE ||
@@ -286,15 +287,16 @@ static void join(struct tph_group *group, size_t one, size_t other)
 static int cause_bridge(struct tph_group *group, size_t index)
 {
 	size_t bridge = aliasing_bridge(group, index);
+	unsigned int alias;
 
 	if (bridge == GROUP_TOP)
 		return 0;
 	join(group, index, bridge);
+	alias = group_alias(group, index);
 	return add_cause(group, TPH_CAUSE_BRIDGE, group->functions[bridge].address,
-			 "all requests from below %s, a bridge to conventional PCI, have requester id "
-			 "%02x:%02x.%x", group->functions[bridge].address,
-			 group_alias(group, index) >> 8, group_alias(group, index) >> 3 & 0x1f,
-			 group_alias(group, index) & 7);
+			 "all requests from below %s, a bridge to conventional PCI, have requester "
+			 "id %02x:%02x.%x", group->functions[bridge].address, alias >> 8,
+			 alias >> 3 & 0x1f, alias & 7);
 }
 
 /* Up to the topmost port without ACS, whatever is below can reach whatever else is. */
@@ -320,10 +322,14 @@ static int cause_ports(struct tph_group *group, size_t index)
 				break;
 			continue;
 		}
-		error = add_cause(group, TPH_CAUSE_PORT, port->address, port->acs == TPH_NO ?
-				  "%s, which is above others, has no ACS: it may send their requests to "
-				  "each other" : "%s is above others; only root may read whether it has "
-				  "ACS", port->address);
+		if (port->acs == TPH_NO)
+			error = add_cause(group, TPH_CAUSE_PORT, port->address,
+					  "%s, which is above others, has no ACS: it may send "
+					  "their requests to each other", port->address);
+		else
+			error = add_cause(group, TPH_CAUSE_PORT, port->address,
+					  "%s is above others; only root may read whether it has "
+					  "ACS", port->address);
 		if (error)
 			return error;
 		if (at == bad)
@@ -337,6 +343,7 @@ static int cause_functions(struct tph_group *group, size_t index)
 {
 	const struct group_function *own = &group->functions[index];
 	char device[TPH_GROUP_NAME];
+	const char *found;
 	int error;
 
 	if (!own->pci || !own->multifunction || own->acs == TPH_YES ||
@@ -350,11 +357,14 @@ static int cause_functions(struct tph_group *group, size_t index)
 		    strncmp(other->address, own->address, strlen(device) + 1))
 			continue;
 		join(group, index, at);
-		error = add_cause(group, TPH_CAUSE_FUNCTIONS, device, own->acs == TPH_UNKNOWN ?
-				  "functions of one device, %s; only root may read whether they have "
-				  "ACS" : own->express ? "the functions of %s have no ACS: they may send "
-				  "requests to each other" : "the functions of %s are conventional PCI, "
-				  "which has no ACS", device);
+		if (own->acs == TPH_UNKNOWN)
+			found = "are one device; only root may read whether they have ACS";
+		else if (own->express)
+			found = "have no ACS: they may send requests to each other";
+		else
+			found = "are conventional PCI, which has no ACS";
+		error = add_cause(group, TPH_CAUSE_FUNCTIONS, device, "the functions of %s %s",
+				  device, found);
 		if (error)
 			return error;
 	}
@@ -381,8 +391,8 @@ int group_find_causes(struct tph_group *group)
 		if (part_of(group, i) == part_of(group, 0))
 			continue;
 		error = add_cause(group, TPH_CAUSE_QUIRK, group->functions[i].address,
-				  "neither ACS nor bridges tell why %s is in it: a DMA alias or another "
-				  "quirk of the kernel", group->functions[i].address);
+				  "neither ACS nor bridges tell why %s is in it: a DMA alias or "
+				  "another quirk of the kernel", group->functions[i].address);
 		join(group, i, 0);
 	}
 	return error;

@@ -199,8 +199,9 @@ static void refuses_senseless_steps(void **state)
 	group = read_group("01:00.0");
 	memset(long_name, 'x', sizeof(long_name) - 1);
 	long_name[sizeof(long_name) - 1] = '\0';
-#define REFUSED(error, ...) \
-	assert_int_equal(tph_group_step(group, &(struct tph_group_step){ __VA_ARGS__ }, &last), error)
+#define REFUSED(error, ...)                                                                        \
+	assert_int_equal(tph_group_step(group, &(struct tph_group_step){ __VA_ARGS__ }, &last),    \
+			 error)
 	REFUSED(-EINVAL, .kind = (enum tph_step_kind)11);
 	REFUSED(-EINVAL, .kind = (enum tph_step_kind)-1);
 	REFUSED(-ERANGE, .kind = TPH_STEP_USE, .member = 2);
@@ -566,11 +567,25 @@ static void reset_only_what_is_owned(void **state)
 	group = read_group(A0);
 	assert_int_equal(bind(group, A1, 1), 0);
 	assert_int_equal(simple(group, TPH_STEP_HOT_RESET, A1), 0);
+	assert_true(last.certain);
 	assert_int_equal(simple(group, TPH_STEP_DRIVER_UNBIND, A0), 0);
 	assert_int_equal(simple(group, TPH_STEP_HOT_RESET, A1), -EINVAL);
 	assert_int_equal(give(group, A0, "pci-stub"), 0);
 	assert_int_equal(simple(group, TPH_STEP_HOT_RESET, A1), -EINVAL);
 	assert_int_equal(last.fault, 0);
+	tph_group_free(group);
+
+	/* what is below the port and in another group has a say too */
+	make_a("vfio-pci", "vfio-pci");
+	tree_function(TREE, &(struct tree_function){ .parents = "pci0000:00/0000:00:01.0",
+		.address = "0000:01:00.2", .driver = "e1000e", .group = "8", .multifunction = 1 });
+	group = read_group(A0);
+	assert_int_equal(facts_of(group).members, 2);
+	assert_int_equal(bind(group, A0, 1), 0);
+	assert_true(last.certain);
+	assert_int_equal(simple(group, TPH_STEP_HOT_RESET, A0), 0);
+	assert_false(last.certain);
+	assert_non_null(strstr(last.because, "0000:01:00.2"));
 	tph_group_free(group);
 
 	/* a port of the group is above the reset */
@@ -760,7 +775,8 @@ static void reads_no_more_than_it_needs(void **state)
 	for (int i = 0; i < 254; i++) {
 		snprintf(address, sizeof(address), "0000:20:%02x.%d", i / 8, i % 8);
 		tree_function(TREE, &(struct tree_function){ .parents = "pci0000:00",
-			.address = address, .driver = "vfio-pci", .group = "20", .multifunction = 1 });
+			.address = address, .driver = "vfio-pci", .group = "20",
+			.multifunction = 1 });
 	}
 	assert_true(few > 0 && few < 100);
 	assert_true(calls_to_read(A0) <= few);

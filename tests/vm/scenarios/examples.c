@@ -49,9 +49,9 @@ void example_1(void)
 	play_bind("1c", "the user binds f1 to an iommufd: does this succeed?", &f1, &user, -EPERM);
 	play_use("1c", "may VFIO allow access now?", &f1, -EINVAL);
 	play_group_open("1c'", "the same by the group: it is opened", &f1, 2, &group, 0);
-	stage_line("1c'", "does VFIO call the group viable?", stage_facts().owner_host ? "no" : "yes",
-		   group_viable(group) ? "yes" : "no", "iommu_group_dma_owner_claimed",
-		   stage_facts().owner);
+	stage_line("1c'", "does VFIO call the group viable?",
+		   stage_facts().owner_host ? "no" : "yes", group_viable(group) ? "yes" : "no",
+		   "iommu_group_dma_owner_claimed", stage_facts().owner);
 	container = container_open();
 	play_set_container("1c'", "and put into a container", &f1, group, container, -EPERM);
 	play_group_close("1c'", "the group is closed", &f1, &group);
@@ -85,7 +85,8 @@ static void play_example_2(const struct pair *pair)
 	context_open(&other, 2);
 	stage_begin(pair->title, f0.bdf);
 	play_bind("2a", "the user binds f0 to an iommufd", &f0, &user, 0);
-	question_dma(pair, "2a", "who has blocked f1's DMA, which nobody opened?", 1, &user, NOWHERE);
+	question_dma(pair, "2a", "who has blocked f1's DMA, which nobody opened?", 1, &user,
+		     NOWHERE);
 	play_bind("2a", "f1 to another iommufd", &f1, &other, -EPERM);
 	play_bind("2a", "f1 to the same iommufd", &f1, &user, 0);
 	play_bind("2a", "f1 to it once more", &f1, &user, -EINVAL);

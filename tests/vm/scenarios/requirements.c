@@ -90,7 +90,8 @@ static void viability_behind_bridge(void)
 	driver_set(B3, NULL);
 	context_open(&user, 1);
 	stage_begin("R2, R4, R14: the same behind a bridge to conventional PCI", B2);
-	play_bind("R2", "edu is bound, a neighbour behind the bridge has e1000", &b2, &user, -EPERM);
+	play_bind("R2", "edu is bound, a neighbour behind the bridge has e1000", &b2, &user,
+		  -EPERM);
 	play_take("R2", "the neighbour is taken from e1000", &b0, 0);
 	play_give("R14", "the bridge is given to shpchp", &bridge, "shpchp", 0);
 	play_bind("R14", "edu is bound, the bridge has shpchp", &b2, &user, -EPERM);
@@ -214,8 +215,9 @@ static void switch_between_secure_states(void)
 		least = replaces < least ? replaces : least;
 	}
 	engine_close(&engine);
-	snprintf(because, sizeof(because), "%u writes: %u to space 1, %u to space 2, %u dropped; at "
-		 "least %u replaces during each", writes, landings[1], landings[2], landings[0], least);
+	snprintf(because, sizeof(because),
+		 "%u writes: %u to space 1, %u to space 2, %u dropped; in each %u replaces or more",
+		 writes, landings[1], landings[2], landings[0], least);
 	stage_line("R11", "does f1's DMA leave the two spaces while f0 is moved?", "no",
 		   astray ? "yes" : least < REPLACES_PER_WRITE_MIN ? "not tried" : "no",
 		   "__iommu_group_set_domain_internal", because);
@@ -237,7 +239,8 @@ static void no_unowned_access(void)
 	context_open(&other, 2);
 	stage_begin("R12, R13, R20: unbinding is closing (e1000e pair)", A0);
 	play_bind("R12", "f0 is bound", &f0, &user, 0);
-	play_bind("R12", "is there a way to bind it anew, to another iommufd?", &f0, &other, -EINVAL);
+	play_bind("R12", "is there a way to bind it anew, to another iommufd?", &f0, &other,
+		  -EINVAL);
 	play_attach("R12", "f0 is attached", &f0, &user, 1, 0);
 	play_detach("R12", "f0 is detached", &f0, 0);
 	play_use("R12", "detached, but still owned: access?", &f0, 0);
@@ -269,8 +272,8 @@ static void aliases_share_a_context(void)
 	two = stage_member(B3);
 	snprintf(happened, sizeof(happened), "%s", one.alias == two.alias &&
 		 one.requester != two.requester ? "one id" : "two ids");
-	stage_line("R15", "with how many requester ids do both reach the IOMMU?", "one id", happened,
-		   "pci_for_each_dma_alias", "as the model reads it from the topology");
+	stage_line("R15", "with how many requester ids do both reach the IOMMU?", "one id",
+		   happened, "pci_for_each_dma_alias", "as the model reads it from the topology");
 	play_bind("R15", "f0 is bound, f1 never", &f0, &user, 0);
 	play_attach("R15", "f0 is attached to space 1", &f0, &user, 1, 0);
 	play_dma("R15", "where does f1's DMA go?", B3, &user, 1);
@@ -290,13 +293,14 @@ static void reset_line(const char *question, struct actor *actor, const char *ot
 	if (ret)
 		snprintf(happened, sizeof(happened), "%d", ret);
 	else
-		snprintf(happened, sizeof(happened), "%s", devid > 0 ? "bound" : devid ? "not owned" :
-			 "owned");
+		snprintf(happened, sizeof(happened), "%s",
+			 devid > 0 ? "bound" : devid ? "not owned" : "owned");
 	if (!!(flags & RESET_FLAG_OWNED) != all_owned || !(flags & RESET_FLAG_DEV_ID))
 		snprintf(happened, sizeof(happened), "flags %u", flags);
-	stage_line("R16", question, predicted, happened, "vfio_pci_fill_devs",
-		   with_vfio ? "the group belongs to this iommufd, and the neighbour has a VFIO driver" :
-		   "the neighbour has no VFIO driver");
+	stage_line(
+		"R16", question, predicted, happened, "vfio_pci_fill_devs",
+		with_vfio ? "the group belongs to this iommufd, and the neighbour has a VFIO driver"
+			  : "the neighbour has no VFIO driver");
 }
 
 static void reset_what_is_owned(void)

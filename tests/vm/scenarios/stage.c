@@ -75,8 +75,9 @@ void stage_end(void)
 		if (tph_group_member(model, i, &said) || strcmp(said.address, shown.address))
 			snprintf(difference, sizeof(difference), "%.40s is new", shown.address);
 		else if (strcmp(said.driver, shown.driver))
-			snprintf(difference, sizeof(difference), "%.40s has driver '%.60s', not '%.60s'",
-				 shown.address, shown.driver, said.driver);
+			snprintf(difference, sizeof(difference),
+				 "%.40s has driver '%.60s', not '%.60s'", shown.address,
+				 shown.driver, said.driver);
 		else if (said.open != shown.open)
 			snprintf(difference, sizeof(difference), "%.40s is open: %u, not %u",
 				 shown.address, shown.open, said.open);
@@ -149,7 +150,8 @@ void play_open(const char *id, const char *question, struct actor *actor)
 {
 	char done[32];
 
-	stage_line(id, question, "ok", answer_name(device_open(actor), done), "vfio_device_fops_cdev_open",
+	stage_line(id, question, "ok", answer_name(device_open(actor), done),
+		   "vfio_device_fops_cdev_open",
 		   "opening only takes note of the user: access is given at the bind");
 }
 
@@ -314,7 +316,8 @@ static const char *place_name(int where, char name[32])
 	if (where > 0)
 		snprintf(name, 32, "space %d", where);
 	else
-		snprintf(name, 32, "%s", where == NOWHERE ? "nowhere" : where == HOST ? "host" : "twice");
+		snprintf(name, 32, "%s",
+			 where == NOWHERE ? "nowhere" : where == HOST ? "host" : "twice");
 	return name;
 }
 

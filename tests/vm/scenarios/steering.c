@@ -82,7 +82,8 @@ static const char *on_the_wire(struct function *f)
 	struct tlp tlp;
 
 	guest_config_write(g, PCI_COMMAND, 2,
-			   guest_config(g, PCI_COMMAND, 2) | PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
+			   guest_config(g, PCI_COMMAND, 2) | PCI_COMMAND_MASTER |
+				   PCI_COMMAND_MEMORY);
 	if (guest_dma_fault(g, EP_DMA_WRITE, hint_entry(ENTRY, 2)) != EP_FAULT_NONE)
 		return "no DMA";
 	tlp = guest_dma(g, EP_DMA_WRITE, hint_entry(ENTRY, 2));
@@ -161,7 +162,8 @@ static void steering_1(void)
 	driver_set(T2, "e1000e");
 	context_open(&user, 1);
 	context_map(&user, DMA_IOVA);
-	stage_begin("Steering, example 1: a TPH endpoint whose device has a function of the host", T0);
+	stage_begin("Steering, example 1: a TPH endpoint whose device has a function of the host",
+		    T0);
 	play_bind("1c", "f0 is bound, f2 has e1000e", &f0.actor, &user, -EPERM);
 	register_line("1c", "does f0 steer?", &f0);
 	play_close("1c", "f0 is closed", &f0.actor);
@@ -192,7 +194,8 @@ static void steering_2(void)
 	context_open(&user, 1);
 	context_map(&user, DMA_IOVA);
 	context_open(&other, 2);
-	stage_begin("Steering, example 2: two functions of a TPH endpoint, grouped for want of ACS", T0);
+	stage_begin("Steering, example 2: two functions of a TPH endpoint, grouped for want of ACS",
+		    T0);
 	play_bind("2a", "f0 is bound", &f0.actor, &user, 0);
 	play_bind("2a", "f1 is bound", &f1.actor, &user, 0);
 	try_line("2a", "may f1's user set up steering?", &f1);
