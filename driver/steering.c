@@ -228,8 +228,9 @@ void tph_steering_detached(struct tph_vdev *tph)
 	tph->attached = false;
 	if (!tph->opened)
 		return;
-	tph_table_control(&tph->table, (struct tph_control){ .mode = tph->table.wanted.mode });
+	/* in this order: what is taken back while the requester is on is out of the table as well */
 	tph_revoke_all_locked(tph, TPH_REASON_DETACHED);
+	tph_table_control(&tph->table, (struct tph_control){ .mode = tph->table.wanted.mode });
 	tph_operator_changed(tph);
 }
 

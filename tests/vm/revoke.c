@@ -399,6 +399,9 @@ static void detach_from_the_ioas(void **state)
 	int i;
 
 	guest_detach(g);
+	/* off, and nothing is left in the table for whoever switches it on past the driver */
+	assert_int_equal(guest_raw(g, g->cap + TPH_TABLE, 4), 0);
+	assert_int_equal(guest_raw(g, g->cap + TPH_TABLE + 4, 4), 0);
 	assert_int_equal(count_told(), 1);
 	assert_int_equal(control_read(g), TPH_CTRL_IV);
 	assert_int_equal(guest_raw(g, g->cap + TPH_CTRL, 4) & 0x300, 0);
