@@ -223,10 +223,10 @@ static void ask_members(const struct inquiry *inquiry, struct condition *conditi
 			 member.because);
 		advise_release(condition, &member);
 	} else {
-		conclude(condition, HOLDS, "%zu member%s, none in the way: BIND_IOMMUFD would "
-			 "succeed%s", inquiry->facts.members,
-			 inquiry->facts.members == 1 ? "" : "s",
-			 inquiry->rebound ? " after tphctl bind" : "");
+		conclude(condition, HOLDS, "%zu member%s, none in the way%s%s",
+			 inquiry->facts.members, inquiry->facts.members == 1 ? "" : "s",
+			 inquiry->bind.error ? "" : ": BIND_IOMMUFD would succeed",
+			 inquiry->rebound && !inquiry->bind.error ? " after tphctl bind" : "");
 	}
 }
 

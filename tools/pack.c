@@ -40,13 +40,19 @@ static bool source_path(const struct pack *pack, const char *name, char path[PAT
 	return snprintf(path, PATH_MAX, "%s/%s", pack->ctl->sysfs, name) < PATH_MAX;
 }
 
-/* One small file; @from is below sysfs, @name below the top. */
+/* One attribute, all its lines; @from is below sysfs, @name below the top. */
 static void pack_text_from(struct pack *pack, const char *from, const char *name)
 {
-	char path[PATH_MAX], text[CPU_LIST_SIZE];
+	char path[PATH_MAX], text[4096];
+	size_t length;
+	FILE *file = source_path(pack, from, path) ? fopen(path, "re") : NULL;
 
-	if (source_path(pack, from, path) && !sysfs_read_text(path, text, sizeof(text)))
-		archive_text(&pack->archive, name, text);
+	if (!file)
+		return;
+	length = fread(text, 1, sizeof(text), file);
+	if (!ferror(file))
+		archive_file(&pack->archive, name, text, length);
+	fclose(file);
 }
 
 static void pack_text(struct pack *pack, const char *name)

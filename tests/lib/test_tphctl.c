@@ -1024,6 +1024,7 @@ static void why_of_the_iommu(void **context)
 	assert_why(TREE_ENDPOINT, 3, "interrupts", "interrupts", "broken", "remapping is off");
 	assert_says(result.out, "allow_unsafe_interrupts");
 	assert_why(TREE_ENDPOINT, 3, "interrupts", "group", "ok", "none in the way");
+	assert_null(strstr(result.out, "would succeed"));
 	tree_text(TREE, "module/iommufd/parameters/allow_unsafe_interrupts", "Y\n");
 	assert_why(TREE_ENDPOINT, 0, NULL, "interrupts", "ok", "lets users have it nevertheless");
 	tree_text(TREE, "module/iommufd/parameters/allow_unsafe_interrupts", "N\n");
@@ -1457,11 +1458,13 @@ static void report_answers_like_the_machine(void **context)
 	make_pair(true);
 	tree_text(TREE, "proc/cmdline", "pci=noaer,notph\n");
 	tree_text(TREE, "kernel/irq/1/chip_name", "IO-APIC\n");
-	tree_text(TREE, "kernel/iommu_groups/12/reserved_regions", "0x0 0xff direct\n");
+	tree_text(TREE, "kernel/iommu_groups/12/reserved_regions", "0x0 0xff msi\n"
+		  "0x100 0x1ff direct\n");
 	unpack(TREE_ENDPOINT);
 	assert_same_answer("why", TREE_ENDPOINT);
 	assert_same_answer("group", TREE_ENDPOINT);
 	assert_says(result.out, "one group");
+	assert_says(result.out, "must stay mapped 1:1");
 	unpack(TREE_INTEGRATED);
 	assert_same_answer("why", TREE_INTEGRATED);
 	assert_says(result.out, "=> broken   kernel");
