@@ -22,7 +22,7 @@
  * @tph: accesses that touched the TPH Requester capability
  * @st_writes: write accesses that touched the ST table in the capability
  * @off_windows: times that the TPH requester went from enabled to disabled
- * @faults: DMA commands that faulted
+ * @faults: DMA commands that faulted, and receive queues that stopped
  * @resets: function resets, without the power-on of a new connection
  * @interrupts: MSI-X messages sent
  * @tlps: memory requests sent

@@ -434,11 +434,11 @@ static void write_descriptor(struct endpoint *endpoint)
 		.length = sizeof(written),
 	};
 
-	le32_put(written + EP_RXD_NUMBER - EP_RXD_WRITTEN, packet->number);
-	le32_put(written + EP_RXD_HASH - EP_RXD_WRITTEN, packet->hash);
-	le32_put(written + EP_RXD_LENGTH - EP_RXD_WRITTEN,
+	le32_put(written + (EP_RXD_NUMBER - EP_RXD_WRITTEN), packet->number);
+	le32_put(written + (EP_RXD_HASH - EP_RXD_WRITTEN), packet->hash);
+	le32_put(written + (EP_RXD_LENGTH - EP_RXD_WRITTEN),
 		 delivery->header << 16 | (packet->length - delivery->header));
-	le32_put(written + EP_RXD_STATUS - EP_RXD_WRITTEN, EP_RXD_DONE);
+	le32_put(written + (EP_RXD_STATUS - EP_RXD_WRITTEN), EP_RXD_DONE);
 	if (!transfer(endpoint, &tlp, written))
 		return;
 

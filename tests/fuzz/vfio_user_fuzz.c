@@ -540,7 +540,7 @@ static void answer_command(struct input *input)
 	}
 }
 
-/* A whole DMA command, for one register at a time takes a fuzzer long to find. */
+/* A queue, and packets for it. */
 static void receive(struct input *input)
 {
 	const size_t queue = EP_RXQ + take8(input) % EP_RXQ_MAX * EP_RXQ_STRIDE;
@@ -558,6 +558,7 @@ static void receive(struct input *input)
 	write_register(input, EP_RX_GENERATE, how & 0x40 ? take32(input) : how >> 7);
 }
 
+/* A whole DMA command, for one register at a time takes a fuzzer long to find. */
 static void run_dma(struct input *input)
 {
 	uint8_t how = take8(input);
