@@ -106,9 +106,9 @@ static int use_vectors(const struct nic *nic, int fd)
 	const uint32_t count = nic->queues * NIC_ENTRIES;
 	const uint32_t size = (uint32_t)(sizeof(struct vfio_irq_set) + count * sizeof(int));
 	struct vfio_irq_set *set = calloc(1, size);
-	int event = eventfd(0, EFD_CLOEXEC), ret;
+	int events[EP_RXQ_MAX * NIC_ENTRIES], ret;
 
-	if (!set || event < 0)
+	if (!set)
 		return complain("MSI-X vectors", errno);
 	*set = (struct vfio_irq_set){
 		.argsz = size,
@@ -117,10 +117,12 @@ static int use_vectors(const struct nic *nic, int fd)
 		.count = count,
 	};
 	for (uint32_t i = 0; i < count; i++)
-		memcpy(set->data + i * sizeof(event), &event, sizeof(event));
+		events[i] = eventfd(0, EFD_CLOEXEC);
+	memcpy(set->data, events, count * sizeof(int));
 	ret = ioctl(fd, VFIO_DEVICE_SET_IRQS, set) ? complain("MSI-X vectors", errno) : 0;
+	for (uint32_t i = 0; i < count; i++)
+		close(events[i]);
 	free(set);
-	close(event);
 	return ret;
 }
 
