@@ -4,6 +4,7 @@
 #   make demo     the main job on a real kernel, in a VM with an emulated endpoint
 #   make test     everything: make check, the tests in the VM, the stress test there and on a
 #                 kernel with KASAN, lockdep and failing allocations, FUZZ_SECONDS (60) of fuzzing
+#   make clients  other people's programs, and those that know no more than vfio-pci, in the VM
 #   make test-sanitize   the stress test on that kernel, for three seeds instead of one
 #   make check    the part that needs no VM and no network
 #   make scenarios what happens to an IOMMU group when a device is given to a user: predicted, then done
@@ -30,8 +31,8 @@ MESON_plain :=
 MESON_counted := -Db_coverage=true
 MESON_asan  := -Db_sanitize=address,undefined -Db_lundef=false
 
-.PHONY: all demo scenarios test test-sanitize coverage check fuzz shell lab driver install clean \
-	plain asan counted packages-check packages-fuzz packages-lab packages-coverage
+.PHONY: all demo scenarios clients test test-sanitize coverage check fuzz shell lab driver install clean \
+	plain asan counted packages-check packages-fuzz packages-lab packages-coverage packages-clients
 .DEFAULT_GOAL := all
 
 all: plain
@@ -47,6 +48,9 @@ packages-lab:
 
 packages-coverage:
 	@lab/packages coverage
+
+packages-clients:
+	@lab/packages clients
 
 plain asan counted: %: packages-check
 	@mkdir -p '$(TREE)'
@@ -71,6 +75,9 @@ check: asan
 
 test: packages-fuzz asan lab
 	@tests/run --build '$(ASAN)' check vm stress headers fuzz sanitize
+
+clients: packages-clients lab
+	@tests/clients/run
 
 test-sanitize: lab
 	@tests/run --build '$(BUILD)' --seeds 3 sanitize

@@ -189,6 +189,8 @@ void tree_make(const char *root)
 	put_text(root, "bus/pci", "drivers_probe", "");
 	driver(root, "tph-vfio-pci");
 	driver(root, "vfio-pci");
+	directory(root, "bus/pci/drivers/vfio-pci/module/parameters");
+	put_text(root, "bus/pci/drivers/vfio-pci/module/parameters", "nointxmask", "N\n");
 	driver(root, "nvme");
 	driver(root, "pcieport");
 

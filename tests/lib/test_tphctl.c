@@ -654,6 +654,17 @@ static void shows_of_nothing(void **context)
 	assert_fails("show " TREE_PORT, 3, "no TPH Requester capability");
 }
 
+/* Under the name vfio-pci it is told from the stock driver by its policies. */
+static void binds_to_the_name_in_use(void **context)
+{
+	(void)context;
+	tree_remove(TREE "/bus/pci/drivers/tph-vfio-pci");
+	assert_fails("bind " TREE_NVME, 1, "modprobe tph-vfio-pci");
+	tree_put(TREE, "bus/pci/drivers/vfio-pci/module/parameters/policy", "iv-st\n", 6);
+	assert_int_equal(run("bind " TREE_NVME), 0);
+	assert_says(result.out, "bound to vfio-pci (before: nvme)");
+}
+
 static void binds_that_are_refused(void **context)
 {
 	(void)context;
@@ -2399,6 +2410,7 @@ int main(void)
 		cmocka_unit_test_setup(batch_with_a_zero_byte, setup),
 		cmocka_unit_test_setup(listings_that_see_too_little, setup),
 		cmocka_unit_test_setup(shows_of_nothing, setup),
+		cmocka_unit_test_setup(binds_to_the_name_in_use, setup),
 		cmocka_unit_test_setup(binds_that_are_refused, setup),
 		cmocka_unit_test_setup(binds_that_fail_are_undone, setup),
 		cmocka_unit_test_setup(binds_whose_terms_are_refused, setup),
