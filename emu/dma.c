@@ -172,14 +172,14 @@ static bool send_write(struct endpoint *endpoint, uint16_t tag, uint32_t left)
 {
 	struct dma *dma = &endpoint->dma;
 	struct tlp tlp = { .type = TLP_MEMORY_WRITE, .address = dma->run.destination + dma->done };
-	uint8_t *data = dma->buffer + dma->drained;
+	uint8_t *data = dma->buffer;
 
 	tlp.length = tlp_length(tlp.address, left, endpoint_payload_size(endpoint));
-	if (dma->command == EP_DMA_WRITE) {
-		data = dma->buffer;
+	if (dma->command == EP_DMA_COPY)
+		data += dma->drained;
+	else
 		for (uint32_t i = 0; i < tlp.length; i++)
 			data[i] = (uint8_t)(dma->run.pattern >> 8 * ((dma->done + i) % 4));
-	}
 	if (!transfer(endpoint, &tlp, tag, data))
 		return false;
 	write_done(dma, tlp.length);
