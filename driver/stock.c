@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * What people know stock vfio-pci by, beside its name: its module parameters, the ids it can be
- * given, the devices it refuses. The same words mean the same here (README.md has the table).
+ * given, the devices it refuses. The same words mean the same here; doc/drop-in.md has the table.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
