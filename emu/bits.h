@@ -18,6 +18,11 @@ static inline uint32_t le32_get(const uint8_t *bytes)
 	return le16_get(bytes) | (uint32_t)le16_get(bytes + 2) << 16;
 }
 
+static inline uint64_t le64_get(const uint8_t *bytes)
+{
+	return le32_get(bytes) | (uint64_t)le32_get(bytes + 4) << 32;
+}
+
 static inline void le16_put(uint8_t *bytes, uint16_t value)
 {
 	bytes[0] = (uint8_t)value;

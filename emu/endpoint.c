@@ -158,7 +158,12 @@ int endpoint_init(struct endpoint *endpoint, const struct knobs *knobs, struct l
 {
 	int ret;
 
-	*endpoint = (struct endpoint){ .knobs = *knobs, .log = log, .qmp = qmp };
+	*endpoint = (struct endpoint){
+		.knobs = *knobs,
+		.log = log,
+		.qmp = qmp,
+		.capture.fd = -1,
+	};
 	define_header(knobs, &endpoint->config);
 	define_pm(knobs, &endpoint->config);
 	define_msix(knobs, &endpoint->config);
@@ -187,6 +192,7 @@ void endpoint_fini(struct endpoint *endpoint)
 {
 	dma_reset(endpoint);
 	queues_reset(endpoint);
+	capture_close(&endpoint->capture);
 	iova_map_clear(&endpoint->map);
 	msix_fini(&endpoint->msix);
 	free(endpoint->memory);

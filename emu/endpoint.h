@@ -8,6 +8,7 @@
 #include <stdint.h>
 
 #include "aer.h"
+#include "capture.h"
 #include "config_space.h"
 #include "counters.h"
 #include "dma.h"
@@ -46,6 +47,7 @@ enum endpoint_reset {
  * @received: requests of other functions; survives every reset
  * @count_select: EP_COUNT_SELECT
  * @map: what the client of the moment lets it reach
+ * @capture: packets that were transmitted; the caller of endpoint_init() opens it
  * @memory: behind knobs.memory_bar, NULL without; a reset clears it
  * @carrier: way to the client, NULL without one that has negotiated
  * @fabric: where other functions are, NULL if alone
@@ -63,6 +65,7 @@ struct endpoint {
 	struct msix msix;
 	struct dma dma;
 	struct queues queues;
+	struct capture capture;
 	struct iova_map map;
 	struct counters counters;
 	struct tlp_trace trace;

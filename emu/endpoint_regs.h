@@ -77,10 +77,10 @@
 #define EP_ERROR_UNCORRECTABLE	0x234
 
 /*
- * Receive queues, as many as the key queues says; without any, all of this reads 0. Packets come
- * when they are ordered, not when time has passed.
+ * Receive queues, and as many transmit queues: the key queues says how many; without any, all of
+ * this reads 0. Packets are received when they are ordered, not when time has passed.
  */
-#define EP_QUEUES		0x400		/* number of receive queues, read only */
+#define EP_QUEUES		0x400		/* number of queues of each direction, read only */
 #define EP_RX_GENERATE		0x404		/* write: so many packets more; read: still to come */
 #define  EP_RX_PENDING_MAX	65536u		/* what is ordered beyond that is not generated */
 #define EP_RX_NEXT		0x408		/* number of the next packet, read only */
@@ -88,45 +88,55 @@
 #define EP_RX_SOURCE		0x410		/* read only */
 #define  EP_RX_PATTERN		0u		/* packet n: the formula in the manual */
 #define  EP_RX_FILE		1u		/* the file of the key packets, again and again */
-#define EP_RXQ			0x1000		/* queue q: EP_RXQ + q * EP_RXQ_STRIDE */
-#define EP_RXQ_STRIDE		0x80u
-#define EP_RXQ_MAX		16u
-#define EP_RXQ_CONTROL		0x00
-#define  EP_RXQ_ENABLE		0x00000001u	/* 0 to 1: take the registers, begin at descriptor 0 */
-#define  EP_RXQ_SPLIT		0x00000002u	/* headers to buffers of their own; taken as well */
-#define  EP_RXQ_INTERRUPT	0x00000004u	/* tell of packets; of those before, too */
-#define EP_RXQ_STATUS		0x04		/* read only */
-#define  EP_RXQ_RUNNING		0x00000001u
-#define  EP_RXQ_ERROR		0x00000002u	/* stopped; EP_RXQ_FAULT says why */
-#define EP_RXQ_BASE_LO		0x08		/* IOVA of the ring, a multiple of EP_RXD_SIZE */
-#define EP_RXQ_BASE_HI		0x0c
-#define EP_RXQ_SIZE		0x10		/* descriptors, a power of two */
-#define  EP_RXQ_SIZE_MIN	2u
-#define  EP_RXQ_SIZE_MAX	4096u
-#define EP_RXQ_HEAD		0x14		/* descriptor that the next packet takes, read only */
-#define EP_RXQ_TAIL		0x18		/* doorbell: those before it are the device's */
-#define EP_RXQ_BUFFER		0x1c		/* bytes of each payload buffer, 1 .. 65536 */
-#define EP_RXQ_HEADER		0x20		/* bytes of a header, 1 .. 256; with SPLIT */
-#define EP_RXQ_VECTOR		0x24		/* MSI-X vector */
-#define EP_RXQ_HINT_DESCRIPTOR	0x28		/* as EP_DMA_HINT: for descriptors written back, */
-#define EP_RXQ_HINT_HEADER	0x2c		/* for headers, */
-#define EP_RXQ_HINT_PAYLOAD	0x30		/* and for payload */
-#define EP_RXQ_FAULT		0x34		/* EP_FAULT_*, read only, as what follows */
-#define EP_RXQ_PACKETS		0x38		/* delivered since the queue was enabled */
-#define EP_RXQ_BYTES		0x3c		/* of them */
-#define EP_RXQ_TLPS		0x40		/* memory requests made for them */
-#define EP_RXQ_DROPS		0x44		/* packets: no descriptor, queue stopped, or too long */
+#define EP_TX_NEXT		0x414		/* number of the next packet sent, read only */
+#define EP_RXQ			0x1000		/* receive queue q: EP_RXQ + q * EP_QUEUE_STRIDE */
+#define EP_TXQ			0x1800		/* transmit queue q: EP_TXQ + q * EP_QUEUE_STRIDE */
+#define EP_QUEUE_STRIDE		0x80u
+#define EP_QUEUE_MAX		16u
+#define EP_QUEUE_CONTROL	0x00
+#define  EP_QUEUE_ENABLE	0x00000001u	/* 0 to 1: take the registers, begin at descriptor 0 */
+#define  EP_QUEUE_SPLIT		0x00000002u	/* receive: headers to buffers of their own; taken too */
+#define  EP_QUEUE_INTERRUPT	0x00000004u	/* tell of packets; of those before, too */
+#define EP_QUEUE_STATUS		0x04		/* read only */
+#define  EP_QUEUE_RUNNING	0x00000001u
+#define  EP_QUEUE_ERROR		0x00000002u	/* stopped; EP_QUEUE_FAULT says why */
+#define EP_QUEUE_BASE_LO	0x08		/* IOVA of the ring, a multiple of EP_DESCRIPTOR_SIZE */
+#define EP_QUEUE_BASE_HI	0x0c
+#define EP_QUEUE_SIZE		0x10		/* descriptors, a power of two */
+#define  EP_QUEUE_SIZE_MIN	2u
+#define  EP_QUEUE_SIZE_MAX	4096u
+#define EP_QUEUE_HEAD		0x14		/* descriptor that the next packet takes, read only */
+#define EP_QUEUE_TAIL		0x18		/* doorbell: those before it are the device's */
+#define EP_QUEUE_BUFFER		0x1c		/* receive: bytes of each payload buffer, 1 .. 65536 */
+#define EP_QUEUE_HEADER		0x20		/* receive, with SPLIT: bytes of a header, 1 .. 256 */
+#define EP_QUEUE_VECTOR		0x24		/* MSI-X vector */
+#define EP_QUEUE_HINT_DESCRIPTOR 0x28		/* as EP_DMA_HINT: for descriptors written back, */
+#define EP_QUEUE_HINT_HEADER	0x2c		/* for headers, */
+#define EP_QUEUE_HINT_PAYLOAD	0x30		/* and for payload */
+#define EP_QUEUE_FAULT		0x34		/* EP_FAULT_*, read only, as what follows */
+#define EP_QUEUE_PACKETS	0x38		/* done since the queue was enabled */
+#define EP_QUEUE_BYTES		0x3c		/* of them */
+#define EP_QUEUE_TLPS		0x40		/* memory requests made for them */
+#define EP_QUEUE_DROPS		0x44		/* packets: no descriptor, too long, or the queue stopped */
 
-/* A receive descriptor, little endian. The device reads the first half and writes the second. */
-#define EP_RXD_SIZE		32u
-#define EP_RXD_PAYLOAD		0x00		/* IOVA of the payload's buffer */
-#define EP_RXD_HEADER		0x08		/* IOVA of the header's; with SPLIT */
+/* A descriptor, little endian: the device reads the first part and writes the second. */
+#define EP_DESCRIPTOR_SIZE	32u
+#define EP_DESCRIPTOR_PAYLOAD	0x00		/* IOVA of the payload's buffer */
+#define EP_DESCRIPTOR_HEADER	0x08		/* IOVA of the header's, if there is one */
+#define EP_DESCRIPTOR_STATUS	0x1c		/* written last */
+#define  EP_DESCRIPTOR_DONE	0x00000001u
+
+/* of a receive queue */
 #define EP_RXD_WRITTEN		0x10		/* from here on the device writes: */
 #define EP_RXD_NUMBER		0x10		/* the packet's number, */
 #define EP_RXD_HASH		0x14		/* its hash, */
-#define EP_RXD_LENGTH		0x18		/* bytes of header (31:16) and payload (15:0), */
-#define EP_RXD_STATUS		0x1c		/* and this, last */
-#define  EP_RXD_DONE		0x00000001u
+#define EP_RXD_LENGTH		0x18		/* bytes of header (31:16) and payload (15:0), and status */
+
+/* of a transmit queue */
+#define EP_TXD_LENGTH		0x10		/* bytes of header (31:16) and payload (15:0) */
+#define EP_TXD_WRITTEN		0x14		/* from here on the device writes: */
+#define EP_TXD_NUMBER		0x14		/* as which packet it was sent, */
+#define EP_TXD_HASH		0x18		/* its hash, and status */
 
 /*
  * The bus analyzer: the last EP_TRACE_SLOTS TLPs that this function sent, and the last that it
@@ -150,9 +160,10 @@
 #define   EP_TLP_DMA		0u		/* of the DMA engine */
 #define   EP_TLP_FETCH		1u		/* of a queue: reads a descriptor */
 #define   EP_TLP_DESCRIPTOR	2u		/* writes one back */
-#define   EP_TLP_HEADER		3u		/* writes a header */
-#define   EP_TLP_PAYLOAD	4u		/* writes payload */
+#define   EP_TLP_HEADER		3u		/* writes or reads a header */
+#define   EP_TLP_PAYLOAD	4u		/* writes or reads payload */
 #define  EP_TLP_TH		0x00000100u
+#define  EP_TLP_TRANSMIT	0x00000200u	/* the queue is a transmit queue */
 #define  EP_TLP_PH_SHIFT	12
 #define  EP_TLP_PH_MASK		0x00003000u
 #define  EP_TLP_WIDTH_SHIFT	16

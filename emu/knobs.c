@@ -259,7 +259,7 @@ static int key_p2p(struct parser *parser, const char *key, const char *value)
 static int key_queues(struct parser *parser, const char *key, const char *value)
 {
 	unsigned long queues = 0;
-	int ret = parse_range(parser, key, value, 0, EP_RXQ_MAX, &queues);
+	int ret = parse_range(parser, key, value, 0, EP_QUEUE_MAX, &queues);
 
 	parser->knobs->queues = (unsigned int)queues;
 	return ret;
@@ -275,6 +275,16 @@ static int key_packets(struct parser *parser, const char *key, const char *value
 	ret = refuse(parser, key, value, "%s", reason);
 	free(reason);
 	return ret;
+}
+
+static int key_sent(struct parser *parser, const char *key, const char *value)
+{
+	if (!*value)
+		return refuse(parser, key, value, "not the path of a file");
+	parser->knobs->sent = strdup(value);
+	if (!parser->knobs->sent)
+		abort();
+	return 0;
 }
 
 static int key_modes(struct parser *parser, const char *key, const char *value)
@@ -377,6 +387,7 @@ static const struct {
 	{ "memory-bar", key_memory_bar }, { "memory-size", key_memory_size },
 	{ "p2p", key_p2p },
 	{ "queues", key_queues },   { "packets", key_packets },
+	{ "sent", key_sent },
 	{ "af", key_af },	    { "aer", key_aer },
 	{ "pasid", key_pasid },
 };
@@ -486,6 +497,9 @@ static int check_whole(struct parser *parser)
 	if (knobs->packets.file && !knobs->queues)
 		return refuse(parser, "packets", NULL,
 			      "there is no queue to receive them without queues=1 or more");
+	if (knobs->sent && !knobs->queues)
+		return refuse(parser, "sent", knobs->sent,
+			      "there is no queue to transmit packets without queues=1 or more");
 
 	if (knobs->aer)
 		limit = AER_AT;
@@ -546,6 +560,7 @@ void knobs_free(struct knobs *knobs)
 {
 	free(knobs->socket);
 	free(knobs->name);
-	knobs->socket = knobs->name = NULL;
+	free(knobs->sent);
+	knobs->socket = knobs->name = knobs->sent = NULL;
 	packets_free(&knobs->packets);
 }

@@ -55,8 +55,9 @@ enum completer {
  * @memory_bar: BAR of its memory, 2 or 4; 0 without
  * @memory_size: bytes of it, a power of two
  * @p2p: whether requests to what the client did not map go by the client
- * @queues: receive queues, 0 without
- * @packets: what they receive
+ * @queues: receive queues, and as many transmit queues; 0 without
+ * @packets: what is received
+ * @sent: path of the file for what is transmitted, or NULL
  * @flr: whether it can be reset by FLR
  * @af: whether it has the Advanced Features capability, with an FLR of its own
  * @aer: whether it has the Advanced Error Reporting capability
@@ -82,6 +83,7 @@ struct knobs {
 	bool p2p;
 	unsigned int queues;
 	struct packets packets;
+	char *sent;
 	bool flr;
 	bool af;
 	bool aer;

@@ -77,13 +77,20 @@ static int signals_watch(struct emulator *emulator)
 static int function_start(struct emulator *emulator, struct knobs *knobs)
 {
 	struct function *function = &emulator->functions[emulator->count];
+	struct capture capture;
 	int ret;
 
-	ret = endpoint_init(&function->endpoint, knobs, &emulator->log, emulator->qmp);
-	knobs->socket = knobs->name = NULL;
-	knobs->packets = (struct packets){ 0 };
+	ret = capture_open(&capture, knobs->sent);
 	if (ret)
+		return complain("cannot write packets to", knobs->sent, ret);
+	ret = endpoint_init(&function->endpoint, knobs, &emulator->log, emulator->qmp);
+	knobs->socket = knobs->name = knobs->sent = NULL;
+	knobs->packets = (struct packets){ 0 };
+	if (ret) {
+		capture_close(&capture);
 		return complain("cannot make a function", "", ret);
+	}
+	function->endpoint.capture = capture;
 	ret = server_open(&function->server, &emulator->loop, &function->endpoint);
 	if (ret) {
 		complain("cannot listen on", function->endpoint.knobs.socket, ret);
@@ -155,6 +162,22 @@ static void summarize(struct emulator *emulator)
 	log_write(&emulator->log, line);
 }
 
+static int check_files(const struct emulator *emulator, const struct options *options)
+{
+	int ret = 0;
+
+	if (emulator->log.error)
+		ret = complain("the log is incomplete", options->log, -emulator->log.error);
+	for (size_t i = 0; i < emulator->count; i++) {
+		const struct endpoint *endpoint = &emulator->functions[i].endpoint;
+
+		if (endpoint->capture.error)
+			ret = complain("packets are missing in", endpoint->knobs.sent,
+				       -endpoint->capture.error);
+	}
+	return ret;
+}
+
 static void stop(struct emulator *emulator)
 {
 	for (size_t i = 0; i < emulator->count; i++) {
@@ -190,8 +213,7 @@ int main(int argc, char **argv)
 		for (size_t i = 0; i < emulator.count; i++)
 			server_close(&emulator.functions[i].server);
 		summarize(&emulator);
-		if (emulator.log.error)
-			ret = complain("the log is incomplete", options.log, -emulator.log.error);
+		ret = check_files(&emulator, &options);
 	}
 	stop(&emulator);
 	options_free(&options);

@@ -31,8 +31,9 @@ static const char help[] =
 	"      memory-bar=2|4        a BAR with memory, for the CPU and for other functions (none)\n"
 	"      memory-size=SIZE      of it: 4K .. 16M, a power of two (64K)\n"
 	"      p2p=on|off            requests to addresses without a map go by the client (off)\n"
-	"      queues=N              receive queues, 0..16 (0)\n"
-	"      packets=FILE          pcap file with the packets they get (a pattern)\n"
+	"      queues=N              receive queues and transmit queues, 0..16 of each (0)\n"
+	"      packets=FILE          pcap file with the packets that are received (a pattern)\n"
+	"      sent=FILE             pcap file to write with those that are transmitted (none)\n"
 	"      tph=on|off            TPH Requester capability (on)\n"
 	"      tph-at=OFFSET         where in configuration space it is (0x110)\n"
 	"      vendor=ID device=ID class=CODE  PCI ids (0x1234, 0x7450, 0x120000)\n"
@@ -53,6 +54,12 @@ static int usage_error(const char *format, const char *a, const char *b)
 	return -1;
 }
 
+static bool collide(const struct knobs *a, const struct knobs *b)
+{
+	return !strcmp(a->name, b->name) || !strcmp(a->socket, b->socket) ||
+	       (a->sent && b->sent && !strcmp(a->sent, b->sent));
+}
+
 static int add_function(struct options *options, const char *text)
 {
 	struct knobs *functions;
@@ -71,14 +78,13 @@ static int add_function(struct options *options, const char *text)
 		return -1;
 	}
 	for (size_t i = 0; i < options->count; i++) {
-		if (!strcmp(functions[i].name, functions[options->count].name) ||
-		    !strcmp(functions[i].socket, functions[options->count].socket)) {
-			usage_error("--function %s: name and socket must differ from those of "
-				    "function %s",
-				    text, functions[i].name);
-			knobs_free(&functions[options->count]);
-			return -1;
-		}
+		if (!collide(&functions[i], &functions[options->count]))
+			continue;
+		usage_error("--function %s: name, socket and sent must differ from those of "
+			    "function %s",
+			    text, functions[i].name);
+		knobs_free(&functions[options->count]);
+		return -1;
 	}
 	options->count++;
 	return 0;

@@ -11,18 +11,7 @@
 #include <unistd.h>
 
 #include "bits.h"
-
-/* The pcap format (draft-ietf-opsawg-pcap) */
-#define FILE_HEADER	24u
-#define MAGIC_MICRO	0xa1b2c3d4u
-#define MAGIC_NANO	0xa1b23c4du
-#define MAGIC_MICRO_BIG 0xd4c3b2a1u
-#define MAGIC_NANO_BIG	0x4d3cb2a1u
-#define MAGIC_NG	0x0a0d0d0au
-#define VERSION_AT	4
-#define VERSION_MAJOR	2
-#define RECORD_HEADER	16u
-#define CAPTURED_AT	8 /* in a record's header */
+#include "pcap.h"
 
 #define PATTERN_SHORTEST 60u
 #define PATTERN_LONGEST	 1514u
@@ -81,20 +70,20 @@ static int check_header(const uint8_t *data, size_t size, char **error)
 {
 	const uint32_t magic = size >= 4 ? le32_get(data) : 0;
 
-	if (magic == MAGIC_NG)
+	if (magic == PCAP_MAGIC_NG)
 		return refuse(error, "a pcapng file; 'editcap -F pcap' makes a pcap file of it");
-	if (magic == MAGIC_MICRO_BIG || magic == MAGIC_NANO_BIG)
+	if (magic == PCAP_MAGIC_MICRO_BIG || magic == PCAP_MAGIC_NANO_BIG)
 		return refuse(error, "a big-endian pcap file; 'editcap -F pcap' on a little-endian "
 				     "machine converts it");
-	if (magic != MAGIC_MICRO && magic != MAGIC_NANO)
+	if (magic != PCAP_MAGIC_MICRO && magic != PCAP_MAGIC_NANO)
 		return refuse(error, "not a pcap file: it does not begin with 0xa1b2c3d4");
-	if (size < FILE_HEADER)
+	if (size < PCAP_FILE_HEADER)
 		return refuse(error,
 			      "a pcap file's header has %u bytes, and this one ends after %zu",
-			      FILE_HEADER, size);
-	if (le16_get(data + VERSION_AT) != VERSION_MAJOR)
+			      PCAP_FILE_HEADER, size);
+	if (le16_get(data + PCAP_VERSION_AT) != PCAP_VERSION_MAJOR)
 		return refuse(error, "pcap version %u; only version %u is known",
-			      le16_get(data + VERSION_AT), VERSION_MAJOR);
+			      le16_get(data + PCAP_VERSION_AT), PCAP_VERSION_MAJOR);
 	return 0;
 }
 
@@ -114,20 +103,20 @@ static int add_record(struct packets *packets, size_t *room, size_t at, char **e
 
 static int find_records(struct packets *packets, size_t size, char **error)
 {
-	size_t at = FILE_HEADER, room = 0;
+	size_t at = PCAP_FILE_HEADER, room = 0;
 	uint32_t length;
 
-	for (; at < size; at += RECORD_HEADER + length) {
-		if (size - at < RECORD_HEADER)
+	for (; at < size; at += PCAP_RECORD_HEADER + length) {
+		if (size - at < PCAP_RECORD_HEADER)
 			return refuse(error, "the file ends in the header of packet %zu",
 				      packets->count);
-		length = le32_get(packets->file + at + CAPTURED_AT);
+		length = le32_get(packets->file + at + PCAP_CAPTURED_AT);
 		if (!length || length > PACKETS_LENGTH_MAX)
 			return refuse(error, "packet %zu has %u bytes, and 1 to %u are possible",
 				      packets->count, length, PACKETS_LENGTH_MAX);
-		if (size - at - RECORD_HEADER < length)
+		if (size - at - PCAP_RECORD_HEADER < length)
 			return refuse(error, "the file ends in packet %zu: %zu of its %u bytes",
-				      packets->count, size - at - RECORD_HEADER, length);
+				      packets->count, size - at - PCAP_RECORD_HEADER, length);
 		if (add_record(packets, &room, at, error))
 			return -1;
 	}
@@ -173,8 +162,8 @@ static void take(const struct packets *packets, struct packet *packet)
 {
 	const uint8_t *record = packets->file + packets->records[packet->number % packets->count];
 
-	packet->length = le32_get(record + CAPTURED_AT);
-	memcpy(packet->data, record + RECORD_HEADER, packet->length);
+	packet->length = le32_get(record + PCAP_CAPTURED_AT);
+	memcpy(packet->data, record + PCAP_RECORD_HEADER, packet->length);
 }
 
 void packets_get(const struct packets *packets, uint32_t number, struct packet *packet)
@@ -184,9 +173,16 @@ void packets_get(const struct packets *packets, uint32_t number, struct packet *
 		take(packets, packet);
 	else
 		make(packet);
-	packet->hash = 2166136261u;
-	for (uint32_t i = 0; i < packet->length; i++)
-		packet->hash = (packet->hash ^ packet->data[i]) * 16777619u;
+	packet->hash = packets_hash(packet->data, packet->length);
+}
+
+uint32_t packets_hash(const uint8_t *data, uint32_t length)
+{
+	uint32_t hash = 2166136261u;
+
+	for (uint32_t i = 0; i < length; i++)
+		hash = (hash ^ data[i]) * 16777619u;
+	return hash;
 }
 
 unsigned int packets_queue(uint32_t hash, unsigned int queues)

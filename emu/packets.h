@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The packets that a function receives: from a formula, or from a file. */
+/* Packets, and those that a function receives: from a formula, or from a file. */
 #ifndef EMU_PACKETS_H
 #define EMU_PACKETS_H
 
@@ -49,6 +49,9 @@ void packets_free(struct packets *packets);
 
 /** packets_get() - make packet @number; a file's come again and again. */
 void packets_get(const struct packets *packets, uint32_t number, struct packet *packet);
+
+/** packets_hash() - as in struct packet. */
+uint32_t packets_hash(const uint8_t *data, uint32_t length);
 
 /** packets_queue() - which of @queues, not 0, a packet with that hash is for. */
 unsigned int packets_queue(uint32_t hash, unsigned int queues);

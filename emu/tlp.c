@@ -83,7 +83,8 @@ void tlp_trace_add(struct tlp_trace *trace, const struct tlp *tlp, uint16_t rid)
 
 	slot[EP_TLP_SEQ / 4] = trace->head++;
 	slot[EP_TLP_FLAGS / 4] = tlp->type | (uint32_t)tlp->kind << EP_TLP_KIND_SHIFT |
-				 (uint32_t)tlp->queue << EP_TLP_QUEUE_SHIFT;
+				 (uint32_t)tlp->queue << EP_TLP_QUEUE_SHIFT |
+				 (tlp->transmit ? EP_TLP_TRANSMIT : 0);
 	if (tlp->hint.th)
 		slot[EP_TLP_FLAGS / 4] |= EP_TLP_TH | (uint32_t)tlp->hint.ph << EP_TLP_PH_SHIFT |
 					  (uint32_t)tlp->hint.width << EP_TLP_WIDTH_SHIFT;
@@ -146,6 +147,7 @@ void tlp_log(struct log *log, const struct knobs *knobs, uint32_t hint, const st
 		log_number(line, "entry", hint & EP_HINT_SELECT_MASK);
 	log_requester(line, knobs->rid);
 	if (tlp->kind != TLP_DMA) {
+		log_string(line, "direction", tlp->transmit ? "transmit" : "receive");
 		log_number(line, "queue", tlp->queue);
 		log_string(line, "kind", tlp_kind_name(tlp->kind));
 	}

@@ -47,7 +47,8 @@ struct tlp_hint {
  * @length: bytes
  * @hint: what it carries
  * @kind: what it is for
- * @queue: receive queue, unless it is for the DMA engine
+ * @queue: which queue it is for, unless it is for the DMA engine
+ * @transmit: that is a transmit queue
  */
 struct tlp {
 	enum tlp_type type;
@@ -56,6 +57,7 @@ struct tlp {
 	struct tlp_hint hint;
 	enum tlp_kind kind;
 	unsigned int queue;
+	bool transmit;
 };
 
 /** enum tlp_entry - which ST entry a request's hint depends on */

@@ -48,7 +48,7 @@ static void put(const struct nic *nic, uint32_t at, uint32_t value)
 
 static uint32_t queue_register(unsigned int queue, uint32_t at)
 {
-	return EP_RXQ + queue * EP_RXQ_STRIDE + at;
+	return EP_RXQ + queue * EP_QUEUE_STRIDE + at;
 }
 
 static uint8_t *queue_memory(const struct nic *nic, unsigned int queue)
@@ -106,7 +106,7 @@ static int use_vectors(const struct nic *nic, int fd)
 	const uint32_t count = nic->queues * NIC_ENTRIES;
 	const uint32_t size = (uint32_t)(sizeof(struct vfio_irq_set) + count * sizeof(int));
 	struct vfio_irq_set *set = calloc(1, size);
-	int events[EP_RXQ_MAX * NIC_ENTRIES], ret;
+	int events[EP_QUEUE_MAX * NIC_ENTRIES], ret;
 
 	if (!set)
 		return complain("MSI-X vectors", errno);
@@ -187,18 +187,18 @@ void nic_start(const struct nic *nic, unsigned int queue)
 			.header = iova + HEADERS_AT + i * HEADER_BUFFER,
 			.payload = iova + PAYLOADS_AT + i * BUFFER,
 		};
-	put(nic, queue_register(queue, EP_RXQ_BASE_LO), (uint32_t)iova);
-	put(nic, queue_register(queue, EP_RXQ_BASE_HI), (uint32_t)(iova >> 32));
-	put(nic, queue_register(queue, EP_RXQ_SIZE), RING);
-	put(nic, queue_register(queue, EP_RXQ_BUFFER), BUFFER);
-	put(nic, queue_register(queue, EP_RXQ_HEADER), HEADER);
-	put(nic, queue_register(queue, EP_RXQ_HINT_DESCRIPTOR),
+	put(nic, queue_register(queue, EP_QUEUE_BASE_LO), (uint32_t)iova);
+	put(nic, queue_register(queue, EP_QUEUE_BASE_HI), (uint32_t)(iova >> 32));
+	put(nic, queue_register(queue, EP_QUEUE_SIZE), RING);
+	put(nic, queue_register(queue, EP_QUEUE_BUFFER), BUFFER);
+	put(nic, queue_register(queue, EP_QUEUE_HEADER), HEADER);
+	put(nic, queue_register(queue, EP_QUEUE_HINT_DESCRIPTOR),
 	    hint(queue, NIC_ENTRY_DESCRIPTOR, TPH_HINT_TARGET_PRIORITY));
-	put(nic, queue_register(queue, EP_RXQ_HINT_HEADER),
+	put(nic, queue_register(queue, EP_QUEUE_HINT_HEADER),
 	    hint(queue, NIC_ENTRY_HEADER, TPH_HINT_TARGET_PRIORITY));
-	put(nic, queue_register(queue, EP_RXQ_HINT_PAYLOAD),
+	put(nic, queue_register(queue, EP_QUEUE_HINT_PAYLOAD),
 	    hint(queue, NIC_ENTRY_PAYLOAD, TPH_HINT_TARGET));
-	put(nic, queue_register(queue, EP_RXQ_CONTROL), EP_RXQ_ENABLE | EP_RXQ_SPLIT);
+	put(nic, queue_register(queue, EP_QUEUE_CONTROL), EP_QUEUE_ENABLE | EP_QUEUE_SPLIT);
 	nic_doorbell(nic, queue, 0);
 }
 
@@ -208,7 +208,7 @@ bool nic_next(const struct nic *nic, unsigned int queue, unsigned int next,
 	const struct descriptor *d = descriptor(nic, queue, next);
 	const uint8_t *memory = queue_memory(nic, queue);
 
-	if (!(__atomic_load_n(&d->status, __ATOMIC_ACQUIRE) & EP_RXD_DONE))
+	if (!(__atomic_load_n(&d->status, __ATOMIC_ACQUIRE) & EP_DESCRIPTOR_DONE))
 		return false;
 	*packet = (struct nic_packet){
 		.number = d->number,
@@ -230,7 +230,7 @@ unsigned int nic_give_back(const struct nic *nic, unsigned int queue, unsigned i
 void nic_doorbell(const struct nic *nic, unsigned int queue, unsigned int next)
 {
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-	put(nic, queue_register(queue, EP_RXQ_TAIL), (next + RING - 1) % RING);
+	put(nic, queue_register(queue, EP_QUEUE_TAIL), (next + RING - 1) % RING);
 }
 
 /* ---- packets ---- */
@@ -279,13 +279,13 @@ void nic_generate(const struct nic *nic, uint32_t count)
 int nic_check(const struct nic *nic)
 {
 	for (unsigned int i = 0; i < nic->queues; i++) {
-		uint32_t status = get(nic, queue_register(i, EP_RXQ_STATUS));
-		uint32_t drops = get(nic, queue_register(i, EP_RXQ_DROPS));
+		uint32_t status = get(nic, queue_register(i, EP_QUEUE_STATUS));
+		uint32_t drops = get(nic, queue_register(i, EP_QUEUE_DROPS));
 
-		if (status == EP_RXQ_RUNNING && !drops)
+		if (status == EP_QUEUE_RUNNING && !drops)
 			continue;
 		fprintf(stderr, "steered-rx: queue %u: status %u, fault %u, %u packets dropped\n", i,
-			status, get(nic, queue_register(i, EP_RXQ_FAULT)), drops);
+			status, get(nic, queue_register(i, EP_QUEUE_FAULT)), drops);
 		return -1;
 	}
 	return 0;
@@ -300,7 +300,7 @@ uint32_t nic_position(const struct nic *nic)
 
 uint32_t nic_requests(const struct nic *nic, unsigned int queue)
 {
-	return get(nic, queue_register(queue, EP_RXQ_TLPS));
+	return get(nic, queue_register(queue, EP_QUEUE_TLPS));
 }
 
 void nic_trace(struct nic *nic, void (*show)(unsigned int queue, bool tagged, uint16_t tag))

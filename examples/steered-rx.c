@@ -41,7 +41,7 @@ struct queue {
 };
 
 static struct nic nic;
-static struct queue queues[EP_RXQ_MAX];
+static struct queue queues[EP_QUEUE_MAX];
 static unsigned int queue_count;
 static uint32_t packet_count = 512;
 static bool moving;
@@ -264,7 +264,7 @@ static int parse_cpus(const char *text)
 	unsigned long cpu;
 	char *end;
 
-	for (queue_count = 0; queue_count < EP_RXQ_MAX; text = end + 1) {
+	for (queue_count = 0; queue_count < EP_QUEUE_MAX; text = end + 1) {
 		if (number(text, &end, CPU_SETSIZE - 1, &cpu) || (*end && *end != ','))
 			return -1;
 		queues[queue_count].number = queue_count;
@@ -316,7 +316,7 @@ int main(int argc, char **argv)
 
 	if (parse(argc, argv)) {
 		fprintf(stderr, "usage: steered-rx [--cpus 0,1,...] [--packets N] [--move] BDF\n"
-			"1 to %u CPUs, a queue for each; 1 to 1048576 packets\n", EP_RXQ_MAX);
+			"1 to %u CPUs, a queue for each; 1 to 1048576 packets\n", EP_QUEUE_MAX);
 		return 2;
 	}
 	setvbuf(stdout, NULL, _IOLBF, 0);

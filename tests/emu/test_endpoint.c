@@ -1,166 +1,12 @@
 // SPDX-License-Identifier: MIT
 /* The endpoint as its software sees it: configuration space, BARs, DMA, interrupts, resets. */
-#include "harness.h"
+#include "fixture.h"
 
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
 #include <unistd.h>
-
-#include "endpoint.h"
-
-#define MEMORY_IOVA    0x100000u
-#define MEMORY_SIZE    0x200000u
-#define PROTECTED_IOVA 0x800000u /* one page, read only */
-
-#define COMMAND		  0x04
-#define STATUS		  0x06
-#define POWER		  0x44
-#define MSIX_CONTROL	  0x52
-#define DEVICE_CONTROL	  0x68
-#define DEVICE_STATUS	  0x6a
-#define LINK_CONTROL	  0x70
-#define AF		  0xa0
-#define AF_CONTROL	  0xa4
-#define AER		  0xfb8
-#define TPH		  0x110
-#define TPH_CONTROL	  (TPH + 8)
-#define TPH_TABLE	  (TPH + 12)
-#define MEMORY_AND_MASTER 0x0006
-
-struct fixture {
-	struct endpoint endpoint;
-	struct log log;
-	int memory_fd;
-	uint8_t *memory;
-	int eventfd;
-};
-
-static void make(struct fixture *f, const char *keys)
-{
-	struct knobs knobs;
-	char text[256], *error;
-
-	snprintf(text, sizeof(text), "socket=/nowhere,name=ep,rid=01:00.0%s%s", *keys ? "," : "",
-		 keys);
-	if (knobs_parse(&knobs, text, 0, &error))
-		fail_msg("%s", error);
-	assert_int_equal(endpoint_init(&f->endpoint, &knobs, &f->log, NULL), 0);
-	assert_int_equal(iova_map_add(&f->endpoint.map, MEMORY_IOVA, MEMORY_SIZE,
-				      MAPPING_READ | MAPPING_WRITE, f->memory_fd, 0),
-			 0);
-	assert_int_equal(
-		iova_map_add(&f->endpoint.map, PROTECTED_IOVA, 4096, MAPPING_READ, f->memory_fd, 0),
-		0);
-	if (f->endpoint.msix.count)
-		msix_assign(&f->endpoint.msix, 0, dup(f->eventfd));
-}
-
-static void remake(struct fixture *f, const char *keys)
-{
-	endpoint_fini(&f->endpoint);
-	make(f, keys);
-}
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	f->log.fd = memfd_create("log", MFD_CLOEXEC);
-	f->memory_fd = memfd_create("memory", MFD_CLOEXEC);
-	f->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (f->log.fd < 0 || f->eventfd < 0 || ftruncate(f->memory_fd, MEMORY_SIZE))
-		return -1;
-	f->memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, f->memory_fd, 0);
-	if (f->memory == MAP_FAILED)
-		return -1;
-	make(f, "");
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	endpoint_fini(&f->endpoint);
-	log_close(&f->log);
-	munmap(f->memory, MEMORY_SIZE);
-	close(f->memory_fd);
-	close(f->eventfd);
-	free(f);
-	return 0;
-}
-
-static uint32_t config_in(struct fixture *f, size_t at, size_t width)
-{
-	uint8_t bytes[4] = { 0 };
-
-	endpoint_config_read(&f->endpoint, at, bytes, width);
-	return (uint32_t)(bytes[0] | bytes[1] << 8 | bytes[2] << 16) | (uint32_t)bytes[3] << 24;
-}
-
-static void config_out(struct fixture *f, size_t at, size_t width, uint32_t value)
-{
-	const uint8_t bytes[4] = { (uint8_t)value, (uint8_t)(value >> 8), (uint8_t)(value >> 16),
-				   (uint8_t)(value >> 24) };
-
-	endpoint_config_write(&f->endpoint, at, bytes, width);
-}
-
-static uint32_t reg(struct fixture *f, size_t at)
-{
-	uint32_t value;
-
-	endpoint_bar_read(&f->endpoint, EP_BAR, at, (uint8_t *)&value, 4);
-	return value;
-}
-
-static void reg_set(struct fixture *f, size_t at, uint32_t value)
-{
-	endpoint_bar_write(&f->endpoint, EP_BAR, at, (const uint8_t *)&value, 4);
-}
-
-/* The last line of the log with that event, to be freed; NULL if there is none. */
-static struct json_object *last_event(struct fixture *f, const char *event)
-{
-	off_t size = lseek(f->log.fd, 0, SEEK_END);
-	char *text = calloc(1, (size_t)size + 1), *rest = text, *line;
-	struct json_object *found = NULL;
-
-	assert_int_equal(pread(f->log.fd, text, (size_t)size, 0), size);
-	while ((line = strsep(&rest, "\n")) && *line) {
-		struct json_object *object = json_tokener_parse(line), *name;
-
-		assert_non_null(object);
-		assert_true(json_object_object_get_ex(object, "event", &name));
-		if (!strcmp(json_object_get_string(name), event)) {
-			json_object_put(found);
-			found = json_object_get(object);
-		}
-		json_object_put(object);
-	}
-	free(text);
-	return found;
-}
-
-static void assert_field(struct json_object *line, const char *key, const char *value)
-{
-	struct json_object *field;
-
-	assert_non_null(line);
-	if (!json_object_object_get_ex(line, key, &field))
-		fail_msg("no field %s", key);
-	assert_string_equal(json_object_get_string(field), value);
-}
-
-static void assert_no_field(struct json_object *line, const char *key)
-{
-	assert_false(json_object_object_get_ex(line, key, NULL));
-}
 
 /* ---- configuration space against a second, independent statement of its rules ---- */
 
@@ -913,13 +759,6 @@ static void repetition_outlives_resets_and_faults(void **state)
 
 /* ---- interrupts ---- */
 
-static uint64_t signalled(struct fixture *f)
-{
-	uint64_t count = 0;
-
-	return read(f->eventfd, &count, sizeof(count)) == sizeof(count) ? count : 0;
-}
-
 static void interrupt_needs_enable_unmask_and_bus_master(void **state)
 {
 	struct fixture *f = *state;
@@ -1240,7 +1079,7 @@ static void log_numbers_rise(void **state)
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, fixture_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(every_access_to_configuration_space),
 		TEST(capabilities_say_what_was_asked_for),

@@ -87,6 +87,9 @@ static void bad_values_are_explained(void **state)
 		{ SOCKET ",queues=1,packets=/dev/null", "packets=/dev/null", "regular file" },
 		{ SOCKET ",packets=" PCAP, "packets", "no queue to receive them" },
 		{ SOCKET ",queues=0,packets=" PCAP, "packets", "no queue to receive them" },
+		{ SOCKET ",queues=1,sent=", "sent=", "not the path of a file" },
+		{ SOCKET ",sent=/tmp/x", "sent=/tmp/x", "no queue to transmit packets" },
+		{ SOCKET ",queues=0,sent=/tmp/x", "sent=/tmp/x", "no queue to transmit packets" },
 		{ SOCKET ",queues=1,packets=" PCAP ",flr=x", "flr=x", "not one of on, off" },
 		{ SOCKET ",p2p=1", "p2p=1", "not one of on, off" },
 		{ SOCKET ",vendor=0xffff", "vendor=0xffff", "0 to 0xfffe" },
@@ -156,6 +159,7 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_true(knobs.no_soft_reset);
 	assert_int_equal(knobs.queues, 0);
 	assert_null(knobs.packets.file);
+	assert_null(knobs.sent);
 	knobs_free(&knobs);
 }
 
@@ -164,7 +168,8 @@ static void every_key_takes_effect(void **state)
 	struct knobs knobs = parse(
 		"name=nic,rid=a1:1f.7,st-table=msix,entries=2048,modes=ds+nost,"
 		"width=8,completer=reserved,flr=off,af=on,aer=on,pasid=on,nsr=off,tph=off,tph-at=0x100,"
-		"vendor=0x8086,device=0x10fb,class=0x020000,packets=" PCAP ",queues=16," SOCKET);
+		"vendor=0x8086,device=0x10fb,class=0x020000,packets=" PCAP
+		",queues=16,sent=/tmp/sent," SOCKET);
 
 	(void)state;
 	assert_string_equal(knobs.name, "nic");
@@ -187,6 +192,7 @@ static void every_key_takes_effect(void **state)
 	assert_int_equal(knobs.class_code, 0x020000);
 	assert_int_equal(knobs.queues, 16);
 	assert_int_equal(knobs.packets.count, 1);
+	assert_string_equal(knobs.sent, "/tmp/sent");
 	knobs_free(&knobs);
 }
 

@@ -291,8 +291,7 @@ static bool engine_work(struct work *work)
 	bool more = endpoint_work(&engine->endpoint);
 
 	engine->fixture->loop.stop = engine->endpoint.dma.status != EP_DMA_BUSY &&
-				     !engine->endpoint.queues.pending &&
-				     engine->endpoint.queues.delivery.stage == DELIVERY_NONE;
+				     queues_are_idle(&engine->endpoint.queues);
 	return more;
 }
 
@@ -477,13 +476,13 @@ static void receive(struct engine *engine)
 	const uint64_t payload = IOVA + 0x100;
 
 	assert_int_equal(iova_map_write(&engine->endpoint.map, IOVA, &payload, sizeof(payload)), 0);
-	reg_set(engine, EP_RXQ + EP_RXQ_BASE_LO, IOVA);
-	reg_set(engine, EP_RXQ + EP_RXQ_SIZE, 2);
-	reg_set(engine, EP_RXQ + EP_RXQ_BUFFER, 2048);
-	reg_set(engine, EP_RXQ + EP_RXQ_HINT_PAYLOAD, 1 | EP_HINT_ENTRY << EP_HINT_SOURCE_SHIFT);
-	reg_set(engine, EP_RXQ + EP_RXQ_HINT_DESCRIPTOR, 2 | EP_HINT_ENTRY << EP_HINT_SOURCE_SHIFT);
-	reg_set(engine, EP_RXQ + EP_RXQ_CONTROL, EP_RXQ_ENABLE);
-	reg_set(engine, EP_RXQ + EP_RXQ_TAIL, 1);
+	reg_set(engine, EP_RXQ + EP_QUEUE_BASE_LO, IOVA);
+	reg_set(engine, EP_RXQ + EP_QUEUE_SIZE, 2);
+	reg_set(engine, EP_RXQ + EP_QUEUE_BUFFER, 2048);
+	reg_set(engine, EP_RXQ + EP_QUEUE_HINT_PAYLOAD, 1 | EP_HINT_ENTRY << EP_HINT_SOURCE_SHIFT);
+	reg_set(engine, EP_RXQ + EP_QUEUE_HINT_DESCRIPTOR, 2 | EP_HINT_ENTRY << EP_HINT_SOURCE_SHIFT);
+	reg_set(engine, EP_RXQ + EP_QUEUE_CONTROL, EP_QUEUE_ENABLE);
+	reg_set(engine, EP_RXQ + EP_QUEUE_TAIL, 1);
 	reg_set(engine, EP_RX_GENERATE, 1);
 }
 
@@ -502,7 +501,7 @@ static void queue_asks_for_the_tags_of_its_entries(void **state)
 	receive(&engine);
 	assert_false(endpoint_work(&engine.endpoint)); /* it waits, and does not spin */
 	engine_run(&engine);
-	assert_int_equal(reg(&engine, EP_RXQ + EP_RXQ_PACKETS), 1);
+	assert_int_equal(reg(&engine, EP_RXQ + EP_QUEUE_PACKETS), 1);
 	assert_int_equal(reg(&engine, EP_TRACE_HEAD), 3);
 	assert_int_equal(reg(&engine, EP_TRACE + EP_TRACE_STRIDE + EP_TLP_ST), 0x0145);
 	assert_int_equal(reg(&engine, EP_TRACE + 2 * EP_TRACE_STRIDE + EP_TLP_ST), 0x0299);
@@ -517,8 +516,8 @@ static void queue_without_an_answer_faults(void **state)
 	engine_open(&engine, *state);
 	receive(&engine);
 	engine_run(&engine);
-	assert_int_equal(reg(&engine, EP_RXQ + EP_RXQ_STATUS), EP_RXQ_ERROR);
-	assert_int_equal(reg(&engine, EP_RXQ + EP_RXQ_FAULT), EP_FAULT_TAG);
+	assert_int_equal(reg(&engine, EP_RXQ + EP_QUEUE_STATUS), EP_QUEUE_ERROR);
+	assert_int_equal(reg(&engine, EP_RXQ + EP_QUEUE_FAULT), EP_FAULT_TAG);
 	assert_int_equal(reg(&engine, EP_TRACE_HEAD), 1); /* the descriptor was fetched */
 	endpoint_fini(&engine.endpoint);
 }

@@ -3,7 +3,7 @@
  * A client that says anything to the emulated endpoint: bytes, messages that are nearly right, and
  * right ones in any order, with any file descriptors, hanging up at any point. The whole way from
  * the socket to the client's memory is under test: protocol, session, mapping, configuration space,
- * MSI-X, DMA, receive queues. Beside the sanitizers' verdicts:
+ * MSI-X, DMA, queues. Beside the sanitizers' verdicts:
  *
  *   - every reply is well formed, an error reply is a header alone; an access succeeds if it is
  *     inside its region, and only then;
@@ -540,21 +540,37 @@ static void answer_command(struct input *input)
 	}
 }
 
-/* A queue, and packets for it. */
-static void receive(struct input *input)
+/* The descriptors of transmit queues, wherever in the memory a ring turns out to be. */
+static void write_descriptors(struct input *input)
 {
-	const size_t queue = EP_RXQ + take8(input) % EP_RXQ_MAX * EP_RXQ_STRIDE;
-	const uint8_t how = take8(input);
+	uint8_t descriptor[EP_TXD_WRITTEN] = { 0 };
 
-	write_register(input, queue + EP_RXQ_BASE_LO, (uint32_t)take8(input) << 12 | (how & 0x30));
-	write_register(input, queue + EP_RXQ_SIZE, how & 8 ? take32(input) : 4);
-	write_register(input, queue + EP_RXQ_BUFFER, take16(input));
-	write_register(input, queue + EP_RXQ_HEADER, take8(input));
-	write_register(input, queue + EP_RXQ_VECTOR, take8(input));
-	write_register(input, queue + EP_RXQ_HINT_PAYLOAD, take32(input));
-	write_register(input, queue + EP_RXQ_CONTROL, how & 7);
-	write_register(input, queue + EP_RXQ_TAIL, take8(input));
-	write_register(input, EP_RX_SPREAD, take8(input) % (EP_RXQ_MAX + 1));
+	le32_put(descriptor + EP_DESCRIPTOR_PAYLOAD, (uint32_t)take8(input) << 12 | take8(input));
+	le32_put(descriptor + EP_DESCRIPTOR_HEADER, (uint32_t)take8(input) << 12 | take8(input));
+	le32_put(descriptor + EP_TXD_LENGTH, take32(input));
+	for (off_t at = 0; at < MEMORY_SIZE; at += EP_DESCRIPTOR_SIZE)
+		if (at % TLP_PAGE < 4 * EP_DESCRIPTOR_SIZE)
+			must(pwrite(offered[0], descriptor, sizeof(descriptor), at) ==
+			     sizeof(descriptor), "no descriptor");
+}
+
+/* A queue of either direction, and packets for it. */
+static void run_queue(struct input *input)
+{
+	const uint8_t which = take8(input), how = take8(input);
+	const size_t queue = EP_RXQ + which % (2 * EP_QUEUE_MAX) * EP_QUEUE_STRIDE;
+
+	if (queue >= EP_TXQ)
+		write_descriptors(input);
+	write_register(input, queue + EP_QUEUE_BASE_LO, (uint32_t)take8(input) << 12 | (how & 0x30));
+	write_register(input, queue + EP_QUEUE_SIZE, how & 8 ? take32(input) : 4);
+	write_register(input, queue + EP_QUEUE_BUFFER, take16(input));
+	write_register(input, queue + EP_QUEUE_HEADER, take8(input));
+	write_register(input, queue + EP_QUEUE_VECTOR, take8(input));
+	write_register(input, queue + EP_QUEUE_HINT_PAYLOAD, take32(input));
+	write_register(input, queue + EP_QUEUE_CONTROL, how & 7);
+	write_register(input, queue + EP_QUEUE_TAIL, take8(input));
+	write_register(input, EP_RX_SPREAD, take8(input) % (EP_QUEUE_MAX + 1));
 	write_register(input, EP_RX_GENERATE, how & 0x40 ? take32(input) : how >> 7);
 }
 
@@ -580,7 +596,7 @@ static void run_dma(struct input *input)
 	write_register(input, EP_DMA_VECTOR, take8(input));
 	write_register(input, EP_DMA_DOORBELL, how & 7);
 	if (how & 0x08)
-		receive(input);
+		run_queue(input);
 	if (how & 0x10 && client.session)
 		answer_command(input);
 }
@@ -646,8 +662,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	leave();
 	must(client.endpoint.flight.state == FLIGHT_NONE && !client.endpoint.flight.completer,
 	     "a request is left");
-	must(!client.endpoint.queues.pending &&
-	     client.endpoint.queues.delivery.stage == DELIVERY_NONE, "packets are left");
+	must(queues_are_idle(&client.endpoint.queues), "packets are left");
 	endpoint_fini(&other);
 	endpoint_fini(&client.endpoint);
 	loop_fini(&client.loop);

@@ -1,155 +1,21 @@
 // SPDX-License-Identifier: MIT
 /* Receive queues as their driver sees them: rings, packets, hints, faults, interrupts. */
-#include "harness.h"
+#include "rings.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "endpoint.h"
-
-#define IOVA	       0x100000u
-#define SIZE	       0x200000u
-#define PROTECTED_IOVA 0x800000u /* one page, read only */
-
-/* where each queue has what, from IOVA on */
-#define QUEUE_SIZE    0x40000u
-#define RING_AT	      0x0u
-#define HEADERS_AT    0x2000u
-#define PAYLOADS_AT   0x10000u
-#define HEADER_STRIDE 0x100u
-#define BUFFER_STRIDE 0x800u
-#define RING	      16u
-
-#define COMMAND		  0x04
-#define STATUS		  0x06
-#define MASTER_ABORT	  0x2000
-#define POWER		  0x44
-#define MSIX_CONTROL	  0x52
-#define DEVICE_CONTROL	  0x68
-#define TPH_CONTROL	  0x118
-#define TPH_TABLE	  0x11c
-#define MEMORY_AND_MASTER 0x0006
-#define ENABLE_16	  0x301
-
-struct fixture {
-	struct endpoint endpoint;
-	struct log log;
-	int memory_fd;
-	uint8_t *memory;
-	int eventfd;
-};
-
-static uint32_t reg(struct fixture *f, size_t at)
-{
-	uint32_t value;
-
-	endpoint_bar_read(&f->endpoint, EP_BAR, at, (uint8_t *)&value, 4);
-	return value;
-}
-
-static void reg_set(struct fixture *f, size_t at, uint32_t value)
-{
-	endpoint_bar_write(&f->endpoint, EP_BAR, at, (const uint8_t *)&value, 4);
-}
-
 static uint32_t queue(struct fixture *f, unsigned int q, size_t at)
 {
-	return reg(f, EP_RXQ + q * EP_RXQ_STRIDE + at);
+	return reg(f, EP_RXQ + q * EP_QUEUE_STRIDE + at);
 }
 
 static void queue_set(struct fixture *f, unsigned int q, size_t at, uint32_t value)
 {
-	reg_set(f, EP_RXQ + q * EP_RXQ_STRIDE + at, value);
-}
-
-static void config_out(struct fixture *f, size_t at, uint16_t value)
-{
-	const uint8_t bytes[2] = { (uint8_t)value, (uint8_t)(value >> 8) };
-
-	endpoint_config_write(&f->endpoint, at, bytes, 2);
-}
-
-static void make(struct fixture *f, const char *keys)
-{
-	struct knobs knobs;
-	char text[256], *error;
-
-	snprintf(text, sizeof(text), "socket=/nowhere,name=ep,rid=01:00.0%s%s", *keys ? "," : "",
-		 keys);
-	if (knobs_parse(&knobs, text, 0, &error))
-		fail_msg("%s", error);
-	assert_int_equal(endpoint_init(&f->endpoint, &knobs, &f->log, NULL), 0);
-	assert_int_equal(iova_map_add(&f->endpoint.map, IOVA, SIZE, MAPPING_READ | MAPPING_WRITE,
-				      f->memory_fd, 0),
-			 0);
-	assert_int_equal(
-		iova_map_add(&f->endpoint.map, PROTECTED_IOVA, 4096, MAPPING_READ, f->memory_fd, 0),
-		0);
-	msix_assign(&f->endpoint.msix, 5, dup(f->eventfd));
-	config_out(f, COMMAND, MEMORY_AND_MASTER);
-}
-
-static void remake(struct fixture *f, const char *keys)
-{
-	endpoint_fini(&f->endpoint);
-	make(f, keys);
-}
-
-static int setup(void **state)
-{
-	struct fixture *f = calloc(1, sizeof(*f));
-
-	f->log.fd = memfd_create("log", MFD_CLOEXEC);
-	f->memory_fd = memfd_create("memory", MFD_CLOEXEC);
-	f->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (f->log.fd < 0 || f->eventfd < 0 || ftruncate(f->memory_fd, SIZE))
-		return -1;
-	f->memory = mmap(NULL, SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, f->memory_fd, 0);
-	if (f->memory == MAP_FAILED)
-		return -1;
-	make(f, "queues=4");
-	*state = f;
-	return 0;
-}
-
-static int teardown(void **state)
-{
-	struct fixture *f = *state;
-
-	endpoint_fini(&f->endpoint);
-	log_close(&f->log);
-	munmap(f->memory, SIZE);
-	close(f->memory_fd);
-	close(f->eventfd);
-	free(f);
-	return 0;
-}
-
-static uint32_t get32(const uint8_t *bytes)
-{
-	return bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
-	       (uint32_t)bytes[3] << 24;
-}
-
-static void put32(uint8_t *bytes, uint32_t value)
-{
-	for (int i = 0; i < 4; i++)
-		bytes[i] = (uint8_t)(value >> 8 * i);
-}
-
-static uint8_t *ring(struct fixture *f, unsigned int q, unsigned int i)
-{
-	return f->memory + (size_t)q * QUEUE_SIZE + RING_AT + (size_t)i * 32;
-}
-
-static uint32_t hint(unsigned int entry, unsigned int ph)
-{
-	return entry | EP_HINT_ENTRY << EP_HINT_SOURCE_SHIFT | ph << EP_HINT_PH_SHIFT;
+	reg_set(f, EP_RXQ + q * EP_QUEUE_STRIDE + at, value);
 }
 
 /* A ring whose descriptors all have buffers, and registers that are good. */
@@ -159,31 +25,26 @@ static void prepare(struct fixture *f, unsigned int q)
 		uint8_t *descriptor = ring(f, q, i);
 
 		memset(descriptor, 0, 32);
-		put32(descriptor, IOVA + q * QUEUE_SIZE + PAYLOADS_AT + i * BUFFER_STRIDE);
-		put32(descriptor + 8, IOVA + q * QUEUE_SIZE + HEADERS_AT + i * HEADER_STRIDE);
+		put32(descriptor, MEMORY_IOVA + q * QUEUE_SIZE + PAYLOADS_AT + i * BUFFER_STRIDE);
+		put32(descriptor + 8,
+		      MEMORY_IOVA + q * QUEUE_SIZE + HEADERS_AT + i * HEADER_STRIDE);
 	}
-	queue_set(f, q, EP_RXQ_BASE_LO, IOVA + q * QUEUE_SIZE + RING_AT);
-	queue_set(f, q, EP_RXQ_BASE_HI, 0);
-	queue_set(f, q, EP_RXQ_SIZE, RING);
-	queue_set(f, q, EP_RXQ_BUFFER, BUFFER_STRIDE);
-	queue_set(f, q, EP_RXQ_HEADER, 54);
-	queue_set(f, q, EP_RXQ_VECTOR, 5);
-	queue_set(f, q, EP_RXQ_HINT_DESCRIPTOR, hint(3 * q, 1));
-	queue_set(f, q, EP_RXQ_HINT_HEADER, hint(3 * q + 1, 2));
-	queue_set(f, q, EP_RXQ_HINT_PAYLOAD, hint(3 * q + 2, 3));
+	queue_set(f, q, EP_QUEUE_BASE_LO, MEMORY_IOVA + q * QUEUE_SIZE + RING_AT);
+	queue_set(f, q, EP_QUEUE_BASE_HI, 0);
+	queue_set(f, q, EP_QUEUE_SIZE, RING);
+	queue_set(f, q, EP_QUEUE_BUFFER, BUFFER_STRIDE);
+	queue_set(f, q, EP_QUEUE_HEADER, 54);
+	queue_set(f, q, EP_QUEUE_VECTOR, OTHER_VECTOR);
+	queue_set(f, q, EP_QUEUE_HINT_DESCRIPTOR, hint(3 * q, 1));
+	queue_set(f, q, EP_QUEUE_HINT_HEADER, hint(3 * q + 1, 2));
+	queue_set(f, q, EP_QUEUE_HINT_PAYLOAD, hint(3 * q + 2, 3));
 }
 
 static void start(struct fixture *f, unsigned int q, uint32_t control)
 {
 	prepare(f, q);
-	queue_set(f, q, EP_RXQ_CONTROL, EP_RXQ_ENABLE | control);
-	queue_set(f, q, EP_RXQ_TAIL, RING - 1);
-}
-
-static void work(struct fixture *f)
-{
-	for (int i = 0; endpoint_work(&f->endpoint); i++)
-		assert_true(i < 10000);
+	queue_set(f, q, EP_QUEUE_CONTROL, EP_QUEUE_ENABLE | control);
+	queue_set(f, q, EP_QUEUE_TAIL, RING - 1);
 }
 
 static void generate(struct fixture *f, uint32_t count)
@@ -199,27 +60,6 @@ static void spread_one(struct fixture *f)
 	reg_set(f, EP_RX_SPREAD, 1);
 }
 
-/* The packets of the manual, stated once more. */
-static uint32_t pattern(uint32_t n, uint8_t *data)
-{
-	uint32_t length = 60 + n * 97 % 1455;
-	uint8_t number[4];
-
-	put32(number, n);
-	for (uint32_t i = 0; i < length; i++)
-		data[i] = (uint8_t)(number[i % 4] + i);
-	return length;
-}
-
-static uint32_t fnv(const uint8_t *data, uint32_t length)
-{
-	uint32_t hash = 0x811c9dc5;
-
-	for (uint32_t i = 0; i < length; i++)
-		hash = (hash ^ data[i]) * 0x01000193;
-	return hash;
-}
-
 static unsigned int queue_of(uint32_t n, unsigned int queues)
 {
 	uint8_t data[2048];
@@ -228,54 +68,13 @@ static unsigned int queue_of(uint32_t n, unsigned int queues)
 	return (hash ^ hash >> 16) % queues;
 }
 
-/* The last line of the log with that event, to be freed; NULL if there is none. */
-static struct json_object *last_event(struct fixture *f, const char *event)
-{
-	off_t size = lseek(f->log.fd, 0, SEEK_END);
-	char *text = calloc(1, (size_t)size + 1), *rest = text, *line;
-	struct json_object *found = NULL;
-
-	assert_int_equal(pread(f->log.fd, text, (size_t)size, 0), size);
-	while ((line = strsep(&rest, "\n")) && *line) {
-		struct json_object *object = json_tokener_parse(line), *name;
-
-		assert_true(json_object_object_get_ex(object, "event", &name));
-		if (!strcmp(json_object_get_string(name), event)) {
-			json_object_put(found);
-			found = json_object_get(object);
-		}
-		json_object_put(object);
-	}
-	free(text);
-	return found;
-}
-
-static void assert_field(struct json_object *line, const char *key, const char *value)
-{
-	struct json_object *field;
-
-	if (!json_object_object_get_ex(line, key, &field))
-		fail_msg("no field %s", key);
-	assert_string_equal(json_object_get_string(field), value);
-}
-
-static const uint32_t *slot(struct fixture *f, uint32_t i)
-{
-	return f->endpoint.trace.slots[i % EP_TRACE_SLOTS];
-}
-
-static unsigned int slot_kind(struct fixture *f, uint32_t i)
-{
-	return (slot(f, i)[EP_TLP_FLAGS / 4] & EP_TLP_KIND_MASK) >> EP_TLP_KIND_SHIFT;
-}
-
 static void assert_stopped(struct fixture *f, unsigned int q, uint32_t fault, const char *reason)
 {
 	struct json_object *line = last_event(f, "fault");
 	char number[8];
 
-	assert_int_equal(queue(f, q, EP_RXQ_STATUS), EP_RXQ_ERROR);
-	assert_int_equal(queue(f, q, EP_RXQ_FAULT), fault);
+	assert_int_equal(queue(f, q, EP_QUEUE_STATUS), EP_QUEUE_ERROR);
+	assert_int_equal(queue(f, q, EP_QUEUE_FAULT), fault);
 	assert_non_null(line);
 	snprintf(number, sizeof(number), "%u", q);
 	assert_field(line, "queue", number);
@@ -290,7 +89,7 @@ static void without_the_key_there_are_none(void **state)
 {
 	struct fixture *f = *state;
 
-	remake(f, "");
+	restart(f, "");
 	for (size_t at = EP_QUEUES; at <= EP_RX_SOURCE; at += 4) {
 		reg_set(f, at, 1);
 		assert_int_equal(reg(f, at), 0);
@@ -301,10 +100,10 @@ static void without_the_key_there_are_none(void **state)
 	assert_false(endpoint_work(&f->endpoint));
 	assert_int_equal(f->endpoint.trace.head, 0);
 
-	remake(f, "queues=2");
+	restart(f, "queues=2");
 	assert_int_equal(reg(f, EP_QUEUES), 2);
 	start(f, 2, 0);
-	for (size_t at = EP_RXQ + 2 * EP_RXQ_STRIDE; at < EP_RECEIVED; at += 4)
+	for (size_t at = EP_RXQ + 2 * EP_QUEUE_STRIDE; at < EP_RECEIVED; at += 4)
 		assert_int_equal(reg(f, at), 0);
 	reg_set(f, EP_RX_SPREAD, 3);
 	assert_int_equal(reg(f, EP_RX_SPREAD), 2);
@@ -318,26 +117,28 @@ static void bad_registers_stop_the_queue(void **state)
 		size_t at;
 		uint32_t value;
 	} bad[] = {
-		{ EP_RXQ_SIZE, 0 },	{ EP_RXQ_SIZE, 1 },	     { EP_RXQ_SIZE, 3 },
-		{ EP_RXQ_SIZE, 8192 },	{ EP_RXQ_SIZE, 0x80000000 }, { EP_RXQ_BASE_LO, IOVA + 16 },
-		{ EP_RXQ_BUFFER, 0 },	{ EP_RXQ_BUFFER, 65537 },    { EP_RXQ_HEADER, 0 },
-		{ EP_RXQ_HEADER, 257 }, { EP_RXQ_TAIL, RING },	     { EP_RXQ_TAIL, 0xffffffff },
+		{ EP_QUEUE_SIZE, 0 },	       { EP_QUEUE_SIZE, 1 },
+		{ EP_QUEUE_SIZE, 3 },	       { EP_QUEUE_SIZE, 8192 },
+		{ EP_QUEUE_SIZE, 0x80000000 }, { EP_QUEUE_BASE_LO, MEMORY_IOVA + 16 },
+		{ EP_QUEUE_BUFFER, 0 },	       { EP_QUEUE_BUFFER, 65537 },
+		{ EP_QUEUE_HEADER, 0 },	       { EP_QUEUE_HEADER, 257 },
+		{ EP_QUEUE_TAIL, RING },       { EP_QUEUE_TAIL, 0xffffffff },
 	};
 	struct fixture *f = *state;
 
 	spread_one(f);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
 		prepare(f, 0);
-		queue_set(f, 0, EP_RXQ_CONTROL, 0);
-		if (bad[i].at != EP_RXQ_TAIL)
+		queue_set(f, 0, EP_QUEUE_CONTROL, 0);
+		if (bad[i].at != EP_QUEUE_TAIL)
 			queue_set(f, 0, bad[i].at, bad[i].value);
-		queue_set(f, 0, EP_RXQ_CONTROL, EP_RXQ_ENABLE | EP_RXQ_SPLIT);
-		if (bad[i].at == EP_RXQ_TAIL)
-			queue_set(f, 0, EP_RXQ_TAIL, bad[i].value);
+		queue_set(f, 0, EP_QUEUE_CONTROL, EP_QUEUE_ENABLE | EP_QUEUE_SPLIT);
+		if (bad[i].at == EP_QUEUE_TAIL)
+			queue_set(f, 0, EP_QUEUE_TAIL, bad[i].value);
 		assert_stopped(f, 0, EP_FAULT_COMMAND, "command");
 		assert_int_equal(reg(f, EP_COUNT_FAULTS), i + 1);
 		generate(f, 1);
-		assert_int_equal(queue(f, 0, EP_RXQ_DROPS), 1);
+		assert_int_equal(queue(f, 0, EP_QUEUE_DROPS), 1);
 	}
 	assert_int_equal(f->endpoint.trace.head, 0);
 }
@@ -348,12 +149,12 @@ static void without_bus_master_nothing_is_sent(void **state)
 
 	spread_one(f);
 	start(f, 0, 0);
-	config_out(f, COMMAND, 2);
+	config_out(f, COMMAND, 2, 2);
 	generate(f, 3);
 	assert_stopped(f, 0, EP_FAULT_BUS_MASTER, "bus-master");
 	assert_int_equal(f->endpoint.trace.head, 0);
-	assert_int_equal(queue(f, 0, EP_RXQ_DROPS), 3);
-	assert_int_equal(get32(ring(f, 0, 0) + EP_RXD_STATUS), 0);
+	assert_int_equal(queue(f, 0, EP_QUEUE_DROPS), 3);
+	assert_int_equal(get32(ring(f, 0, 0) + EP_DESCRIPTOR_STATUS), 0);
 	assert_int_equal(reg(f, EP_COUNT_FAULTS), 1);
 }
 
@@ -364,9 +165,9 @@ static void in_d3hot_nothing_is_sent(void **state)
 	spread_one(f);
 	start(f, 0, 0);
 	reg_set(f, EP_RX_GENERATE, 1);
-	config_out(f, POWER, 3);
+	config_out(f, POWER, 2, 3);
 	work(f);
-	config_out(f, POWER, 0);
+	config_out(f, POWER, 2, 0);
 	assert_stopped(f, 0, EP_FAULT_POWER, "power");
 	assert_int_equal(f->endpoint.trace.head, 0);
 }
@@ -377,15 +178,16 @@ static void addresses_without_a_map_stop_the_queue(void **state)
 		uint32_t payload, header, fault, tlps;
 		const char *reason, *kind;
 	} bad[] = {
-		{ 0x10, IOVA + HEADERS_AT, EP_FAULT_UNMAPPED, 2, "unmapped", "payload" },
-		{ IOVA + PAYLOADS_AT, IOVA + SIZE, EP_FAULT_UNMAPPED, 1, "unmapped", "header" },
-		{ PROTECTED_IOVA, IOVA + HEADERS_AT, EP_FAULT_PERMISSION, 2, "permission",
+		{ 0x10, MEMORY_IOVA + HEADERS_AT, EP_FAULT_UNMAPPED, 2, "unmapped", "payload" },
+		{ MEMORY_IOVA + PAYLOADS_AT, MEMORY_IOVA + MEMORY_SIZE, EP_FAULT_UNMAPPED, 1,
+		  "unmapped", "header" },
+		{ PROTECTED_IOVA, MEMORY_IOVA + HEADERS_AT, EP_FAULT_PERMISSION, 2, "permission",
 		  "payload" },
-		{ IOVA + PAYLOADS_AT, PROTECTED_IOVA, EP_FAULT_PERMISSION, 1, "permission",
+		{ MEMORY_IOVA + PAYLOADS_AT, PROTECTED_IOVA, EP_FAULT_PERMISSION, 1, "permission",
 		  "header" },
 		/* its end leaves the map: what was inside is written */
-		{ IOVA + SIZE - 128, IOVA + HEADERS_AT, EP_FAULT_UNMAPPED, 3, "unmapped",
-		  "payload" },
+		{ MEMORY_IOVA + MEMORY_SIZE - 128, MEMORY_IOVA + HEADERS_AT, EP_FAULT_UNMAPPED, 3,
+		  "unmapped", "payload" },
 	};
 	struct fixture *f = *state;
 
@@ -395,9 +197,9 @@ static void addresses_without_a_map_stop_the_queue(void **state)
 		struct json_object *line;
 
 		endpoint_reset(&f->endpoint, ENDPOINT_RESET_FLR);
-		config_out(f, COMMAND, MEMORY_AND_MASTER);
+		config_out(f, COMMAND, 2, MEMORY_AND_MASTER);
 		spread_one(f);
-		start(f, 0, EP_RXQ_SPLIT);
+		start(f, 0, EP_QUEUE_SPLIT);
 		generate(f, 4); /* so that the next has 60 + 4 * 97 = 448 bytes */
 		head = f->endpoint.trace.head;
 		put32(ring(f, 0, 4), bad[i].payload);
@@ -409,13 +211,13 @@ static void addresses_without_a_map_stop_the_queue(void **state)
 		assert_field(line, "type", "MWr");
 		json_object_put(line);
 		assert_int_equal(f->endpoint.trace.head, head + bad[i].tlps);
-		assert_int_equal(queue(f, 0, EP_RXQ_PACKETS), 4);
-		assert_int_equal(queue(f, 0, EP_RXQ_HEAD), 4);
-		assert_int_equal(get32(ring(f, 0, 4) + EP_RXD_STATUS), 0);
+		assert_int_equal(queue(f, 0, EP_QUEUE_PACKETS), 4);
+		assert_int_equal(queue(f, 0, EP_QUEUE_HEAD), 4);
+		assert_int_equal(get32(ring(f, 0, 4) + EP_DESCRIPTOR_STATUS), 0);
 		/* and there it stays */
 		generate(f, 1);
 		assert_int_equal(f->endpoint.trace.head, head + bad[i].tlps);
-		assert_int_equal(queue(f, 0, EP_RXQ_DROPS), 2);
+		assert_int_equal(queue(f, 0, EP_QUEUE_DROPS), 2);
 	}
 }
 
@@ -425,9 +227,9 @@ static void ring_without_a_map_stops_the_queue(void **state)
 
 	spread_one(f);
 	prepare(f, 0);
-	queue_set(f, 0, EP_RXQ_BASE_HI, 1);
-	queue_set(f, 0, EP_RXQ_CONTROL, EP_RXQ_ENABLE);
-	queue_set(f, 0, EP_RXQ_TAIL, 1);
+	queue_set(f, 0, EP_QUEUE_BASE_HI, 1);
+	queue_set(f, 0, EP_QUEUE_CONTROL, EP_QUEUE_ENABLE);
+	queue_set(f, 0, EP_QUEUE_TAIL, 1);
 	generate(f, 1);
 	assert_stopped(f, 0, EP_FAULT_UNMAPPED, "unmapped");
 	assert_int_equal(f->endpoint.trace.head, 0);
@@ -435,15 +237,15 @@ static void ring_without_a_map_stops_the_queue(void **state)
 
 	/* A ring that can only be read gets its packet, but not the news of it. */
 	memcpy(f->memory, ring(f, 0, 0), 32);
-	queue_set(f, 0, EP_RXQ_CONTROL, 0);
-	queue_set(f, 0, EP_RXQ_BASE_HI, 0);
-	queue_set(f, 0, EP_RXQ_BASE_LO, PROTECTED_IOVA);
-	queue_set(f, 0, EP_RXQ_CONTROL, EP_RXQ_ENABLE);
-	queue_set(f, 0, EP_RXQ_TAIL, 1);
+	queue_set(f, 0, EP_QUEUE_CONTROL, 0);
+	queue_set(f, 0, EP_QUEUE_BASE_HI, 0);
+	queue_set(f, 0, EP_QUEUE_BASE_LO, PROTECTED_IOVA);
+	queue_set(f, 0, EP_QUEUE_CONTROL, EP_QUEUE_ENABLE);
+	queue_set(f, 0, EP_QUEUE_TAIL, 1);
 	generate(f, 1);
 	assert_stopped(f, 0, EP_FAULT_PERMISSION, "permission");
-	assert_int_equal(queue(f, 0, EP_RXQ_PACKETS), 0);
-	assert_int_equal(queue(f, 0, EP_RXQ_DROPS), 1);
+	assert_int_equal(queue(f, 0, EP_QUEUE_PACKETS), 0);
+	assert_int_equal(queue(f, 0, EP_QUEUE_DROPS), 1);
 }
 
 static void packets_without_a_descriptor_are_dropped(void **state)
@@ -452,23 +254,23 @@ static void packets_without_a_descriptor_are_dropped(void **state)
 
 	spread_one(f);
 	generate(f, 2); /* the queue is off */
-	assert_int_equal(queue(f, 0, EP_RXQ_DROPS), 2);
+	assert_int_equal(queue(f, 0, EP_QUEUE_DROPS), 2);
 	assert_int_equal(f->endpoint.trace.head, 0);
 
 	prepare(f, 0);
-	queue_set(f, 0, EP_RXQ_CONTROL, EP_RXQ_ENABLE);
-	assert_int_equal(queue(f, 0, EP_RXQ_DROPS), 0);
+	queue_set(f, 0, EP_QUEUE_CONTROL, EP_QUEUE_ENABLE);
+	assert_int_equal(queue(f, 0, EP_QUEUE_DROPS), 0);
 	generate(f, 2); /* it is on, without a descriptor */
-	assert_int_equal(queue(f, 0, EP_RXQ_DROPS), 2);
+	assert_int_equal(queue(f, 0, EP_QUEUE_DROPS), 2);
 	assert_int_equal(f->endpoint.trace.head, 0);
 
-	queue_set(f, 0, EP_RXQ_TAIL, 3);
+	queue_set(f, 0, EP_QUEUE_TAIL, 3);
 	generate(f, 5);
-	assert_int_equal(queue(f, 0, EP_RXQ_PACKETS), 3);
-	assert_int_equal(queue(f, 0, EP_RXQ_DROPS), 4);
-	assert_int_equal(queue(f, 0, EP_RXQ_HEAD), 3);
-	assert_int_equal(queue(f, 0, EP_RXQ_STATUS), EP_RXQ_RUNNING);
-	assert_int_equal(get32(ring(f, 0, 3) + EP_RXD_STATUS), 0);
+	assert_int_equal(queue(f, 0, EP_QUEUE_PACKETS), 3);
+	assert_int_equal(queue(f, 0, EP_QUEUE_DROPS), 4);
+	assert_int_equal(queue(f, 0, EP_QUEUE_HEAD), 3);
+	assert_int_equal(queue(f, 0, EP_QUEUE_STATUS), EP_QUEUE_RUNNING);
+	assert_int_equal(get32(ring(f, 0, 3) + EP_DESCRIPTOR_STATUS), 0);
 	assert_int_equal(reg(f, EP_COUNT_FAULTS), 0);
 	assert_int_equal(reg(f, EP_RX_NEXT), 9);
 }
@@ -480,19 +282,19 @@ static void packets_longer_than_the_buffers_are_dropped(void **state)
 	spread_one(f);
 	for (int split = 0; split < 2; split++) {
 		endpoint_reset(&f->endpoint, ENDPOINT_RESET_FLR);
-		config_out(f, COMMAND, MEMORY_AND_MASTER);
+		config_out(f, COMMAND, 2, MEMORY_AND_MASTER);
 		spread_one(f);
 		prepare(f, 0);
-		queue_set(f, 0, EP_RXQ_BUFFER, split ? 156 - 54 : 156);
-		queue_set(f, 0, EP_RXQ_CONTROL, EP_RXQ_ENABLE);
-		queue_set(f, 0, EP_RXQ_CONTROL, 0);
-		queue_set(f, 0, EP_RXQ_CONTROL,
-			  split ? EP_RXQ_ENABLE | EP_RXQ_SPLIT : EP_RXQ_ENABLE);
-		queue_set(f, 0, EP_RXQ_TAIL, 8);
+		queue_set(f, 0, EP_QUEUE_BUFFER, split ? 156 - 54 : 156);
+		queue_set(f, 0, EP_QUEUE_CONTROL, EP_QUEUE_ENABLE);
+		queue_set(f, 0, EP_QUEUE_CONTROL, 0);
+		queue_set(f, 0, EP_QUEUE_CONTROL,
+			  split ? EP_QUEUE_ENABLE | EP_QUEUE_SPLIT : EP_QUEUE_ENABLE);
+		queue_set(f, 0, EP_QUEUE_TAIL, 8);
 		memset(f->memory + PAYLOADS_AT, 0xee, 8 * BUFFER_STRIDE);
 		generate(f, 3); /* 60, 157, 254 bytes */
-		assert_int_equal(queue(f, 0, EP_RXQ_PACKETS), 1);
-		assert_int_equal(queue(f, 0, EP_RXQ_DROPS), 2);
+		assert_int_equal(queue(f, 0, EP_QUEUE_PACKETS), 1);
+		assert_int_equal(queue(f, 0, EP_QUEUE_DROPS), 2);
 		assert_int_equal(f->memory[PAYLOADS_AT + BUFFER_STRIDE], 0xee);
 	}
 }
@@ -523,8 +325,8 @@ static void a_stopped_queue_does_not_stop_others(void **state)
 	assert_true(expected[0] && expected[1]);
 	generate(f, 12);
 	assert_stopped(f, 0, EP_FAULT_UNMAPPED, "unmapped");
-	assert_int_equal(queue(f, 0, EP_RXQ_DROPS), expected[0]);
-	assert_int_equal(queue(f, 1, EP_RXQ_PACKETS), expected[1]);
+	assert_int_equal(queue(f, 0, EP_QUEUE_DROPS), expected[0]);
+	assert_int_equal(queue(f, 1, EP_QUEUE_PACKETS), expected[1]);
 }
 
 /* ---- what should happen ---- */
@@ -545,7 +347,7 @@ static void assert_content(struct fixture *f, unsigned int queues, uint32_t coun
 		assert_int_equal(get32(descriptor + EP_RXD_HASH), fnv(data, length));
 		assert_int_equal(get32(descriptor + EP_RXD_LENGTH),
 				 header << 16 | (length - header));
-		assert_int_equal(get32(descriptor + EP_RXD_STATUS), EP_RXD_DONE);
+		assert_int_equal(get32(descriptor + EP_DESCRIPTOR_STATUS), EP_DESCRIPTOR_DONE);
 		assert_memory_equal(base + HEADERS_AT + (size_t)i * HEADER_STRIDE, data, header);
 		assert_memory_equal(base + PAYLOADS_AT + (size_t)i * BUFFER_STRIDE, data + header,
 				    length - header);
@@ -553,9 +355,9 @@ static void assert_content(struct fixture *f, unsigned int queues, uint32_t coun
 				 0xee);
 	}
 	for (unsigned int q = 0; q < queues; q++) {
-		assert_int_equal(queue(f, q, EP_RXQ_PACKETS), filled[q]);
-		assert_int_equal(queue(f, q, EP_RXQ_HEAD), filled[q]);
-		assert_int_equal(queue(f, q, EP_RXQ_DROPS), 0);
+		assert_int_equal(queue(f, q, EP_QUEUE_PACKETS), filled[q]);
+		assert_int_equal(queue(f, q, EP_QUEUE_HEAD), filled[q]);
+		assert_int_equal(queue(f, q, EP_QUEUE_DROPS), 0);
 		assert_true(filled[q] > 0);
 	}
 }
@@ -565,10 +367,10 @@ static void every_packet_arrives_where_its_hash_belongs(void **state)
 	struct fixture *f = *state;
 
 	for (int split = 0; split < 2; split++) {
-		remake(f, "queues=4");
-		memset(f->memory, 0xee, SIZE);
+		restart(f, "queues=4");
+		memset(f->memory, 0xee, MEMORY_SIZE);
 		for (unsigned int q = 0; q < 4; q++)
-			start(f, q, split ? EP_RXQ_SPLIT : 0);
+			start(f, q, split ? EP_QUEUE_SPLIT : 0);
 		generate(f, 30);
 		assert_content(f, 4, 30, split ? 54 : 0);
 	}
@@ -580,9 +382,9 @@ static void packet_that_is_all_header_has_no_payload(void **state)
 
 	spread_one(f);
 	prepare(f, 0);
-	queue_set(f, 0, EP_RXQ_HEADER, 60);
-	queue_set(f, 0, EP_RXQ_CONTROL, EP_RXQ_ENABLE | EP_RXQ_SPLIT);
-	queue_set(f, 0, EP_RXQ_TAIL, 1);
+	queue_set(f, 0, EP_QUEUE_HEADER, 60);
+	queue_set(f, 0, EP_QUEUE_CONTROL, EP_QUEUE_ENABLE | EP_QUEUE_SPLIT);
+	queue_set(f, 0, EP_QUEUE_TAIL, 1);
 	generate(f, 1);
 	assert_int_equal(f->endpoint.trace.head, 3);
 	assert_int_equal(slot_kind(f, 0), EP_TLP_FETCH);
@@ -598,11 +400,11 @@ static void ring_wraps(void **state)
 	spread_one(f);
 	start(f, 0, 0);
 	generate(f, RING - 1);
-	queue_set(f, 0, EP_RXQ_TAIL, 3);
+	queue_set(f, 0, EP_QUEUE_TAIL, 3);
 	generate(f, 10);
-	assert_int_equal(queue(f, 0, EP_RXQ_PACKETS), RING + 3);
-	assert_int_equal(queue(f, 0, EP_RXQ_DROPS), 6);
-	assert_int_equal(queue(f, 0, EP_RXQ_HEAD), 3);
+	assert_int_equal(queue(f, 0, EP_QUEUE_PACKETS), RING + 3);
+	assert_int_equal(queue(f, 0, EP_QUEUE_DROPS), 6);
+	assert_int_equal(queue(f, 0, EP_QUEUE_HEAD), 3);
 	assert_int_equal(get32(ring(f, 0, 15) + EP_RXD_NUMBER), 15);
 	assert_int_equal(get32(ring(f, 0, 2) + EP_RXD_NUMBER), 18);
 }
@@ -618,14 +420,14 @@ static void each_kind_carries_its_own_hint(void **state)
 	uint32_t total = 0;
 
 	for (unsigned int i = 0; i < 12; i++)
-		config_out(f, TPH_TABLE + 2 * i, (uint16_t)(0x1100 + i));
+		config_out(f, TPH_TABLE + 2 * i, 2, (uint16_t)(0x1100 + i));
 	spread_one(f);
-	start(f, 0, EP_RXQ_SPLIT);
+	start(f, 0, EP_QUEUE_SPLIT);
 	generate(f, 1);
 	for (uint32_t i = 0; i < f->endpoint.trace.head; i++)
 		assert_false(slot(f, i)[EP_TLP_FLAGS / 4] & EP_TLP_TH);
 
-	config_out(f, TPH_CONTROL, ENABLE_16);
+	config_out(f, TPH_CONTROL, 2, ENABLE_16);
 	total = f->endpoint.trace.head;
 	generate(f, 1); /* 157 bytes: 54, 103 */
 	assert_int_equal(f->endpoint.trace.head - total, 4);
@@ -641,7 +443,7 @@ static void each_kind_carries_its_own_hint(void **state)
 		assert_int_equal(slot(f, total + 4 + i)[EP_TLP_ST / 4], tags[i]);
 		assert_int_equal(flags >> EP_TLP_QUEUE_SHIFT, 0);
 	}
-	assert_int_equal(queue(f, 0, EP_RXQ_TLPS), 4 + 9);
+	assert_int_equal(queue(f, 0, EP_QUEUE_TLPS), 4 + 9);
 	line = last_event(f, "tlp");
 	assert_field(line, "queue", "0");
 	assert_field(line, "kind", "descriptor");
@@ -656,10 +458,10 @@ static void each_queue_has_its_own_entries(void **state)
 	bool seen[4] = { false };
 
 	for (unsigned int i = 0; i < 12; i++)
-		config_out(f, TPH_TABLE + 2 * i, (uint16_t)(0x1100 + i));
-	config_out(f, TPH_CONTROL, ENABLE_16);
+		config_out(f, TPH_TABLE + 2 * i, 2, (uint16_t)(0x1100 + i));
+	config_out(f, TPH_CONTROL, 2, ENABLE_16);
 	for (unsigned int q = 0; q < 4; q++)
-		start(f, q, EP_RXQ_SPLIT);
+		start(f, q, EP_QUEUE_SPLIT);
 	generate(f, 16);
 	for (uint32_t i = 0; i < f->endpoint.trace.head && i < EP_TRACE_SLOTS; i++) {
 		static const unsigned int entry[] = {
@@ -668,7 +470,7 @@ static void each_queue_has_its_own_entries(void **state)
 		unsigned int q = slot(f, i)[EP_TLP_FLAGS / 4] >> EP_TLP_QUEUE_SHIFT;
 		uint64_t address = slot(f, i)[EP_TLP_ADDR_LO / 4];
 
-		assert_int_equal((address - IOVA) / QUEUE_SIZE, q);
+		assert_int_equal((address - MEMORY_IOVA) / QUEUE_SIZE, q);
 		seen[q] = true;
 		if (slot_kind(f, i) != EP_TLP_FETCH)
 			assert_int_equal(slot(f, i)[EP_TLP_ST / 4],
@@ -682,52 +484,45 @@ static void tag_changes_in_the_middle_of_a_packet(void **state)
 	struct fixture *f = *state;
 	uint32_t head;
 
-	config_out(f, TPH_TABLE, 0x1100);
-	config_out(f, TPH_CONTROL, ENABLE_16);
+	config_out(f, TPH_TABLE, 2, 0x1100);
+	config_out(f, TPH_CONTROL, 2, ENABLE_16);
 	spread_one(f);
 	start(f, 0, 0);
-	queue_set(f, 0, EP_RXQ_CONTROL, 0);
-	queue_set(f, 0, EP_RXQ_HINT_PAYLOAD, hint(0, 0));
-	queue_set(f, 0, EP_RXQ_BUFFER, 65536);
-	queue_set(f, 0, EP_RXQ_CONTROL, EP_RXQ_ENABLE);
-	queue_set(f, 0, EP_RXQ_TAIL, RING - 1);
+	queue_set(f, 0, EP_QUEUE_CONTROL, 0);
+	queue_set(f, 0, EP_QUEUE_HINT_PAYLOAD, hint(0, 0));
+	queue_set(f, 0, EP_QUEUE_BUFFER, 65536);
+	queue_set(f, 0, EP_QUEUE_CONTROL, EP_QUEUE_ENABLE);
+	queue_set(f, 0, EP_QUEUE_TAIL, RING - 1);
 	generate(f, 1);
 	reg_set(f, EP_RX_GENERATE, 14);
 	assert_true(endpoint_work(&f->endpoint)); /* it stops in the midst of packet 9 */
 	head = f->endpoint.trace.head;
 	assert_int_equal(slot_kind(f, head - 1), EP_TLP_PAYLOAD);
 	assert_int_equal(slot(f, head - 1)[EP_TLP_ST / 4], 0x1100);
-	config_out(f, TPH_TABLE, 0x1107);
+	config_out(f, TPH_TABLE, 2, 0x1107);
 	work(f);
 	assert_int_equal(slot_kind(f, head), EP_TLP_PAYLOAD);
 	assert_int_equal(slot(f, head)[EP_TLP_ST / 4], 0x1107);
-}
-
-static uint64_t signalled(struct fixture *f)
-{
-	uint64_t count = 0;
-
-	return read(f->eventfd, &count, sizeof(count)) == sizeof(count) ? count : 0;
 }
 
 static void polling_driver_hears_no_interrupt(void **state)
 {
 	struct fixture *f = *state;
 
-	config_out(f, MSIX_CONTROL, 0x8000);
+	config_out(f, MSIX_CONTROL, 2, 0x8000);
 	spread_one(f);
 	start(f, 0, 0);
 	generate(f, 3);
 	assert_int_equal(signalled(f), 0);
 	/* what came meanwhile is told when it wants to hear, once */
-	queue_set(f, 0, EP_RXQ_CONTROL, EP_RXQ_ENABLE | EP_RXQ_INTERRUPT);
+	queue_set(f, 0, EP_QUEUE_CONTROL, EP_QUEUE_ENABLE | EP_QUEUE_INTERRUPT);
 	assert_int_equal(signalled(f), 1);
-	queue_set(f, 0, EP_RXQ_CONTROL, EP_RXQ_ENABLE);
-	queue_set(f, 0, EP_RXQ_CONTROL, EP_RXQ_ENABLE | EP_RXQ_INTERRUPT);
+	queue_set(f, 0, EP_QUEUE_CONTROL, EP_QUEUE_ENABLE);
+	queue_set(f, 0, EP_QUEUE_CONTROL, EP_QUEUE_ENABLE | EP_QUEUE_INTERRUPT);
 	assert_int_equal(signalled(f), 0);
 	generate(f, 3);
 	assert_int_equal(signalled(f), 3);
-	assert_int_equal(queue(f, 0, EP_RXQ_PACKETS), 6);
+	assert_int_equal(queue(f, 0, EP_QUEUE_PACKETS), 6);
 }
 
 static void packets_of_a_file_come_one_after_the_other(void **state)
@@ -740,13 +535,13 @@ static void packets_of_a_file_come_one_after_the_other(void **state)
 
 	assert_int_equal(write(fd, words, sizeof(words) - 2), sizeof(words) - 2);
 	snprintf(keys, sizeof(keys), "queues=1,packets=/proc/self/fd/%d", fd);
-	remake(f, keys);
+	restart(f, keys);
 	close(fd);
 	assert_int_equal(reg(f, EP_RX_SOURCE), EP_RX_FILE);
 	start(f, 0, 0);
 	generate(f, 3);
-	assert_int_equal(queue(f, 0, EP_RXQ_PACKETS), 3);
-	assert_int_equal(queue(f, 0, EP_RXQ_BYTES), 6);
+	assert_int_equal(queue(f, 0, EP_QUEUE_PACKETS), 3);
+	assert_int_equal(queue(f, 0, EP_QUEUE_BYTES), 6);
 	for (unsigned int i = 0; i < 3; i++) {
 		assert_int_equal(get32(ring(f, 0, i) + EP_RXD_NUMBER), i);
 		assert_int_equal(get32(ring(f, 0, i) + EP_RXD_LENGTH), 2);
@@ -762,13 +557,13 @@ static void queue_can_be_stopped_and_started_again(void **state)
 	start(f, 0, 0);
 	reg_set(f, EP_RX_GENERATE, 15);
 	assert_true(endpoint_work(&f->endpoint));
-	queue_set(f, 0, EP_RXQ_CONTROL, 0);
-	assert_int_equal(queue(f, 0, EP_RXQ_STATUS), 0);
+	queue_set(f, 0, EP_QUEUE_CONTROL, 0);
+	assert_int_equal(queue(f, 0, EP_QUEUE_STATUS), 0);
 	work(f);
-	assert_int_equal(queue(f, 0, EP_RXQ_PACKETS) + queue(f, 0, EP_RXQ_DROPS), 15);
+	assert_int_equal(queue(f, 0, EP_QUEUE_PACKETS) + queue(f, 0, EP_QUEUE_DROPS), 15);
 	start(f, 0, 0);
-	assert_int_equal(queue(f, 0, EP_RXQ_HEAD), 0);
-	assert_int_equal(queue(f, 0, EP_RXQ_PACKETS), 0);
+	assert_int_equal(queue(f, 0, EP_QUEUE_HEAD), 0);
+	assert_int_equal(queue(f, 0, EP_QUEUE_PACKETS), 0);
 	generate(f, 1);
 	assert_int_equal(get32(ring(f, 0, 0) + EP_RXD_NUMBER), 15);
 }
@@ -780,18 +575,18 @@ static void reset_in_the_middle_ends_it_all(void **state)
 
 	for (enum endpoint_reset how = ENDPOINT_RESET_POWER_ON; how <= ENDPOINT_RESET_PM; how++) {
 		spread_one(f);
-		start(f, 0, EP_RXQ_SPLIT);
+		start(f, 0, EP_QUEUE_SPLIT);
 		reg_set(f, EP_RX_GENERATE, 15);
 		assert_true(endpoint_work(&f->endpoint));
 		head = f->endpoint.trace.head;
 		endpoint_reset(&f->endpoint, how);
-		config_out(f, COMMAND, MEMORY_AND_MASTER);
+		config_out(f, COMMAND, 2, MEMORY_AND_MASTER);
 		assert_false(endpoint_work(&f->endpoint));
 		assert_int_equal(f->endpoint.trace.head, head);
 		assert_int_equal(reg(f, EP_RX_NEXT), 0);
 		assert_int_equal(reg(f, EP_RX_GENERATE), 0);
 		assert_int_equal(reg(f, EP_RX_SPREAD), 4);
-		for (size_t at = 0; at < EP_RXQ_STRIDE; at += 4)
+		for (size_t at = 0; at < EP_QUEUE_STRIDE; at += 4)
 			assert_int_equal(queue(f, 0, at), 0);
 	}
 	start(f, 0, 0);
@@ -807,7 +602,7 @@ static void dma_engine_works_beside_the_queues(void **state)
 
 	spread_one(f);
 	start(f, 0, 0);
-	reg_set(f, EP_DMA_DST_LO, IOVA + 0x100000);
+	reg_set(f, EP_DMA_DST_LO, MEMORY_IOVA + 0x100000);
 	reg_set(f, EP_DMA_LENGTH, 100 * 128);
 	reg_set(f, EP_DMA_PATTERN, 0x600df00d);
 	reg_set(f, EP_RX_GENERATE, 15);
@@ -818,13 +613,13 @@ static void dma_engine_works_beside_the_queues(void **state)
 	assert_true(kinds[0] && kinds[1]);
 	work(f);
 	assert_int_equal(reg(f, EP_DMA_STATUS), EP_DMA_DONE);
-	assert_int_equal(queue(f, 0, EP_RXQ_PACKETS), 15);
+	assert_int_equal(queue(f, 0, EP_QUEUE_PACKETS), 15);
 	assert_int_equal(get32(f->memory + 0x100000 + 100 * 128 - 4), 0x600df00d);
 }
 
 int main(void)
 {
-#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, rings_setup, fixture_teardown)
 	const struct CMUnitTest tests[] = {
 		TEST(without_the_key_there_are_none),
 		TEST(bad_registers_stop_the_queue),
@@ -849,5 +644,5 @@ int main(void)
 		TEST(dma_engine_works_beside_the_queues),
 	};
 
-	return cmocka_run_group_tests_name("queues", tests, NULL, NULL);
+	return cmocka_run_group_tests_name("receive", tests, NULL, NULL);
 }
