@@ -142,8 +142,9 @@ int tph_probe(struct tph_device *device);
  * @count: number of entries, 1 ..
  * @cpus: @count host CPU numbers, or TPH_CPU_NONE to clear
  *
- * Works whether steering is enabled or not. On failure nothing has changed. The entries are a lease
- * of this process: the kernel takes them back as tph_notify() says.
+ * Works whether steering is enabled or not; an entry in the MSI-X table has its tag in hardware
+ * while its vector is in use. On failure nothing has changed. The entries are a lease of this
+ * process: the kernel takes them back as tph_notify() says.
  *
  * Return: 0; -EINVAL: @index, @count or a CPU number out of range; -EPERM: a CPU that is offline,
  * not in the operator's list for the device, or that no thread of this process may run on; policy

@@ -39,8 +39,9 @@
  *	host CPU numbers instead, under every policy.
  *
  * An entry is an index into the ST table: 0..63 for a table in the TPH capability, 0..2047 for one
- * in the MSI-X table (as many as the device has). A device without an ST table has
- * VFIO_TPH_ST_MAX slots to hold entries for a driver that places the tags itself.
+ * in the MSI-X table (as many as the device has). The latter is a vector's: it can be set at any
+ * time, and its tag is in hardware while the vector is (VFIO_DEVICE_SET_IRQS). A device without an
+ * ST table has VFIO_TPH_ST_MAX slots to hold entries for a driver that places the tags itself.
  *
  * Errors: EINVAL - a payload below 8 + 4 * count bytes, undefined flag, SET and GET at once without
  *	PROBE, neither of them, count 0, index + count beyond the table, a CPU number that the system does
