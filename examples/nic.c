@@ -20,6 +20,7 @@
 
 /* a queue's memory, as the device sees it from IOVA + its number * QUEUE_MEMORY on */
 #define IOVA		0x1000000u
+#define TRANSMIT_AT	0x800u
 #define HEADERS_AT	0x1000u
 #define PAYLOADS_AT	0x2000u
 #define QUEUE_MEMORY	(PAYLOADS_AT + RING * BUFFER)
@@ -28,6 +29,12 @@
 struct descriptor {
 	uint64_t payload, header;
 	uint32_t number, hash, length, status;
+};
+
+/* EP_TXD_* */
+struct transmit_descriptor {
+	uint64_t payload, header;
+	uint32_t length, number, hash, status;
 };
 
 static int complain(const char *what, int error)
@@ -46,9 +53,10 @@ static void put(const struct nic *nic, uint32_t at, uint32_t value)
 	nic->registers[at / 4] = value;
 }
 
-static uint32_t queue_register(unsigned int queue, uint32_t at)
+/* @rings: EP_RXQ or EP_TXQ */
+static uint32_t ring_register(uint32_t rings, unsigned int queue, uint32_t at)
 {
-	return EP_RXQ + queue * EP_QUEUE_STRIDE + at;
+	return rings + queue * EP_QUEUE_STRIDE + at;
 }
 
 static uint8_t *queue_memory(const struct nic *nic, unsigned int queue)
@@ -59,6 +67,12 @@ static uint8_t *queue_memory(const struct nic *nic, unsigned int queue)
 static struct descriptor *descriptor(const struct nic *nic, unsigned int queue, unsigned int i)
 {
 	return (struct descriptor *)queue_memory(nic, queue) + i;
+}
+
+static struct transmit_descriptor *transmit_descriptor(const struct nic *nic, unsigned int queue,
+						       unsigned int i)
+{
+	return (struct transmit_descriptor *)(queue_memory(nic, queue) + TRANSMIT_AT) + i;
 }
 
 /* ---- open ---- */
@@ -171,11 +185,28 @@ int nic_open(struct nic *nic, struct tph_device *device, unsigned int queues)
 
 /* ---- rings ---- */
 
-/* What the device writes for the queue carries the tag of that entry of the queue. */
+/* What the device writes or reads for the queue carries the tag of that entry of the queue. */
 static uint32_t hint(unsigned int queue, enum nic_entry entry, enum tph_hint ph)
 {
 	return (queue * NIC_ENTRIES + entry) | EP_HINT_ENTRY << EP_HINT_SOURCE_SHIFT |
 	       (uint32_t)ph << EP_HINT_PH_SHIFT;
+}
+
+static void start_ring(const struct nic *nic, uint32_t rings, unsigned int queue, uint64_t iova,
+		       enum nic_entry descriptors, uint32_t control)
+{
+	put(nic, ring_register(rings, queue, EP_QUEUE_BASE_LO), (uint32_t)iova);
+	put(nic, ring_register(rings, queue, EP_QUEUE_BASE_HI), (uint32_t)(iova >> 32));
+	put(nic, ring_register(rings, queue, EP_QUEUE_SIZE), RING);
+	put(nic, ring_register(rings, queue, EP_QUEUE_BUFFER), BUFFER);
+	put(nic, ring_register(rings, queue, EP_QUEUE_HEADER), HEADER);
+	put(nic, ring_register(rings, queue, EP_QUEUE_HINT_DESCRIPTOR),
+	    hint(queue, descriptors, TPH_HINT_TARGET_PRIORITY));
+	put(nic, ring_register(rings, queue, EP_QUEUE_HINT_HEADER),
+	    hint(queue, NIC_ENTRY_HEADER, TPH_HINT_TARGET_PRIORITY));
+	put(nic, ring_register(rings, queue, EP_QUEUE_HINT_PAYLOAD),
+	    hint(queue, NIC_ENTRY_PAYLOAD, TPH_HINT_TARGET));
+	put(nic, ring_register(rings, queue, EP_QUEUE_CONTROL), control);
 }
 
 void nic_start(const struct nic *nic, unsigned int queue)
@@ -187,18 +218,9 @@ void nic_start(const struct nic *nic, unsigned int queue)
 			.header = iova + HEADERS_AT + i * HEADER_BUFFER,
 			.payload = iova + PAYLOADS_AT + i * BUFFER,
 		};
-	put(nic, queue_register(queue, EP_QUEUE_BASE_LO), (uint32_t)iova);
-	put(nic, queue_register(queue, EP_QUEUE_BASE_HI), (uint32_t)(iova >> 32));
-	put(nic, queue_register(queue, EP_QUEUE_SIZE), RING);
-	put(nic, queue_register(queue, EP_QUEUE_BUFFER), BUFFER);
-	put(nic, queue_register(queue, EP_QUEUE_HEADER), HEADER);
-	put(nic, queue_register(queue, EP_QUEUE_HINT_DESCRIPTOR),
-	    hint(queue, NIC_ENTRY_DESCRIPTOR, TPH_HINT_TARGET_PRIORITY));
-	put(nic, queue_register(queue, EP_QUEUE_HINT_HEADER),
-	    hint(queue, NIC_ENTRY_HEADER, TPH_HINT_TARGET_PRIORITY));
-	put(nic, queue_register(queue, EP_QUEUE_HINT_PAYLOAD),
-	    hint(queue, NIC_ENTRY_PAYLOAD, TPH_HINT_TARGET));
-	put(nic, queue_register(queue, EP_QUEUE_CONTROL), EP_QUEUE_ENABLE | EP_QUEUE_SPLIT);
+	start_ring(nic, EP_RXQ, queue, iova, NIC_ENTRY_DESCRIPTOR,
+		   EP_QUEUE_ENABLE | EP_QUEUE_SPLIT);
+	start_ring(nic, EP_TXQ, queue, iova + TRANSMIT_AT, NIC_ENTRY_SENT, EP_QUEUE_ENABLE);
 	nic_doorbell(nic, queue, 0);
 }
 
@@ -221,16 +243,47 @@ bool nic_next(const struct nic *nic, unsigned int queue, unsigned int next,
 	return true;
 }
 
-unsigned int nic_give_back(const struct nic *nic, unsigned int queue, unsigned int next)
+unsigned int nic_after(unsigned int next)
+{
+	return (next + 1) % RING;
+}
+
+void nic_forward(const struct nic *nic, unsigned int queue, unsigned int next,
+		 const struct nic_packet *packet)
+{
+	const struct descriptor *received = descriptor(nic, queue, next);
+
+	*transmit_descriptor(nic, queue, next) = (struct transmit_descriptor){
+		.payload = received->payload,
+		.header = received->header,
+		.length = packet->header_length << 16 | packet->payload_length,
+	};
+}
+
+void nic_send(const struct nic *nic, unsigned int queue, unsigned int next)
+{
+	__atomic_thread_fence(__ATOMIC_RELEASE);
+	put(nic, ring_register(EP_TXQ, queue, EP_QUEUE_TAIL), next);
+}
+
+int nic_sent(const struct nic *nic, unsigned int queue, unsigned int next)
+{
+	const struct transmit_descriptor *d = transmit_descriptor(nic, queue, next);
+
+	if (!(__atomic_load_n(&d->status, __ATOMIC_ACQUIRE) & EP_DESCRIPTOR_DONE))
+		return 0;
+	return d->hash == descriptor(nic, queue, next)->hash ? 1 : -1;
+}
+
+void nic_give_back(const struct nic *nic, unsigned int queue, unsigned int next)
 {
 	descriptor(nic, queue, next)->status = 0;
-	return (next + 1) % RING;
 }
 
 void nic_doorbell(const struct nic *nic, unsigned int queue, unsigned int next)
 {
 	__atomic_thread_fence(__ATOMIC_RELEASE);
-	put(nic, queue_register(queue, EP_QUEUE_TAIL), (next + RING - 1) % RING);
+	put(nic, ring_register(EP_RXQ, queue, EP_QUEUE_TAIL), (next + RING - 1) % RING);
 }
 
 /* ---- packets ---- */
@@ -276,18 +329,24 @@ void nic_generate(const struct nic *nic, uint32_t count)
 	put(nic, EP_RX_GENERATE, count);
 }
 
+static int check_ring(const struct nic *nic, uint32_t rings, unsigned int queue)
+{
+	uint32_t status = get(nic, ring_register(rings, queue, EP_QUEUE_STATUS));
+	uint32_t drops = get(nic, ring_register(rings, queue, EP_QUEUE_DROPS));
+
+	if (status == EP_QUEUE_RUNNING && !drops)
+		return 0;
+	fprintf(stderr, "steered-rx: queue %u, %s ring: status %u, fault %u, %u packets dropped\n",
+		queue, rings == EP_TXQ ? "transmit" : "receive", status,
+		get(nic, ring_register(rings, queue, EP_QUEUE_FAULT)), drops);
+	return -1;
+}
+
 int nic_check(const struct nic *nic)
 {
-	for (unsigned int i = 0; i < nic->queues; i++) {
-		uint32_t status = get(nic, queue_register(i, EP_QUEUE_STATUS));
-		uint32_t drops = get(nic, queue_register(i, EP_QUEUE_DROPS));
-
-		if (status == EP_QUEUE_RUNNING && !drops)
-			continue;
-		fprintf(stderr, "steered-rx: queue %u: status %u, fault %u, %u packets dropped\n", i,
-			status, get(nic, queue_register(i, EP_QUEUE_FAULT)), drops);
-		return -1;
-	}
+	for (unsigned int i = 0; i < nic->queues; i++)
+		if (check_ring(nic, EP_RXQ, i) || check_ring(nic, EP_TXQ, i))
+			return -1;
 	return 0;
 }
 
@@ -300,7 +359,8 @@ uint32_t nic_position(const struct nic *nic)
 
 uint32_t nic_requests(const struct nic *nic, unsigned int queue)
 {
-	return get(nic, queue_register(queue, EP_QUEUE_TLPS));
+	return get(nic, ring_register(EP_RXQ, queue, EP_QUEUE_TLPS)) +
+	       get(nic, ring_register(EP_TXQ, queue, EP_QUEUE_TLPS));
 }
 
 void nic_trace(struct nic *nic, void (*show)(unsigned int queue, bool tagged, uint16_t tag))
@@ -311,7 +371,7 @@ void nic_trace(struct nic *nic, void (*show)(unsigned int queue, bool tagged, ui
 		uint32_t slot = EP_TRACE + nic->traced % EP_TRACE_SLOTS * EP_TRACE_STRIDE;
 		uint32_t flags = get(nic, slot + EP_TLP_FLAGS);
 
-		if ((flags & EP_TLP_TYPE_MASK) == EP_TLP_MWR)
+		if ((flags & EP_TLP_KIND_MASK) >> EP_TLP_KIND_SHIFT != EP_TLP_FETCH)
 			show(flags >> EP_TLP_QUEUE_SHIFT, flags & EP_TLP_TH,
 			     (uint16_t)get(nic, slot + EP_TLP_ST));
 	}

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The emulated endpoint as a NIC with receive queues: registers, memory, rings. What is here knows
- * emu/endpoint_regs.h and nothing of threads or CPUs; of steering it knows which ST entry is for
- * what.
+ * The emulated endpoint as a NIC whose queues are pairs of a receive and a transmit ring: registers,
+ * memory, rings. What is here knows emu/endpoint_regs.h and nothing of threads or CPUs; of steering
+ * it knows which ST entry is for what.
  */
 #ifndef NIC_H
 #define NIC_H
@@ -15,10 +15,16 @@
 
 #include "../emu/endpoint_regs.h"
 
-#define NIC_BATCH 16u /* packets under way: fewer than a ring takes, and TLPs than the trace does */
+#define NIC_BATCH 8u /* packets under way: fewer than a ring takes, and TLPs than the trace does */
 
 /* The ST entries of a queue, from its number * NIC_ENTRIES on. */
-enum nic_entry { NIC_ENTRY_DESCRIPTOR, NIC_ENTRY_HEADER, NIC_ENTRY_PAYLOAD, NIC_ENTRIES };
+enum nic_entry {
+	NIC_ENTRY_DESCRIPTOR,
+	NIC_ENTRY_HEADER,
+	NIC_ENTRY_PAYLOAD,
+	NIC_ENTRY_SENT,	/* descriptors of the transmit ring */
+	NIC_ENTRIES
+};
 
 /**
  * struct nic - the device
@@ -46,15 +52,32 @@ struct nic_packet {
 /** nic_open() - make the device ready. Return: 0, or -1, and what is wrong is on stderr. */
 int nic_open(struct nic *nic, struct tph_device *device, unsigned int queues);
 
-/** nic_start() - let queue @queue run, with all of its descriptors the device's. */
+/** nic_start() - let queue @queue run, with all of its receive descriptors the device's. */
 void nic_start(const struct nic *nic, unsigned int queue);
 
 /** nic_next() - look at descriptor @next. Return: whether a packet is there. */
 bool nic_next(const struct nic *nic, unsigned int queue, unsigned int next,
 	      struct nic_packet *packet);
 
-/** nic_give_back() - descriptor @next was looked at. Return: the one after it. */
-unsigned int nic_give_back(const struct nic *nic, unsigned int queue, unsigned int next);
+/** nic_after() - the descriptor after @next. */
+unsigned int nic_after(unsigned int next);
+
+/** nic_forward() - put the packet in descriptor @next, as it is, into the transmit ring. */
+void nic_forward(const struct nic *nic, unsigned int queue, unsigned int next,
+		 const struct nic_packet *packet);
+
+/** nic_send() - tell the device of packets put there, up to @next, which is none of them. */
+void nic_send(const struct nic *nic, unsigned int queue, unsigned int next);
+
+/**
+ * nic_sent() - look whether the packet of descriptor @next has been sent
+ *
+ * Return: 1 if so, 0 if not yet, -1 if something else was sent.
+ */
+int nic_sent(const struct nic *nic, unsigned int queue, unsigned int next);
+
+/** nic_give_back() - descriptor @next and its buffers are done with. */
+void nic_give_back(const struct nic *nic, unsigned int queue, unsigned int next);
 
 /** nic_doorbell() - tell the device of descriptors given back, up to @next. */
 void nic_doorbell(const struct nic *nic, unsigned int queue, unsigned int next);
@@ -71,10 +94,13 @@ int nic_check(const struct nic *nic);
 /** nic_position() - how many requests the device has sent so far. */
 uint32_t nic_position(const struct nic *nic);
 
-/** nic_requests() - how many it has sent for a queue, reads of descriptors among them. */
+/** nic_requests() - how many it has sent for a queue's rings, reads of descriptors among them. */
 uint32_t nic_requests(const struct nic *nic, unsigned int queue);
 
-/** nic_trace() - show each write since the last call: its queue, whether it has a tag, and which */
+/**
+ * nic_trace() - show each request since the last call: its queue, whether it has a tag, and which.
+ * Reads of descriptors are left out: they never have one.
+ */
 void nic_trace(struct nic *nic, void (*show)(unsigned int queue, bool tagged, uint16_t tag));
 
 #endif /* NIC_H */

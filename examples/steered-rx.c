@@ -3,9 +3,10 @@
  * A poll-mode receiver in userspace, whose queues follow their threads: one queue and one thread a
  * CPU, and what the device writes for a queue (descriptors, headers, payload: an ST entry each) is
  * steered to the CPU that its thread runs on. A thread that finds itself on another CPU moves its
- * entries there, between two polls, with packets coming in.
+ * entries there, between two polls, with packets coming in. With --forward each packet goes out
+ * again from the buffers that it came in, and so do the device's reads of them carry hints.
  *
- *   steered-rx [--cpus 0,1,2,4] [--packets N] [--move] 0000:01:00.0
+ *   steered-rx [--cpus 0,1,2,4] [--packets N] [--move] [--forward] 0000:01:00.0
  *
  * The device is the emulated endpoint (tph-emu with queues=N), and nic.c has what is its own. It
  * generates packets on order, so this program orders them, and knows what must be in each; the
@@ -34,17 +35,18 @@ struct queue {
 	unsigned int start_cpu;
 	unsigned int cpu;		/* that its entries steer to */
 	unsigned int next;		/* descriptor to look at */
+	unsigned int oldest;		/* the first that the device has not back */
 	uint32_t expected;		/* the next packet's number is no lower */
 	uint64_t bytes;
 	atomic_uint packets;
-	struct { uint32_t tag, writes; } tags[TAGS_MAX];
+	struct { uint32_t tag, requests; } tags[TAGS_MAX];
 };
 
 static struct nic nic;
 static struct queue queues[EP_QUEUE_MAX];
 static unsigned int queue_count;
 static uint32_t packet_count = 512;
-static bool moving;
+static bool moving, forwarding;
 
 static pthread_barrier_t ready;
 static atomic_bool stop, failed;
@@ -62,11 +64,11 @@ static int complain(const char *what, int error)
 
 /*
  * The device's count of requests before and after tells where the change lies among them: from the
- * second on, all that is written for this queue is for @cpu.
+ * second on, all that is sent for this queue is for @cpu.
  */
 static int steer(struct queue *queue, unsigned int cpu)
 {
-	const uint32_t cpus[NIC_ENTRIES] = { cpu, cpu, cpu };
+	const uint32_t cpus[NIC_ENTRIES] = { cpu, cpu, cpu, cpu };
 	uint32_t before = nic_position(&nic), after;
 	char what[48];
 	int ret;
@@ -97,20 +99,45 @@ static int take(struct queue *queue, const struct nic_packet *packet)
 	return 0;
 }
 
-static int poll_queue(struct queue *queue)
+static int poll_received(struct queue *queue)
 {
+	const unsigned int first = queue->next;
 	struct nic_packet packet;
-	unsigned int taken = 0;
 
-	for (; nic_next(&nic, queue->number, queue->next, &packet); taken++) {
+	while (nic_next(&nic, queue->number, queue->next, &packet)) {
 		if (take(queue, &packet))
 			return -1;
-		queue->next = nic_give_back(&nic, queue->number, queue->next);
+		if (forwarding)
+			nic_forward(&nic, queue->number, queue->next, &packet);
+		queue->next = nic_after(queue->next);
 	}
-	if (taken) {
-		nic_doorbell(&nic, queue->number, queue->next);
-		atomic_fetch_add(&queue->packets, taken);
+	if (forwarding && queue->next != first)
+		nic_send(&nic, queue->number, queue->next);
+	return 0;
+}
+
+/* Those that are done with go back to the device. */
+static int return_buffers(struct queue *queue)
+{
+	const unsigned int first = queue->oldest;
+	unsigned int count = 0;
+
+	for (; queue->oldest != queue->next; count++) {
+		int sent = forwarding ? nic_sent(&nic, queue->number, queue->oldest) : 1;
+
+		if (sent < 0) {
+			fprintf(stderr, "steered-rx: queue %u: a packet was not sent as it came\n",
+				queue->number);
+			return -1;
+		}
+		if (!sent)
+			break;
+		nic_give_back(&nic, queue->number, queue->oldest);
+		queue->oldest = nic_after(queue->oldest);
 	}
+	if (queue->oldest != first)
+		nic_doorbell(&nic, queue->number, queue->oldest);
+	atomic_fetch_add(&queue->packets, count);
 	return 0;
 }
 
@@ -124,7 +151,8 @@ static void *run_queue(void *argument)
 	while (good && !atomic_load(&stop)) {
 		unsigned int cpu = (unsigned int)sched_getcpu();
 
-		good = (cpu == queue->cpu || !steer(queue, cpu)) && !poll_queue(queue);
+		good = (cpu == queue->cpu || !steer(queue, cpu)) && !poll_received(queue) &&
+		       !return_buffers(queue);
 	}
 	if (!good)
 		atomic_store(&failed, true);
@@ -174,10 +202,10 @@ static void count_tag(unsigned int queue, bool tagged, uint16_t tag)
 	const uint32_t value = tagged ? tag : NO_HINT;
 
 	for (unsigned int i = 0; i < TAGS_MAX; i++) {
-		if (queues[queue].tags[i].writes && queues[queue].tags[i].tag != value)
+		if (queues[queue].tags[i].requests && queues[queue].tags[i].tag != value)
 			continue;
 		queues[queue].tags[i].tag = value;
-		queues[queue].tags[i].writes++;
+		queues[queue].tags[i].requests++;
 		return;
 	}
 }
@@ -215,15 +243,15 @@ static int receive_all(void)
 
 static void report(const struct queue *queue)
 {
-	printf("queue %u: CPU %u, %u packets, %llu bytes, %u TLPs; writes by tag:", queue->number,
+	printf("queue %u: CPU %u, %u packets, %llu bytes, %u TLPs; requests by tag:", queue->number,
 	       queue->cpu, atomic_load(&queue->packets), (unsigned long long)queue->bytes,
 	       nic_requests(&nic, queue->number));
-	for (unsigned int i = 0; i < TAGS_MAX && queue->tags[i].writes; i++) {
+	for (unsigned int i = 0; i < TAGS_MAX && queue->tags[i].requests; i++) {
 		if (queue->tags[i].tag == NO_HINT)
 			printf(" none");
 		else
 			printf(" 0x%04x", queue->tags[i].tag);
-		printf(" (%u)", queue->tags[i].writes);
+		printf(" (%u)", queue->tags[i].requests);
 	}
 	printf("\n");
 }
@@ -292,6 +320,7 @@ static int parse(int argc, char **argv)
 		{ "cpus", required_argument, NULL, 'c' },
 		{ "packets", required_argument, NULL, 'p' },
 		{ "move", no_argument, NULL, 'm' },
+		{ "forward", no_argument, NULL, 'f' },
 		{ NULL, 0, NULL, 0 },
 	};
 	int option, ret = parse_cpus("0,1");
@@ -303,6 +332,8 @@ static int parse(int argc, char **argv)
 			ret = parse_packets(optarg);
 		else if (option == 'm')
 			moving = true;
+		else if (option == 'f')
+			forwarding = true;
 		else
 			ret = -1;
 	}
@@ -315,7 +346,7 @@ int main(int argc, char **argv)
 	int ret;
 
 	if (parse(argc, argv)) {
-		fprintf(stderr, "usage: steered-rx [--cpus 0,1,...] [--packets N] [--move] BDF\n"
+		fprintf(stderr, "usage: steered-rx [--cpus 0,1,...] [--packets N] [--move] [--forward] BDF\n"
 			"1 to %u CPUs, a queue for each; 1 to 1048576 packets\n", EP_QUEUE_MAX);
 		return 2;
 	}
@@ -325,7 +356,7 @@ int main(int argc, char **argv)
 	ret = run(device);
 	tph_close(device);
 	if (!ret)
-		printf("all %u packets arrived, each whole, in order, where it belongs\n",
-		       packet_count);
+		printf("all %u packets arrived, each whole, in order, where it belongs%s\n",
+		       packet_count, forwarding ? ", and went out again" : "");
 	return ret ? 1 : 0;
 }

@@ -1,14 +1,15 @@
 // SPDX-License-Identifier: MIT
 /*
- * rx-judge: whether what a device wrote for its receive queues went to the CPUs of their threads.
+ * rx-judge: whether what a device wrote and read for its queues was steered to the CPUs of their
+ * threads.
  *
  *   rx-judge FUNCTION TLP-LOG RECEIVER-LOG
  *
  * TLP-LOG is the emulator's (doc/emulated-endpoint.md), RECEIVER-LOG what examples/steered-rx
  * printed. TLP n of the receiver's log is the function's n-th in the emulator's: the receiver reads
  * EP_TRACE_HEAD right before it asks for a tag and right after the kernel has answered. In between,
- * a write may have the old tag, the new one, or none, for the table changes while the requester is
- * off; once it is answered, the new one alone. Another queue's change can cost a write its tag, but
+ * a request may have the old tag, the new one, or none, for the table changes while the requester is
+ * off; once it is answered, the new one alone. Another queue's change can cost a request its tag, but
  * never give it a wrong one.
  */
 #include <stdarg.h>
@@ -24,24 +25,39 @@
 #define SHOWN_MAX	  20
 #define FIRMWARE_TAG(cpu) (0x1100u + (cpu)) /* lab/firmware/tags.asl */
 
-enum kind { DESCRIPTOR, HEADER, PAYLOAD, KINDS };
-static const char *const kinds[] = { "descriptor", "header", "payload" };
+/* The requests that carry hints, and which of a queue's ST entries each does. */
+enum kind { WRITTEN_BACK, HEADER, PAYLOAD, SENT_BACK, SENT_HEADER, SENT_PAYLOAD, KINDS };
+#define RECEIVE_KINDS SENT_BACK
+#define ENTRIES	      4 /* of a queue */
 
-/* @writes: of each kind, with the tag of @cpu, after @after */
+static const struct {
+	const char *direction, *kind;
+	unsigned int entry;
+} kinds[] = {
+	[WRITTEN_BACK] = { "receive", "descriptor", 0 },
+	[HEADER] = { "receive", "header", 1 },
+	[PAYLOAD] = { "receive", "payload", 2 },
+	[SENT_BACK] = { "transmit", "descriptor", 3 },
+	[SENT_HEADER] = { "transmit", "header", 1 },
+	[SENT_PAYLOAD] = { "transmit", "payload", 2 },
+};
+
+/* @requests: of each kind, with the tag of @cpu, after @after */
 struct step {
 	unsigned int cpu, before, after;
-	unsigned int writes[KINDS];
+	unsigned int requests[KINDS];
 };
 
 static struct queue {
 	struct step steps[STEPS_MAX];
 	unsigned int count;
 	bool reported;
-	unsigned int packets, descriptors;
+	unsigned int packets, received, sent;
 } queues[QUEUES_MAX];
 
 static unsigned int first = UINT32_MAX; /* TLP of the receiver's run */
 static unsigned int total, faults, shown;
+static bool forwarding;
 
 static void wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -96,6 +112,7 @@ static void read_receiver(const char *path)
 			queues[q].packets = packets;
 		} else {
 			sscanf(line, "all %u packets arrived", &total);
+			forwarding = forwarding || strstr(line, "went out again");
 		}
 	}
 	fclose(file);
@@ -123,11 +140,12 @@ static void judge_tag(struct queue *queue, unsigned int n, enum kind kind, unsig
 		if (n < step->before || replaced || tag != FIRMWARE_TAG(step->cpu))
 			continue;
 		good = true;
-		step->writes[kind] += answered;
+		step->requests[kind] += answered;
 	}
 	if (!good)
-		wrong("TLP %u: %s write of queue %ld has tag 0x%04x%s", n, kinds[kind],
-		      (long)(queue - queues), tag, known ? "" : ", before any was asked for");
+		wrong("TLP %u: %s %s of queue %ld has tag 0x%04x%s", n, kinds[kind].direction,
+		      kinds[kind].kind, (long)(queue - queues), tag,
+		      known ? "" : ", before any was asked for");
 }
 
 static const char *text(struct json_object *line, const char *key)
@@ -146,18 +164,22 @@ static void judge_tlp(struct json_object *line, unsigned int n)
 {
 	unsigned int q = value(line, "queue"), kind = 0;
 
-	while (kind < KINDS && strcmp(text(line, "kind"), kinds[kind]))
+	while (kind < KINDS && (strcmp(text(line, "kind"), kinds[kind].kind) ||
+				strcmp(text(line, "direction"), kinds[kind].direction)))
 		kind++;
 	if (kind == KINDS || q >= QUEUES_MAX)
 		return;
-	queues[q].descriptors += kind == DESCRIPTOR;
+	queues[q].received += kind == WRITTEN_BACK;
+	queues[q].sent += kind == SENT_BACK;
 	if (value(line, "th")) {
-		if (value(line, "width") != 16 || value(line, "entry") != q * KINDS + kind)
+		if (value(line, "width") != 16 ||
+		    value(line, "entry") != q * ENTRIES + kinds[kind].entry)
 			wrong("TLP %u: entry %u, %u bits", n, value(line, "entry"),
 			      value(line, "width"));
 		judge_tag(&queues[q], n, (enum kind)kind, value(line, "st"));
 	} else if (!anybody_sets(n)) {
-		wrong("TLP %u: %s write of queue %u has no hint", n, kinds[kind], q);
+		wrong("TLP %u: %s %s of queue %u has no hint", n, kinds[kind].direction,
+		      kinds[kind].kind, q);
 	}
 }
 
@@ -182,16 +204,19 @@ static void read_tlps(const char *path, const char *function)
 
 static void judge_steps(void)
 {
+	const unsigned int expected = forwarding ? KINDS : RECEIVE_KINDS;
+
 	for (unsigned int q = 0; q < QUEUES_MAX; q++) {
 		const struct queue *queue = &queues[q];
 
 		if (queue->count && queue->count < 2)
 			wrong("queue %u never moved", q);
 		for (unsigned int i = 0; i < queue->count; i++)
-			for (unsigned int kind = 0; kind < KINDS; kind++)
-				if (!queue->steps[i].writes[kind])
-					wrong("queue %u: no %s write with the tag of CPU %u", q,
-					      kinds[kind], queue->steps[i].cpu);
+			for (unsigned int kind = 0; kind < expected; kind++)
+				if (!queue->steps[i].requests[kind])
+					wrong("queue %u: no %s %s with the tag of CPU %u", q,
+					      kinds[kind].direction, kinds[kind].kind,
+					      queue->steps[i].cpu);
 	}
 }
 
@@ -202,9 +227,12 @@ static void judge_packets(void)
 	for (unsigned int q = 0; q < QUEUES_MAX; q++) {
 		if (queues[q].reported != !!queues[q].count)
 			wrong("queue %u has no report, or was never steered", q);
-		if (queues[q].packets != queues[q].descriptors)
+		if (queues[q].packets != queues[q].received)
 			wrong("queue %u: %u packets, %u descriptors written", q, queues[q].packets,
-			      queues[q].descriptors);
+			      queues[q].received);
+		if (queues[q].sent != (forwarding ? queues[q].packets : 0))
+			wrong("queue %u: %u packets, %u were sent", q, queues[q].packets,
+			      queues[q].sent);
 		sum += queues[q].packets;
 	}
 	if (!total || sum != total)
@@ -219,10 +247,10 @@ int main(int argc, char **argv)
 	}
 	read_receiver(argv[3]);
 	read_tlps(argv[2], argv[1]);
-	verdict("every write carries the tag of the CPU of its queue's thread");
+	verdict("every request carries the tag of the CPU of its queue's thread");
 	judge_steps();
-	verdict("every queue wrote all kinds before and after its move");
+	verdict("every queue had all kinds of requests before and after its move");
 	judge_packets();
-	verdict("every packet's descriptor was written once");
+	verdict("every packet's descriptor was written once, in each direction");
 	return faults ? 1 : 0;
 }
