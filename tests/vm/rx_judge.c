@@ -8,9 +8,9 @@
  * TLP-LOG is the emulator's (doc/emulated-endpoint.md), RECEIVER-LOG what examples/steered-rx
  * printed. TLP n of the receiver's log is the function's n-th in the emulator's: the receiver reads
  * EP_TRACE_HEAD right before it asks for a tag and right after the kernel has answered. In between,
- * a request may have the old tag, the new one, or none, for the table changes while the requester is
- * off; once it is answered, the new one alone. Another queue's change can cost a request its tag, but
- * never give it a wrong one.
+ * a request may have the old tag, the new one, or none, for the table changes while the requester
+ * is off; once it is answered, the new one alone. Another queue's change can cost a request its
+ * tag, but never give it a wrong one.
  */
 #include <stdarg.h>
 #include <stdbool.h>
