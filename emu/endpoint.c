@@ -50,6 +50,8 @@ static void define_header(const struct knobs *knobs, struct config_space *config
 	config_define16(config, PCI_SUBSYSTEM_ID, knobs->device, 0);
 	config_define8(config, PCI_CAPABILITY_LIST, ENDPOINT_PM_AT, 0);
 	config_define8(config, PCI_INTERRUPT_LINE, 0, 0xff);
+	if (knobs->extra_at)
+		config_define32(config, knobs->extra_at, knobs->extra_value, 0);
 }
 
 static void define_pm(const struct knobs *knobs, struct config_space *config)

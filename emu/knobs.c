@@ -174,6 +174,29 @@ static int key_tph_at(struct parser *parser, const char *key, const char *value)
 	return 0;
 }
 
+static int key_config(struct parser *parser, const char *key, const char *value)
+{
+	char *at_text = strdup(value), *colon;
+	unsigned long at = 0, dword = 0;
+	bool valid;
+
+	if (!at_text)
+		abort();
+	colon = strchr(at_text, ':');
+	if (colon)
+		*colon++ = '\0';
+	valid = colon && number_read(at_text, KNOBS_EXTRA_LAST, &at) && at >= KNOBS_EXTRA_FIRST &&
+		at % 4 == 0 && number_read(colon, UINT32_MAX, &dword);
+	free(at_text);
+	if (!valid)
+		return refuse(parser, key, value,
+			      "not AT:VALUE, with a multiple of 4 from 0x%x to 0x%x and 32 bits",
+			      KNOBS_EXTRA_FIRST, KNOBS_EXTRA_LAST);
+	parser->knobs->extra_at = (uint8_t)at;
+	parser->knobs->extra_value = (uint32_t)dword;
+	return 0;
+}
+
 static int key_table(struct parser *parser, const char *key, const char *value)
 {
 	unsigned int table = 0;
@@ -389,7 +412,7 @@ static const struct {
 	{ "queues", key_queues },   { "packets", key_packets },
 	{ "sent", key_sent },
 	{ "af", key_af },	    { "aer", key_aer },
-	{ "pasid", key_pasid },
+	{ "pasid", key_pasid },	    { "config", key_config },
 };
 /* clang-format on */
 

@@ -33,6 +33,10 @@ enum completer {
 	COMPLETER_EXTENDED = 3,
 };
 
+/* configuration space behind the last capability */
+#define KNOBS_EXTRA_FIRST 0xb0u
+#define KNOBS_EXTRA_LAST  0xfcu
+
 #define KNOBS_MEMORY_MIN     0x1000u
 #define KNOBS_MEMORY_MAX     0x1000000u
 #define KNOBS_MEMORY_DEFAULT 0x10000u
@@ -63,6 +67,8 @@ enum completer {
  * @aer: whether it has the Advanced Error Reporting capability
  * @pasid: whether it has the PASID capability
  * @no_soft_reset: whether it keeps its state on the way from D3hot to D0
+ * @extra_at: offset of a dword behind the capabilities, 0 for none
+ * @extra_value: what it reads
  */
 struct knobs {
 	char *socket;
@@ -92,6 +98,8 @@ struct knobs {
 	uint16_t vendor;
 	uint16_t device;
 	uint32_t class_code;
+	uint8_t extra_at;
+	uint32_t extra_value;
 };
 
 /**

@@ -37,6 +37,7 @@ static const char help[] =
 	"      tph=on|off            TPH Requester capability (on)\n"
 	"      tph-at=OFFSET         where in configuration space it is (0x110)\n"
 	"      vendor=ID device=ID class=CODE  PCI ids (0x1234, 0x7450, 0x120000)\n"
+	"      config=AT:VALUE       a dword of its own at 0xb0..0xfc, read only (none)\n"
 	"  --log FILE                write events there, one JSON object a line; - is stdout\n"
 	"  --qmp PATH                QEMU's monitor socket, to read tags out of its MSI-X table\n"
 	"  --ready-fd N              write a line to descriptor N once all sockets listen\n"

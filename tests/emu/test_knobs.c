@@ -92,6 +92,12 @@ static void bad_values_are_explained(void **state)
 		{ SOCKET ",queues=0,sent=/tmp/x", "sent=/tmp/x", "no queue to transmit packets" },
 		{ SOCKET ",queues=1,packets=" PCAP ",flr=x", "flr=x", "not one of on, off" },
 		{ SOCKET ",p2p=1", "p2p=1", "not one of on, off" },
+		{ SOCKET ",config=0xfc", "config=0xfc", "not AT:VALUE" },
+		{ SOCKET ",config=:1", "config=:1", "not AT:VALUE" },
+		{ SOCKET ",config=0xac:1", "config=0xac:1", "from 0xb0 to 0xfc" },
+		{ SOCKET ",config=0xb2:1", "config=0xb2:1", "from 0xb0 to 0xfc" },
+		{ SOCKET ",config=0x100:1", "config=0x100:1", "from 0xb0 to 0xfc" },
+		{ SOCKET ",config=0xfc:0x100000000", "config=0xfc:0x100000000", "32 bits" },
 		{ SOCKET ",vendor=0xffff", "vendor=0xffff", "0 to 0xfffe" },
 		{ SOCKET ",device=65536", "device=65536", "0 to 0xffff" },
 		{ SOCKET ",class=0x1000000", "class=0x1000000", "0 to 0xffffff" },
@@ -169,7 +175,7 @@ static void every_key_takes_effect(void **state)
 		"name=nic,rid=a1:1f.7,st-table=msix,entries=2048,modes=ds+nost,"
 		"width=8,completer=reserved,flr=off,af=on,aer=on,pasid=on,nsr=off,tph=off,tph-at=0x100,"
 		"vendor=0x8086,device=0x10fb,class=0x020000,packets=" PCAP
-		",queues=16,sent=/tmp/sent," SOCKET);
+		",queues=16,sent=/tmp/sent,config=0xfc:0x12345678," SOCKET);
 
 	(void)state;
 	assert_string_equal(knobs.name, "nic");
@@ -193,6 +199,8 @@ static void every_key_takes_effect(void **state)
 	assert_int_equal(knobs.queues, 16);
 	assert_int_equal(knobs.packets.count, 1);
 	assert_string_equal(knobs.sent, "/tmp/sent");
+	assert_int_equal(knobs.extra_at, 0xfc);
+	assert_int_equal(knobs.extra_value, 0x12345678);
 	knobs_free(&knobs);
 }
 

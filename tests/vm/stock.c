@@ -20,7 +20,7 @@
 #define STOCK		"vfio-pci"
 #define OURS		"tph-vfio-pci name=vfio-pci"
 
-/* The devices of the VM "stock" (tests/vm/suites): all but the last three are QEMU's own. */
+/* The devices of the VM "stock" (tests/vm/suites): all but the last four are QEMU's own. */
 #define NIC		"0000:01:00.0"	/* e1000e */
 #define NIC_SRIOV	"0000:02:00.0"	/* igb */
 #define NIC_SRIOV_VF	"0000:02:10.0"
@@ -29,6 +29,7 @@
 #define PLAIN		"0000:03:00.0"	/* emulated, no TPH */
 #define DENIED		"0000:04:00.0"	/* emulated, ids of an Intel QAT on the denylist */
 #define GRAPHICS	"0000:05:00.0"	/* emulated, an Intel display without OpRegion */
+#define OPREGION	"0000:06:00.0"	/* emulated, one with the address of an OpRegion */
 
 #define VGA_CONTROL	"disable_vga=1"
 
@@ -409,6 +410,20 @@ static void disable_vga(void **state)
 	assert_int_equal(vga_region(OURS, VGA_CONTROL), 0);
 }
 
+/* Less than stock would give is not given: with CONFIG_VFIO_PCI_IGD it is refused. */
+static void intel_graphics(void **state)
+{
+	(void)state;
+	load(STOCK, "");
+	assert_true(takes(OPREGION));
+	release(OPREGION);
+	load(OURS, "");
+	assert_false(takes(OPREGION));
+	assert_true(log_says("this is Intel graphics with an OpRegion, which only the stock"));
+	assert_true(takes(GRAPHICS));
+	release(GRAPHICS);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest always[] = {
@@ -421,6 +436,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(tphctl_knows_both_names),
 	};
 	const struct CMUnitTest features[] = {
+		cmocka_unit_test(intel_graphics),
 		cmocka_unit_test(sriov),
 		cmocka_unit_test(disable_vga),
 		{ "devices_without_vga", devices_are_as_with_stock, NULL, NULL,
