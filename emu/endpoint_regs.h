@@ -94,7 +94,7 @@
 #define EP_QUEUE_STRIDE		0x80u
 #define EP_QUEUE_MAX		16u
 #define EP_QUEUE_CONTROL	0x00
-#define  EP_QUEUE_ENABLE	0x00000001u	/* 0 to 1: take the registers, begin at descriptor 0 */
+#define  EP_QUEUE_ENABLE	0x00000001u	/* 0 to 1: take base .. vector, begin at descriptor 0 */
 #define  EP_QUEUE_SPLIT		0x00000002u	/* receive: headers to buffers of their own; taken too */
 #define  EP_QUEUE_INTERRUPT	0x00000004u	/* tell of packets; of those before, too */
 #define EP_QUEUE_STATUS		0x04		/* read only */
@@ -110,7 +110,7 @@
 #define EP_QUEUE_BUFFER		0x1c		/* receive: bytes of each payload buffer, 1 .. 65536 */
 #define EP_QUEUE_HEADER		0x20		/* receive, with SPLIT: bytes of a header, 1 .. 256 */
 #define EP_QUEUE_VECTOR		0x24		/* MSI-X vector */
-#define EP_QUEUE_HINT_DESCRIPTOR 0x28		/* as EP_DMA_HINT: for descriptors written back, */
+#define EP_QUEUE_HINT_DESCRIPTOR 0x28		/* as EP_DMA_HINT, any time: for descriptors written back, */
 #define EP_QUEUE_HINT_HEADER	0x2c		/* for headers, */
 #define EP_QUEUE_HINT_PAYLOAD	0x30		/* and for payload */
 #define EP_QUEUE_FAULT		0x34		/* EP_FAULT_*, read only, as what follows */

@@ -74,6 +74,7 @@ static void enable(struct endpoint *endpoint, struct queue *queue)
 		.number = queue->number,
 		.transmit = queue->transmit,
 		.setup = queue->setup,
+		.hints = queue->hints,
 		.control = queue->control,
 	};
 	if (!setup_is_valid(queue)) {
@@ -120,6 +121,7 @@ static void tail_write(struct endpoint *endpoint, struct queue *queue, uint32_t 
 uint32_t queue_read(const struct queue *queue, size_t at)
 {
 	const struct queue_setup *setup = &queue->setup;
+	const struct queue_hints *hints = &queue->hints;
 
 	switch (at) {
 	case EP_QUEUE_CONTROL:
@@ -143,11 +145,11 @@ uint32_t queue_read(const struct queue *queue, size_t at)
 	case EP_QUEUE_VECTOR:
 		return setup->vector;
 	case EP_QUEUE_HINT_DESCRIPTOR:
-		return setup->hint_descriptor;
+		return hints->descriptor;
 	case EP_QUEUE_HINT_HEADER:
-		return setup->hint_header;
+		return hints->header;
 	case EP_QUEUE_HINT_PAYLOAD:
-		return setup->hint_payload;
+		return hints->payload;
 	case EP_QUEUE_FAULT:
 		return queue->fault;
 	case EP_QUEUE_PACKETS:
@@ -166,6 +168,7 @@ uint32_t queue_read(const struct queue *queue, size_t at)
 void queue_write(struct endpoint *endpoint, struct queue *queue, size_t at, uint32_t value)
 {
 	struct queue_setup *setup = &queue->setup;
+	struct queue_hints *hints = &queue->hints;
 
 	switch (at) {
 	case EP_QUEUE_CONTROL:
@@ -193,13 +196,13 @@ void queue_write(struct endpoint *endpoint, struct queue *queue, size_t at, uint
 		setup->vector = value;
 		break;
 	case EP_QUEUE_HINT_DESCRIPTOR:
-		setup->hint_descriptor = value;
+		hints->descriptor = value;
 		break;
 	case EP_QUEUE_HINT_HEADER:
-		setup->hint_header = value;
+		hints->header = value;
 		break;
 	case EP_QUEUE_HINT_PAYLOAD:
-		setup->hint_payload = value;
+		hints->payload = value;
 		break;
 	default:
 		break;
@@ -210,11 +213,11 @@ static uint32_t hint_of(const struct queue *queue, enum tlp_kind kind)
 {
 	switch (kind) {
 	case TLP_DESCRIPTOR:
-		return queue->run.hint_descriptor;
+		return queue->hints.descriptor;
 	case TLP_HEADER:
-		return queue->run.hint_header;
+		return queue->hints.header;
 	case TLP_PAYLOAD:
-		return queue->run.hint_payload;
+		return queue->hints.payload;
 	default:
 		return 0;
 	}

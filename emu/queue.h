@@ -20,9 +20,13 @@ struct queue_setup {
 	uint32_t buffer;
 	uint32_t header;
 	uint32_t vector;
-	uint32_t hint_descriptor;
-	uint32_t hint_header;
-	uint32_t hint_payload;
+};
+
+/** struct queue_hints - the registers that each request looks at: EP_DMA_HINT for each kind */
+struct queue_hints {
+	uint32_t descriptor;
+	uint32_t header;
+	uint32_t payload;
 };
 
 /**
@@ -31,6 +35,7 @@ struct queue_setup {
  * @transmit: its packets leave; otherwise they arrive
  * @setup: registers
  * @run: what @setup was when the queue was enabled
+ * @hints: registers
  * @control: EP_QUEUE_CONTROL
  * @split: EP_QUEUE_SPLIT when the queue was enabled
  * @status: EP_QUEUE_STATUS
@@ -46,6 +51,7 @@ struct queue {
 	bool transmit;
 	struct queue_setup setup;
 	struct queue_setup run;
+	struct queue_hints hints;
 	uint32_t control;
 	bool split;
 	uint32_t status;

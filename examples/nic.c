@@ -102,15 +102,16 @@ static int map_registers(struct nic *nic, int fd)
 	return 0;
 }
 
-static int check_size(const struct nic *nic)
+/* @has: its ST entries, or how many CPUs at once can be asked for tags */
+static int check_size(const struct nic *nic, uint32_t has)
 {
 	const uint32_t entries = nic->queues * NIC_ENTRIES;
 
-	if (get(nic, EP_QUEUES) >= nic->queues && get(nic, EP_ENTRIES) >= entries)
+	if (get(nic, EP_QUEUES) >= nic->queues && has >= entries)
 		return 0;
 	fprintf(stderr, "steered-rx: %u queues need a device with so many, and this one has %u; "
 		"and %u ST entries, of which it has %u\n", nic->queues, get(nic, EP_QUEUES), entries,
-		get(nic, EP_ENTRIES));
+		has);
 	return -1;
 }
 
@@ -138,6 +139,53 @@ static int use_vectors(const struct nic *nic, int fd)
 		close(events[i]);
 	free(set);
 	return ret;
+}
+
+static void put_hint(const struct nic *nic, uint32_t at, uint32_t hint, enum tph_hint ph)
+{
+	put(nic, at, hint | (uint32_t)ph << EP_HINT_PH_SHIFT);
+}
+
+/* @hints: for each of the queue's entries, where its tag comes from */
+static void put_hints(const struct nic *nic, unsigned int queue, const uint32_t hints[NIC_ENTRIES])
+{
+	static const uint32_t rings[] = { EP_RXQ, EP_TXQ };
+	static const enum nic_entry descriptors[] = { NIC_ENTRY_DESCRIPTOR, NIC_ENTRY_SENT };
+
+	for (unsigned int i = 0; i < 2; i++) {
+		put_hint(nic, ring_register(rings[i], queue, EP_QUEUE_HINT_DESCRIPTOR),
+			 hints[descriptors[i]], TPH_HINT_TARGET_PRIORITY);
+		put_hint(nic, ring_register(rings[i], queue, EP_QUEUE_HINT_HEADER),
+			 hints[NIC_ENTRY_HEADER], TPH_HINT_TARGET_PRIORITY);
+		put_hint(nic, ring_register(rings[i], queue, EP_QUEUE_HINT_PAYLOAD),
+			 hints[NIC_ENTRY_PAYLOAD], TPH_HINT_TARGET);
+	}
+}
+
+/* What the device sends for a queue carries the tag of that entry of the queue. */
+static uint32_t entry_hint(unsigned int queue, enum nic_entry entry)
+{
+	return (queue * NIC_ENTRIES + entry) | EP_HINT_ENTRY << EP_HINT_SOURCE_SHIFT;
+}
+
+static void use_entries(const struct nic *nic)
+{
+	for (unsigned int i = 0; i < nic->queues; i++) {
+		uint32_t hints[NIC_ENTRIES];
+
+		for (unsigned int entry = 0; entry < NIC_ENTRIES; entry++)
+			hints[entry] = entry_hint(i, (enum nic_entry)entry);
+		put_hints(nic, i, hints);
+	}
+}
+
+void nic_place(const struct nic *nic, unsigned int queue, const uint16_t tags[NIC_ENTRIES])
+{
+	uint32_t hints[NIC_ENTRIES];
+
+	for (unsigned int entry = 0; entry < NIC_ENTRIES; entry++)
+		hints[entry] = tags[entry] | EP_HINT_TAG << EP_HINT_SOURCE_SHIFT;
+	put_hints(nic, queue, hints);
 }
 
 static int give_memory(struct nic *nic, struct tph_device *device)
@@ -171,12 +219,18 @@ int nic_open(struct nic *nic, struct tph_device *device, unsigned int queues)
 	struct tph_state state;
 	int ret;
 
-	*nic = (struct nic){ .queues = queues };
 	ret = tph_read_state(device, &state);
 	if (ret)
 		return complain("steering", -ret);
-	if (map_registers(nic, fd) || check_size(nic) || give_memory(nic, device))
+	*nic = (struct nic){
+		.queues = queues,
+		.table = state.table != TPH_TABLE_NONE,
+		.width = state.width_max,
+	};
+	if (map_registers(nic, fd) || check_size(nic, state.entries) || give_memory(nic, device))
 		return -1;
+	if (nic->table)
+		use_entries(nic);
 	if (state.table == TPH_TABLE_MSIX && use_vectors(nic, fd))
 		return -1;
 	put(nic, EP_RX_SPREAD, queues);
@@ -185,27 +239,14 @@ int nic_open(struct nic *nic, struct tph_device *device, unsigned int queues)
 
 /* ---- rings ---- */
 
-/* What the device writes or reads for the queue carries the tag of that entry of the queue. */
-static uint32_t hint(unsigned int queue, enum nic_entry entry, enum tph_hint ph)
-{
-	return (queue * NIC_ENTRIES + entry) | EP_HINT_ENTRY << EP_HINT_SOURCE_SHIFT |
-	       (uint32_t)ph << EP_HINT_PH_SHIFT;
-}
-
 static void start_ring(const struct nic *nic, uint32_t rings, unsigned int queue, uint64_t iova,
-		       enum nic_entry descriptors, uint32_t control)
+		       uint32_t control)
 {
 	put(nic, ring_register(rings, queue, EP_QUEUE_BASE_LO), (uint32_t)iova);
 	put(nic, ring_register(rings, queue, EP_QUEUE_BASE_HI), (uint32_t)(iova >> 32));
 	put(nic, ring_register(rings, queue, EP_QUEUE_SIZE), RING);
 	put(nic, ring_register(rings, queue, EP_QUEUE_BUFFER), BUFFER);
 	put(nic, ring_register(rings, queue, EP_QUEUE_HEADER), HEADER);
-	put(nic, ring_register(rings, queue, EP_QUEUE_HINT_DESCRIPTOR),
-	    hint(queue, descriptors, TPH_HINT_TARGET_PRIORITY));
-	put(nic, ring_register(rings, queue, EP_QUEUE_HINT_HEADER),
-	    hint(queue, NIC_ENTRY_HEADER, TPH_HINT_TARGET_PRIORITY));
-	put(nic, ring_register(rings, queue, EP_QUEUE_HINT_PAYLOAD),
-	    hint(queue, NIC_ENTRY_PAYLOAD, TPH_HINT_TARGET));
 	put(nic, ring_register(rings, queue, EP_QUEUE_CONTROL), control);
 }
 
@@ -218,9 +259,8 @@ void nic_start(const struct nic *nic, unsigned int queue)
 			.header = iova + HEADERS_AT + i * HEADER_BUFFER,
 			.payload = iova + PAYLOADS_AT + i * BUFFER,
 		};
-	start_ring(nic, EP_RXQ, queue, iova, NIC_ENTRY_DESCRIPTOR,
-		   EP_QUEUE_ENABLE | EP_QUEUE_SPLIT);
-	start_ring(nic, EP_TXQ, queue, iova + TRANSMIT_AT, NIC_ENTRY_SENT, EP_QUEUE_ENABLE);
+	start_ring(nic, EP_RXQ, queue, iova, EP_QUEUE_ENABLE | EP_QUEUE_SPLIT);
+	start_ring(nic, EP_TXQ, queue, iova + TRANSMIT_AT, EP_QUEUE_ENABLE);
 	nic_doorbell(nic, queue, 0);
 }
 

@@ -31,6 +31,8 @@ enum nic_entry {
  * @registers: BAR 0
  * @memory: of all queues, as the device sees it
  * @queues: how many are used
+ * @table: it has an ST table; without one each queue's tags are in its registers
+ * @width: of the tags there
  * @known: the packets are those of the manual's formula, not of a file
  * @traced: requests in the device's trace that nic_trace() has shown
  */
@@ -38,6 +40,8 @@ struct nic {
 	volatile uint32_t *registers;
 	uint8_t *memory;
 	unsigned int queues;
+	bool table;
+	enum tph_width width;
 	bool known;
 	uint32_t traced;
 };
@@ -51,6 +55,9 @@ struct nic_packet {
 
 /** nic_open() - make the device ready. Return: 0, or -1, and what is wrong is on stderr. */
 int nic_open(struct nic *nic, struct tph_device *device, unsigned int queues);
+
+/** nic_place() - without an ST table: put tags into the queue's registers, running or not. */
+void nic_place(const struct nic *nic, unsigned int queue, const uint16_t tags[NIC_ENTRIES]);
 
 /** nic_start() - let queue @queue run, with all of its receive descriptors the device's. */
 void nic_start(const struct nic *nic, unsigned int queue);

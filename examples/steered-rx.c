@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: MIT
 /*
  * A poll-mode receiver in userspace, whose queues follow their threads: one queue and one thread a
- * CPU, and what the device writes for a queue (descriptors, headers, payload: an ST entry each) is
- * steered to the CPU that its thread runs on. A thread that finds itself on another CPU moves its
- * entries there, between two polls, with packets coming in. With --forward each packet goes out
- * again from the buffers that it came in, and so do the device's reads of them carry hints.
+ * CPU, and what the device writes for a queue (descriptors, headers, payload: an ST entry each, or
+ * without an ST table a tag each) is steered to the CPU that its thread runs on. A thread that finds
+ * itself on another CPU moves its entries there, between two polls, with packets coming in. With
+ * --forward each packet goes out again from the buffers that it came in, and so the device's reads
+ * of them carry hints, too.
  *
  *   steered-rx [--cpus 0,1,2,4] [--packets N] [--move] [--forward] 0000:01:00.0
  *
@@ -62,6 +63,18 @@ static int complain(const char *what, int error)
 
 /* ---- a queue's thread: steer, poll ---- */
 
+/* The kernel has no ST table to put the tags into. Policy ds-st lets the driver do it. */
+static int place(const struct queue *queue)
+{
+	uint16_t tags[NIC_ENTRIES];
+	int ret = tph_get_tags(queue->steering, nic.width, queue->number * NIC_ENTRIES,
+			       NIC_ENTRIES, tags);
+
+	if (!ret)
+		nic_place(&nic, queue->number, tags);
+	return ret;
+}
+
 /*
  * The device's count of requests before and after tells where the change lies among them: from the
  * second on, all that is sent for this queue is for @cpu.
@@ -75,6 +88,8 @@ static int steer(struct queue *queue, unsigned int cpu)
 
 	ret = tph_set(queue->steering, TPH_MEMORY_VOLATILE, queue->number * NIC_ENTRIES,
 		      NIC_ENTRIES, cpus);
+	if (!ret && !nic.table)
+		ret = place(queue);
 	after = nic_position(&nic);
 	if (ret) {
 		snprintf(what, sizeof(what), "queue %u: steer to CPU %u", queue->number, cpu);
@@ -267,7 +282,9 @@ static int run(struct tph_device *device)
 		if (start_queue(device, &queues[i]))
 			exit(1);	/* the others wait at the barrier, and end with the process */
 	pthread_barrier_wait(&ready);
-	if (!complain("enable", tph_enable(device, TPH_MODE_INTERRUPT_VECTOR, TPH_WIDTH_WIDEST)))
+	if (!complain("enable", tph_enable(device, nic.table ? TPH_MODE_INTERRUPT_VECTOR :
+							       TPH_MODE_DEVICE_SPECIFIC,
+					   TPH_WIDTH_WIDEST)))
 		ret = receive_all();
 	atomic_store(&stop, true);
 	for (unsigned int i = 0; i < queue_count; i++) {

@@ -31,6 +31,7 @@
 #define MEMORY_AND_MASTER 0x0006
 #define MASTER_ABORT	  0x2000 /* in STATUS */
 #define ENABLE_16	  0x301	 /* in TPH_CONTROL: Interrupt Vector mode, extended tags */
+#define ENABLE_16_DEVICE_SPECIFIC 0x302
 
 /** struct fixture - @eventfd: of vectors 0 and OTHER_VECTOR, as far as there are any */
 struct fixture {

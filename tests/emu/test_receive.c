@@ -505,6 +505,29 @@ static void tag_changes_in_the_middle_of_a_packet(void **state)
 	assert_int_equal(slot(f, head)[EP_TLP_ST / 4], 0x1107);
 }
 
+/* A device without an ST table has its tags here, and its driver moves them while it runs. */
+static void register_changes_in_the_middle_of_a_packet(void **state)
+{
+	const uint32_t own = EP_HINT_TAG << EP_HINT_SOURCE_SHIFT;
+	struct fixture *f = *state;
+	uint32_t head;
+
+	restart(f, "queues=1,st-table=none");
+	config_out(f, TPH_CONTROL, 2, ENABLE_16_DEVICE_SPECIFIC);
+	start(f, 0, 0);
+	queue_set(f, 0, EP_QUEUE_HINT_PAYLOAD, own | 0x1101);
+	generate(f, 1);
+	reg_set(f, EP_RX_GENERATE, 14);
+	assert_true(endpoint_work(&f->endpoint));
+	head = f->endpoint.trace.head;
+	assert_int_equal(slot_kind(f, head - 1), EP_TLP_PAYLOAD);
+	assert_int_equal(slot(f, head - 1)[EP_TLP_ST / 4], 0x1101);
+	queue_set(f, 0, EP_QUEUE_HINT_PAYLOAD, own | 0x1105);
+	work(f);
+	assert_int_equal(slot_kind(f, head), EP_TLP_PAYLOAD);
+	assert_int_equal(slot(f, head)[EP_TLP_ST / 4], 0x1105);
+}
+
 static void polling_driver_hears_no_interrupt(void **state)
 {
 	struct fixture *f = *state;
@@ -637,6 +660,7 @@ int main(void)
 		TEST(each_kind_carries_its_own_hint),
 		TEST(each_queue_has_its_own_entries),
 		TEST(tag_changes_in_the_middle_of_a_packet),
+		TEST(register_changes_in_the_middle_of_a_packet),
 		TEST(polling_driver_hears_no_interrupt),
 		TEST(packets_of_a_file_come_one_after_the_other),
 		TEST(queue_can_be_stopped_and_started_again),

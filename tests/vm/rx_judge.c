@@ -3,8 +3,9 @@
  * rx-judge: whether what a device wrote and read for its queues was steered to the CPUs of their
  * threads.
  *
- *   rx-judge FUNCTION TLP-LOG RECEIVER-LOG
+ *   rx-judge [--own-tags] FUNCTION TLP-LOG RECEIVER-LOG
  *
+ * --own-tags: the function has no ST table, the receiver places the tags in its registers.
  * TLP-LOG is the emulator's (doc/emulated-endpoint.md), RECEIVER-LOG what examples/steered-rx
  * printed. TLP n of the receiver's log is the function's n-th in the emulator's: the receiver reads
  * EP_TRACE_HEAD right before it asks for a tag and right after the kernel has answered. In between,
@@ -57,7 +58,7 @@ static struct queue {
 
 static unsigned int first = UINT32_MAX; /* TLP of the receiver's run */
 static unsigned int total, faults, shown;
-static bool forwarding;
+static bool forwarding, own_tags;
 
 static void wrong(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
@@ -172,10 +173,11 @@ static void judge_tlp(struct json_object *line, unsigned int n)
 	queues[q].received += kind == WRITTEN_BACK;
 	queues[q].sent += kind == SENT_BACK;
 	if (value(line, "th")) {
-		if (value(line, "width") != 16 ||
-		    value(line, "entry") != q * ENTRIES + kinds[kind].entry)
-			wrong("TLP %u: entry %u, %u bits", n, value(line, "entry"),
-			      value(line, "width"));
+		if (value(line, "width") != 16)
+			wrong("TLP %u: %u bits", n, value(line, "width"));
+		if (own_tags ? !!*text(line, "entry")
+			     : value(line, "entry") != q * ENTRIES + kinds[kind].entry)
+			wrong("TLP %u: entry %s", n, text(line, "entry"));
 		judge_tag(&queues[q], n, (enum kind)kind, value(line, "st"));
 	} else if (!anybody_sets(n)) {
 		wrong("TLP %u: %s %s of queue %u has no hint", n, kinds[kind].direction,
@@ -241,10 +243,12 @@ static void judge_packets(void)
 
 int main(int argc, char **argv)
 {
-	if (argc != 4) {
-		fprintf(stderr, "usage: rx-judge FUNCTION TLP-LOG RECEIVER-LOG\n");
+	own_tags = argc == 5 && !strcmp(argv[1], "--own-tags");
+	if (argc != 4 + own_tags) {
+		fprintf(stderr, "usage: rx-judge [--own-tags] FUNCTION TLP-LOG RECEIVER-LOG\n");
 		return 2;
 	}
+	argv += own_tags;
 	read_receiver(argv[3]);
 	read_tlps(argv[2], argv[1]);
 	verdict("every request carries the tag of the CPU of its queue's thread");
