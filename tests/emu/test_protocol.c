@@ -433,7 +433,7 @@ static void version_answers_what_was_offered(void **state)
 	assert_int_equal(client_connect(&client, emu.socket[0]), 0);
 	assert_int_equal(try_version(0, 77, "{\"capabilities\":{\"pgsizes\":4096}}", 34), 0);
 	assert_int_equal(((struct vfu_version *)client.reply)->minor, 1);
-	assert_string_equal(client.reply + 4, "{\"capabilities\":{\"pgsizes\":4096}}");
+	assert_string_equal((const char *)client.reply + 4, "{\"capabilities\":{\"pgsizes\":4096}}");
 
 	client_close(&client);
 	assert_int_equal(client_connect(&client, emu.socket[0]), 0);
