@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "endpoint.h"
+#include "fault.h"
 
 #define TLPS_AT_ONCE 64 /* then it is other functions' and clients' turn */
 
@@ -20,18 +21,6 @@ static const char *command_name(uint32_t command)
 	default:
 		return "unknown";
 	}
-}
-
-const char *dma_fault_name(uint32_t fault)
-{
-	static const char *const names[] = {
-		[EP_FAULT_NONE] = "none",	  [EP_FAULT_BUS_MASTER] = "bus-master",
-		[EP_FAULT_UNMAPPED] = "unmapped", [EP_FAULT_PERMISSION] = "permission",
-		[EP_FAULT_COMMAND] = "command",	  [EP_FAULT_TAG] = "tag",
-		[EP_FAULT_POWER] = "power",	  [EP_FAULT_COMPLETION] = "completion",
-	};
-
-	return names[fault];
 }
 
 static void start(struct endpoint *endpoint)
@@ -73,20 +62,10 @@ static void finish(struct endpoint *endpoint, uint32_t status)
 /* @tlp is the request that could not be sent, NULL if it did not come to one. */
 static void fault(struct endpoint *endpoint, uint32_t reason, const struct tlp *tlp)
 {
-	struct json_object *line = log_event(endpoint->log, "fault", endpoint->knobs.name);
 	struct dma *dma = &endpoint->dma;
 
-	log_string(line, "reason", dma_fault_name(reason));
-	log_string(line, "command", command_name(dma->command));
-	log_number(line, "done", dma->done);
-	if (tlp) {
-		log_string(line, "type", tlp_type_name(tlp->type));
-		log_hex(line, "address", tlp->address, 1);
-		log_number(line, "length", tlp->length);
-	}
-	log_write(endpoint->log, line);
-
-	endpoint->counters.faults++;
+	log_write(endpoint->log,
+		  fault_count(endpoint, reason, command_name(dma->command), dma->done, tlp));
 	dma->fault = reason;
 	finish(endpoint, EP_DMA_FAULTED);
 }

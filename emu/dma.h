@@ -54,9 +54,6 @@ struct dma {
 	bool stalled;
 };
 
-/** dma_fault_name() - EP_FAULT_*, for the log. */
-const char *dma_fault_name(uint32_t fault);
-
 /** dma_reset() - stop what runs, registers as after a reset, but for EP_DMA_REPEAT. */
 void dma_reset(struct endpoint *endpoint);
 

@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include "endpoint.h"
+#include "fault.h"
 
 #define BUFFER_MAX 65536u
 #define HEADER_MAX 256u
@@ -34,22 +35,15 @@ static void stop(struct queue *queue, uint32_t status)
 void queue_fault(struct endpoint *endpoint, struct queue *queue, uint32_t reason,
 		 const struct tlp *tlp)
 {
-	struct json_object *line = log_event(endpoint->log, "fault", endpoint->knobs.name);
+	struct json_object *line =
+		fault_count(endpoint, reason, queue->transmit ? "transmit" : "receive",
+			    queue->under_way ? queue->done : 0, tlp);
 
-	log_string(line, "reason", dma_fault_name(reason));
-	log_string(line, "command", queue->transmit ? "transmit" : "receive");
-	log_number(line, "done", queue->under_way ? queue->done : 0);
-	if (tlp) {
-		log_string(line, "type", tlp_type_name(tlp->type));
-		log_hex(line, "address", tlp->address, 1);
-		log_number(line, "length", tlp->length);
-	}
 	log_number(line, "queue", queue->number);
 	if (tlp)
 		log_string(line, "kind", tlp_kind_name(tlp->kind));
 	log_write(endpoint->log, line);
 
-	endpoint->counters.faults++;
 	queue->fault = reason;
 	stop(queue, EP_QUEUE_ERROR);
 }
