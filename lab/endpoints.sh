@@ -1,21 +1,26 @@
 # SPDX-License-Identifier: MIT
-# Where the emulated endpoints of a run go: from lab/run's --endpoint to PCI addresses, to what the
-# emulator is told and to what QEMU is told.
+# Where the emulated endpoints of a run go, and the switches above them: from lab/run's --endpoint and
+# --switch to PCI addresses, to what the emulator is told and to what QEMU is told.
 # shellcheck shell=bash
 
-# Port N sits in slot N of the root bus, so that the bus behind it gets number N.
+# Port N sits in slot N of the root bus, so that the bus behind it gets number N, plus those that
+# switches behind lower ports take.
 PORT_MAX=15
+DOWNSTREAM_MAX=8
 SLOT_MIN=0x10
 SLOT_MAX=0x1e
 
 # One element an endpoint, in the order of the command line.
 ENDPOINT_NAMES=()	# its name
 ENDPOINT_RIDS=()	# its requester id, "01:00.0"
-ENDPOINT_SEATS=()	# where: "PORT SLOT", PORT a number or root
+ENDPOINT_SEATS=()	# where: "PORT SLOT", PORT a number N, N.M below a switch, or root
 ENDPOINT_FUNCTIONS=()	# its function there
 ENDPOINT_KEYS=()	# the keys that are the emulator's, each with a comma in front
 
 declare -A endpoint_seats=()	# "PORT SLOT" -> the digits of the functions there
+declare -A switches=()		# root port -> number of downstream ports of the switch there
+declare -A switch_functions=()	# root port -> yes: they are functions of one device
+SWITCH_NO_PREFIXES=()		# root ports whose switch does not know End-End TLP prefixes
 
 # number WHAT VALUE MIN MAX: VALUE is a number, decimal or 0x..., in that range.
 number()
@@ -25,7 +30,72 @@ number()
 	fi
 }
 
-# free_seat PORT|root: the first one at or after the given that has no endpoint; sets port and slot.
+# switch_add SPEC: a switch behind a root port. All of them come before the first endpoint, for they
+# take bus numbers.
+switch_add()
+{
+	local what="--switch $1" port='' count=2 functions='' prefixes=on pairs pair value
+	IFS=, read -r -a pairs <<<"$1"
+	for pair in "${pairs[@]}"; do
+		[[ $pair == ?*=?* ]] || misuse "$what: '$pair' is not KEY=VALUE"
+		value=${pair#*=}
+		case $pair in
+		port=*)
+			number "$what: port" "$value" 1 $PORT_MAX
+			port=$((value))
+			;;
+		ports=*)
+			number "$what: ports" "$value" 1 $DOWNSTREAM_MAX
+			count=$((value))
+			;;
+		functions=on | functions=off)
+			functions=${value#off}
+			;;
+		prefixes=on | prefixes=off)
+			prefixes=$value
+			;;
+		functions=* | prefixes=*)
+			misuse "$what: ${pair%%=*} is '$value', but must be on or off"
+			;;
+		*)
+			misuse "$what: there is no key '${pair%%=*}', only port, ports, functions," \
+				"prefixes"
+			;;
+		esac
+	done
+	[[ -n $port ]] || misuse "$what: port=N is missing, the root port that it is behind"
+	[[ -z ${switches[$port]:-} ]] || misuse "$what: root port $port has a switch already"
+	switches[$port]=$count
+	switch_functions[$port]=$functions
+	[[ $prefixes == on ]] || SWITCH_NO_PREFIXES+=("$port")
+}
+
+# port_bus N|N.M: sets bus to the number of the bus behind that port. Firmware counts depth first: the
+# switch's own bus comes before those behind its downstream ports.
+port_bus()
+{
+	local port
+	bus=${1%.*}
+	for port in "${!switches[@]}"; do
+		((port >= ${1%.*})) || ((bus += 1 + switches[$port]))
+	done
+	[[ $1 != *.* ]] || ((bus += 1 + ${1#*.}))
+}
+
+# downstream_port N.M: sets port to that, if there is such a port below a switch.
+downstream_port()
+{
+	local root=${1%%.*}
+	number "$what: root port" "$root" 1 $PORT_MAX
+	root=$((root))
+	[[ -n ${switches[$root]:-} ]] ||
+		misuse "$what: root port $root has no switch; --switch port=$root makes one"
+	number "$what: downstream port" "${1#*.}" 1 "${switches[$root]}"
+	port=$root.$((${1#*.}))
+}
+
+# free_seat PORT|root: the first one at or after the given that has no endpoint and no switch; sets
+# port and slot.
 free_seat()
 {
 	if [[ $1 == root ]]; then
@@ -36,7 +106,7 @@ free_seat()
 	fi
 	slot=0
 	for ((port = $1; port <= PORT_MAX; port++)); do
-		[[ -n ${endpoint_seats[$port 0]:-} ]] || return 0
+		[[ -n ${endpoint_seats[$port 0]:-}${switches[$port]:-} ]] || return 0
 	done
 	misuse "$what: no root port is left"
 }
@@ -45,7 +115,7 @@ free_seat()
 endpoint_add()
 {
 	local what="--endpoint $1" port='' slot='' function=0 name=ep${#ENDPOINT_NAMES[@]} keys=
-	local pairs pair value rid i
+	local pairs pair value bus rid i
 	IFS=, read -r -a pairs <<<"$1"
 	for pair in "${pairs[@]}"; do
 		[[ $pair == ?*=?* ]] || misuse "$what: '$pair' is not KEY=VALUE"
@@ -54,9 +124,14 @@ endpoint_add()
 		port=root)
 			port=root
 			;;
+		port=*.*)
+			downstream_port "$value"
+			;;
 		port=*)
 			number "$what: port" "$value" 1 $PORT_MAX
 			port=$((value))
+			[[ -z ${switches[$port]:-} ]] || misuse "$what: root port $port has a switch;" \
+				"behind it are port=$port.1 to $port.${switches[$port]}"
 			;;
 		slot=*)
 			number "$what: slot" "$value" $SLOT_MIN $SLOT_MAX
@@ -87,7 +162,8 @@ endpoint_add()
 	else
 		[[ -n $port ]] || free_seat 1
 		slot=0
-		printf -v rid '%02x:00.%d' "$port" "$function"
+		port_bus "$port"
+		printf -v rid '%02x:00.%d' "$bus" "$function"
 	fi
 	for ((i = 0; i < ${#ENDPOINT_NAMES[@]}; i++)); do
 		[[ ${ENDPOINT_RIDS[i]} != "$rid" ]] ||
@@ -121,8 +197,9 @@ endpoints_check()
 endpoints_last_port()
 {
 	local seat last=0
-	for seat in "${!endpoint_seats[@]}"; do
+	for seat in "${!endpoint_seats[@]}" "${!switches[@]}"; do
 		seat=${seat% *}
+		seat=${seat%.*}
 		[[ $seat == root ]] || ((seat <= last)) || last=$seat
 	done
 	echo "$last"
@@ -139,7 +216,22 @@ endpoints_emulator()
 	done
 }
 
-# endpoints_qemu FOLDER PORTS: sets QEMU_DEVICES, root ports and all.
+# switch_qemu PORT: the switch behind a root port. Its ports have no speed to be set: QEMU's are for
+# 2.5 GT/s.
+switch_qemu()
+{
+	local device m address
+	QEMU_DEVICES+=(-device "x3130-upstream,id=sw$1,bus=rp$1,addr=0")
+	for ((m = 1; m <= switches[$1]; m++)); do
+		printf -v address '%#x' "$m"
+		[[ -z ${switch_functions[$1]} ]] || address=0.$((m - 1)),multifunction=on
+		printf -v device 'xio3130-downstream,id=rp%d.%d,bus=sw%d,port=%d,chassis=%d,slot=%d' \
+			"$1" "$m" "$1" "$m" $((PORT_MAX + $1)) "$m"
+		QEMU_DEVICES+=(-device "$device,addr=$address")
+	done
+}
+
+# endpoints_qemu FOLDER PORTS: sets QEMU_DEVICES, root ports, switches and all.
 endpoints_qemu()
 {
 	local i port slot bus multi device
@@ -149,6 +241,7 @@ endpoints_qemu()
 			"$port" "$port" "$port" "$port"
 		# Without a speed above 2.5 GT/s Linux cannot do a hot reset below the port.
 		QEMU_DEVICES+=(-device "$device,x-speed=5")
+		[[ -z ${switches[$port]:-} ]] || switch_qemu "$port"
 	done
 	for i in "${!ENDPOINT_NAMES[@]}"; do
 		read -r port slot <<<"${ENDPOINT_SEATS[i]}"

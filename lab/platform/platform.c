@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The lab's platform: root ports that complete TPH.
+ * The lab's platform: root ports that complete TPH, and switches that do not forward all of it.
  *
  * QEMU's root ports advertise no TPH completer (Device Capabilities 2, bits 13:12; PCIe 6.2,
- * 7.5.3.15), so nothing below them may use steering tags. This module puts itself between Linux
- * and the configuration space of the root bus, and shows those bits as its parameter says. It is a
- * part of the test platform and not of the driver under test, which can tell no difference from
- * hardware.
+ * 7.5.3.15), so nothing below them may use steering tags; and all of its ports advertise End-End
+ * TLP Prefix Supported (bit 21), which extended tags need. This module puts itself between Linux
+ * and the configuration space of the buses with those ports, and shows the bits as its parameters
+ * say. It is a part of the test platform and not of the driver under test, which can tell no
+ * difference from hardware.
  */
 #define pr_fmt(fmt) KBUILD_MODNAME ": " fmt
 
@@ -16,11 +17,14 @@
 #include <linux/rcupdate.h>
 #include <linux/string.h>
 
-#define PORTS_MAX	32
+#define ROOT_PORTS_MAX	32
+#define PORTS_MAX	256
 
 /* The bits lie in one byte of the register, so an access of any width sees both or neither. */
 #define COMPLETER_BYTE	(PCI_EXP_DEVCAP2 + 1)
 #define COMPLETER_MASK	GENMASK(5, 4)
+#define PREFIX_BYTE	(PCI_EXP_DEVCAP2 + 2)
+#define PREFIX_MASK	(PCI_EXP_DEVCAP2_EE_PREFIX >> 16)
 
 static const char * const completer_names[] = {
 	[0] = "none",
@@ -29,23 +33,34 @@ static const char * const completer_names[] = {
 	[3] = "16",
 };
 
-static char *completer[PORTS_MAX] = { "16" };
+static char *completer[ROOT_PORTS_MAX] = { "16" };
 static unsigned int completer_count = 1;
 module_param_array(completer, charp, &completer_count, 0444);
 MODULE_PARM_DESC(completer,
 		 "TPH completer of each root port in bus order: none, 8, 16 (and 8) or reserved; "
 		 "later ports have the last one");
 
+static unsigned int no_prefixes[ROOT_PORTS_MAX];
+static unsigned int no_prefixes_count;
+module_param_array(no_prefixes, uint, &no_prefixes_count, 0444);
+MODULE_PARM_DESC(no_prefixes,
+		 "device numbers of the root ports whose switches know no End-End TLP prefixes");
+
 /*
  * Written before the accessors are in place and never again, so reading it takes no lock.
- * @where: configuration space offset of the byte with the completer bits
+ * @where: configuration space offset of the byte with the bits
+ * @mask: the bits
+ * @bits: their value
  */
 static struct {
+	u8 bus;
 	unsigned int devfn;
 	int where;
+	u8 mask;
 	u8 bits;
 } ports[PORTS_MAX];
 static unsigned int port_count;
+static unsigned int root_port_count;
 
 static struct pci_bus *root_bus;
 static struct pci_ops *root_ops;
@@ -62,37 +77,87 @@ static int platform_read(struct pci_bus *bus, unsigned int devfn, int where, int
 		return ret;
 
 	for (i = 0; i < port_count; i++) {
-		if (ports[i].devfn != devfn || ports[i].where < where ||
-		    ports[i].where >= where + size)
+		if (ports[i].bus != bus->number || ports[i].devfn != devfn ||
+		    ports[i].where < where || ports[i].where >= where + size)
 			continue;
 		shift = 8 * (ports[i].where - where);
-		*value &= ~((u32)COMPLETER_MASK << shift);
+		*value &= ~((u32)ports[i].mask << shift);
 		*value |= (u32)ports[i].bits << shift;
+	}
+	return 0;
+}
+
+static int port_show(struct pci_dev *port, int where, u8 mask, u8 bits)
+{
+	if (port_count == PORTS_MAX) {
+		pci_err(port, "more than %u ports\n", PORTS_MAX);
+		return -ENOSPC;
+	}
+	ports[port_count].bus = port->bus->number;
+	ports[port_count].devfn = port->devfn;
+	ports[port_count].where = port->pcie_cap + where;
+	ports[port_count].mask = mask;
+	ports[port_count].bits = bits;
+	port_count++;
+	return 0;
+}
+
+static int root_port_add(struct pci_dev *port)
+{
+	unsigned int n = min(root_port_count, completer_count - 1);
+	int code;
+
+	code = match_string(completer_names, ARRAY_SIZE(completer_names), completer[n]);
+	if (code < 0) {
+		pr_err("completer=%s: not one of none, 8, 16, reserved\n", completer[n]);
+		return code;
+	}
+	root_port_count++;
+	pci_info(port, "TPH completer: %s\n", completer_names[code]);
+	return port_show(port, COMPLETER_BYTE, COMPLETER_MASK, FIELD_PREP(COMPLETER_MASK, code));
+}
+
+static int switch_port_add(struct pci_dev *port)
+{
+	struct pci_dev *root_port = pcie_find_root_port(port);
+	unsigned int i;
+
+	for (i = 0; root_port && i < no_prefixes_count; i++) {
+		if (PCI_SLOT(root_port->devfn) != no_prefixes[i])
+			continue;
+		pci_info(port, "no End-End TLP prefixes\n");
+		return port_show(port, PREFIX_BYTE, PREFIX_MASK, 0);
 	}
 	return 0;
 }
 
 static int port_add(struct pci_dev *port)
 {
-	unsigned int n = min(port_count, completer_count - 1);
-	int code;
-
-	if (port_count == PORTS_MAX) {
-		pci_err(port, "more than %u root ports\n", PORTS_MAX);
-		return -ENOSPC;
+	if (!pci_is_pcie(port))
+		return 0;
+	switch (pci_pcie_type(port)) {
+	case PCI_EXP_TYPE_ROOT_PORT:
+		return port->bus == root_bus ? root_port_add(port) : 0;
+	case PCI_EXP_TYPE_UPSTREAM:
+	case PCI_EXP_TYPE_DOWNSTREAM:
+		return switch_port_add(port);
+	default:
+		return 0;
 	}
-	code = match_string(completer_names, ARRAY_SIZE(completer_names), completer[n]);
-	if (code < 0) {
-		pr_err("completer=%s: not one of none, 8, 16, reserved\n", completer[n]);
-		return code;
-	}
+}
 
-	ports[port_count].devfn = port->devfn;
-	ports[port_count].where = port->pcie_cap + COMPLETER_BYTE;
-	ports[port_count].bits = FIELD_PREP(COMPLETER_MASK, code);
-	port_count++;
-	pci_info(port, "TPH completer: %s\n", completer_names[code]);
-	return 0;
+/* Of the root bus, and of each bus with a port that is not shown as it is. */
+static void set_accessors(struct pci_ops *ops)
+{
+	struct pci_bus *bus;
+	unsigned int i;
+
+	pci_bus_set_ops(root_bus, ops);
+	for (i = 0; i < port_count; i++) {
+		bus = pci_find_bus(0, ports[i].bus);
+		if (bus)
+			pci_bus_set_ops(bus, ops);
+	}
 }
 
 static int __init platform_init(void)
@@ -108,17 +173,15 @@ static int __init platform_init(void)
 	}
 
 	for_each_pci_dev(dev) {
-		if (dev->bus != root_bus || !pci_is_pcie(dev) ||
-		    pci_pcie_type(dev) != PCI_EXP_TYPE_ROOT_PORT)
-			continue;
 		ret = port_add(dev);
 		if (ret) {
 			pci_dev_put(dev);
 			return ret;
 		}
 	}
-	if (completer_count > max(port_count, 1u)) {
-		pr_err("completer: %u values for %u root ports\n", completer_count, port_count);
+	if (completer_count > max(root_port_count, 1u)) {
+		pr_err("completer: %u values for %u root ports\n", completer_count,
+		       root_port_count);
 		return -EINVAL;
 	}
 
@@ -134,7 +197,7 @@ static int __init platform_init(void)
 	child_ops = bridge->child_ops;
 	if (!child_ops)
 		bridge->child_ops = root_ops;
-	pci_bus_set_ops(root_bus, &shown_ops);
+	set_accessors(&shown_ops);
 	pci_unlock_rescan_remove();
 	return 0;
 }
@@ -142,7 +205,7 @@ static int __init platform_init(void)
 static void __exit platform_exit(void)
 {
 	pci_lock_rescan_remove();
-	pci_bus_set_ops(root_bus, root_ops);
+	set_accessors(root_ops);
 	pci_find_host_bridge(root_bus)->child_ops = child_ops;
 	pci_unlock_rescan_remove();
 
@@ -153,5 +216,5 @@ static void __exit platform_exit(void)
 
 module_init(platform_init);
 module_exit(platform_exit);
-MODULE_DESCRIPTION("TPH completer bits for the root ports of the vfio-tph lab");
+MODULE_DESCRIPTION("What the ports of the vfio-tph lab say of TPH");
 MODULE_LICENSE("GPL");
