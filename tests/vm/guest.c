@@ -26,6 +26,12 @@ struct iommu_ioas_map_ {
 	uint32_t size, flags, ioas_id, reserved;
 	uint64_t user_va, length, iova;
 };
+#define IOAS_MAP_FILE_	_IO(';', 0x8f)
+struct iommu_ioas_map_file_ {
+	uint32_t size, flags, ioas_id;
+	int32_t fd;
+	uint64_t start, length, iova;
+};
 #define MAP_FIXED_IOVA_	1u
 #define MAP_WRITEABLE_	2u
 #define MAP_READABLE_	4u
@@ -339,6 +345,21 @@ void guest_replace_ioas(struct guest *g)
 	g->ioas = alloc.out_ioas_id;
 	map_dma(g);
 	guest_attach(g);
+}
+
+/* Let the device reach @length bytes of a dma-buf at @iova. Return: 0 or a negative errno. */
+int guest_map_dmabuf(struct guest *g, int fd, uint64_t iova, uint64_t length)
+{
+	struct iommu_ioas_map_file_ request = {
+		.size = sizeof(request),
+		.flags = MAP_FIXED_IOVA_ | MAP_WRITEABLE_ | MAP_READABLE_,
+		.ioas_id = g->ioas,
+		.fd = fd,
+		.length = length,
+		.iova = iova,
+	};
+
+	return ioctl(tph_iommu_fd(g->tph), IOAS_MAP_FILE_, &request) ? -errno : 0;
 }
 
 uint32_t guest_register(struct guest *g, unsigned int at)

@@ -111,6 +111,7 @@ void guest_vectors(struct guest *g, uint32_t count);
 void guest_detach(struct guest *g);
 void guest_attach(struct guest *g);
 void guest_replace_ioas(struct guest *g);
+int guest_map_dmabuf(struct guest *g, int fd, uint64_t iova, uint64_t length);
 
 /* steering, straight by ioctl; 0 or a negative errno */
 int feature(int fd, uint32_t flags, const void *data, size_t size);

@@ -31,14 +31,7 @@
 
 /* not in the headers of older distributions */
 #define FEATURE_DMA_BUF	11
-#define IOMMU_MAP_FILE	_IO(';', 0x8f)
 #define IOAS_UNMAP	_IO(';', 0x86)
-
-struct map_file {
-	uint32_t size, flags, ioas_id;
-	int32_t fd;
-	uint64_t start, length, iova;
-};
 
 struct unmap {
 	uint32_t size, ioas_id;
@@ -76,16 +69,7 @@ static int export(struct guest *g)
 
 static int map(struct guest *g, int fd)
 {
-	struct map_file request = {
-		.size = sizeof(request),
-		.flags = 7,	/* fixed IOVA, writable, readable */
-		.ioas_id = g->ioas,
-		.fd = fd,
-		.length = MEMORY_SIZE,
-		.iova = WINDOW_IOVA,
-	};
-
-	return ioctl(tph_iommu_fd(g->tph), IOMMU_MAP_FILE, &request) ? -errno : 0;
+	return guest_map_dmabuf(g, fd, WINDOW_IOVA, MEMORY_SIZE);
 }
 
 static void unmap(struct guest *g)
