@@ -57,7 +57,7 @@ struct tph_capability {
  * @allowed: the kernel was not told pci=notph
  * @root_integrated: root-complex integrated endpoint: there is no root port to ask
  * @completer: TPH completer support of the root port, as its Device Capabilities 2 have it
- * @prefixes: every switch on the way forwards End-End TLP prefixes, which extended tags need
+ * @prefixes: every switch on the way lets through End-End TLP prefixes, which extended tags need
  * @firmware: the host bridge has the _DSM that tells steering tags
  */
 struct tph_platform {

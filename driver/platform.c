@@ -5,6 +5,9 @@
 
 #include "tph_vfio_pci.h"
 
+/* End-End TLP Prefix Blocking in Device Control 2 (PCIe 6.2, 7.5.3.16); Linux has no name for it */
+#define DEVCTL2_PREFIX_BLOCKING	BIT(15)
+
 /**
  * tph_platform_allowed() - whether the kernel lets TPH be used at all
  * @pdev: a function whose driver holds the device lock
@@ -50,16 +53,26 @@ u8 tph_platform_completer(struct pci_dev *pdev)
 	return completer == TPH_WIDTH_RESERVED ? TPH_WIDTH_NONE : completer;
 }
 
-/* An extended tag travels in an End-End TLP prefix, which every switch port has to forward. */
+/*
+ * An extended tag travels in an End-End TLP prefix (PCIe 6.2, 2.2.10), which every switch port has
+ * to know; and the one by which requests leave the switch must not be told to block it. That is the
+ * upstream port: blocking at the others is for what goes down.
+ */
 static bool path_has_prefixes(struct pci_dev *pdev, struct pci_dev *root_port)
 {
 	struct pci_dev *bridge;
 	u32 devcap2;
+	u16 devctl2;
 
 	for (bridge = pci_upstream_bridge(pdev); bridge && bridge != root_port;
 	     bridge = pci_upstream_bridge(bridge)) {
 		if (pcie_capability_read_dword(bridge, PCI_EXP_DEVCAP2, &devcap2) ||
 		    !(devcap2 & PCI_EXP_DEVCAP2_EE_PREFIX))
+			return false;
+		if (pci_pcie_type(bridge) != PCI_EXP_TYPE_UPSTREAM)
+			continue;
+		if (pcie_capability_read_word(bridge, PCI_EXP_DEVCTL2, &devctl2) ||
+		    devctl2 & DEVCTL2_PREFIX_BLOCKING)
 			return false;
 	}
 	return true;

@@ -38,8 +38,9 @@
 #define NIC		"0000:0f:00.0"	/* the importer's; sends 16-bit tags */
 #define RID_NIC		0x0f00u
 
-/* QEMU's switch ports have their PCI Express capability there. */
+/* QEMU's switch ports have their PCI Express capability at 0x90, its root ports at 0x54. */
 #define SWITCH_EXPRESS	0x90
+#define ROOT_EXPRESS	0x54
 #define DEVCAP2		0x24
 #define  DEVCAP2_PREFIX	0x00200000u
 #define DEVCTL2		0x28
@@ -59,6 +60,15 @@ static void assert_port(const char *bdf, uint32_t prefixes)
 {
 	assert_int_equal(raw_config(bdf, SWITCH_EXPRESS + DEVCAP2, 4) & DEVCAP2_PREFIX, prefixes);
 	assert_int_equal(raw_config(bdf, SWITCH_EXPRESS + DEVCTL2, 2) & DEVCTL2_BLOCK, 0);
+}
+
+static void block_prefixes(const char *bdf, unsigned int express, bool block)
+{
+	uint32_t value = raw_config(bdf, express + DEVCTL2, 2) & ~DEVCTL2_BLOCK;
+
+	value |= block ? DEVCTL2_BLOCK : 0;
+	raw_config_write(bdf, express + DEVCTL2, 2, value);
+	assert_int_equal(raw_config(bdf, express + DEVCTL2, 2), value);
 }
 
 static void the_machine_is_as_named(void **state)
@@ -139,6 +149,34 @@ static void extended_tags_over_a_switch_that_forwards_prefixes(void **state)
 	assert_wide(FORWARDED);
 	assert_wide(PAIR_OTHER);
 	assert_wide(DIRECT);
+}
+
+/* Blocking is for what leaves the switch by a port: upwards by the upstream port alone. */
+static void no_extended_tag_over_a_switch_that_blocks_prefixes(void **state)
+{
+	(void)state;
+	block_prefixes(FORWARDING_UP, SWITCH_EXPRESS, true);
+	assert_narrow(FORWARDED);
+	block_prefixes(FORWARDING_UP, SWITCH_EXPRESS, false);
+	assert_wide(FORWARDED);
+}
+
+static void blocking_downwards_is_no_concern_of_what_goes_up(void **state)
+{
+	(void)state;
+	block_prefixes(FORWARDING_DOWN, SWITCH_EXPRESS, true);
+	block_prefixes(FORWARDING_ROOT, ROOT_EXPRESS, true);
+	assert_wide(FORWARDED);
+}
+
+/* A test that failed must not leave it so to the next. */
+static int forward_again(void **state)
+{
+	(void)state;
+	block_prefixes(FORWARDING_UP, SWITCH_EXPRESS, false);
+	block_prefixes(FORWARDING_DOWN, SWITCH_EXPRESS, false);
+	block_prefixes(FORWARDING_ROOT, ROOT_EXPRESS, false);
+	return 0;
 }
 
 /* ---- from endpoint to endpoint, by iommufd ---- */
@@ -420,6 +458,10 @@ int main(void)
 		cmocka_unit_test(the_machine_is_as_named),
 		cmocka_unit_test(no_extended_tag_over_a_switch_that_does_not_know_prefixes),
 		cmocka_unit_test(extended_tags_over_a_switch_that_forwards_prefixes),
+		cmocka_unit_test_teardown(no_extended_tag_over_a_switch_that_blocks_prefixes,
+					  forward_again),
+		cmocka_unit_test_teardown(blocking_downwards_is_no_concern_of_what_goes_up,
+					  forward_again),
 		cmocka_unit_test(peers_below_one_switch),
 		cmocka_unit_test(peers_below_different_root_ports),
 		cmocka_unit_test(an_importer_elsewhere_is_routed_by_the_root_complex),
