@@ -17,8 +17,11 @@
 
 #define PCI_EXPRESS_DEVCAP2	0x24
 #define  DEVCAP2_TPH_SHIFT	12
+#define  DEVCAP2_PREFIXES	0x00200000u
 #define  COMPLETER_TPH		1u
 #define  COMPLETER_EXTENDED	3u
+#define PCI_EXPRESS_DEVCTL2	0x28
+#define  DEVCTL2_BLOCKING	0x8000u
 
 static int read_dword(const struct tph_config *config, uint32_t offset, uint32_t *value)
 {
@@ -177,6 +180,7 @@ int tph_port_decode(const struct tph_config *config, struct tph_port *port)
 		return error;
 	port->type = value >> 20 & 0xf;
 	port->completer = TPH_WIDTH_OFF;
+	port->prefixes = port->blocks = false;
 	/* The first version of the capability ends before Device Capabilities 2. */
 	if ((value >> 16 & 0xf) < 2)
 		return 0;
@@ -193,5 +197,10 @@ int tph_port_decode(const struct tph_config *config, struct tph_port *port)
 	default:	/* 10b is reserved: no promise */
 		break;
 	}
+	port->prefixes = value & DEVCAP2_PREFIXES;
+	error = read_dword(config, offset + PCI_EXPRESS_DEVCTL2, &value);
+	if (error)
+		return error;
+	port->blocks = value & DEVCTL2_BLOCKING;
 	return 0;
 }

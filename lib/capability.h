@@ -73,12 +73,17 @@ struct tph_capability {
  * struct tph_port - what the PCI Express capability says that matters to TPH
  * @type: device/port type (PCIe 6.2, 7.5.3.2)
  * @completer: widest tags that the function completes; TPH_WIDTH_OFF if it is no TPH completer
+ * @prefixes: it knows End-End TLP prefixes, in which 16-bit tags travel (PCIe 6.2, 2.2.10)
+ * @blocks: it is told to block them in what it sends on (7.5.3.16)
  */
 struct tph_port {
 	uint8_t type;
 #define TPH_PORT_ROOT		4
+#define TPH_PORT_UPSTREAM	5
 #define TPH_PORT_INTEGRATED	9
 	enum tph_width completer;
+	bool prefixes;
+	bool blocks;
 };
 
 /**

@@ -85,6 +85,7 @@ void ask_completer(const struct inquiry *inquiry, struct condition *condition)
 	const struct pci_function *function = &inquiry->function;
 	enum verdict said = driver_says(inquiry, "no-completer");
 	enum tph_width width;
+	char narrow[VIEW_NARROW_SIZE];
 	const char *found;
 	struct tph_port port;
 	bool below = function->root[0] && strcmp(function->root, function->address);
@@ -101,6 +102,10 @@ void ask_completer(const struct inquiry *inquiry, struct condition *condition)
 			 "integrated");
 	else if (!below)
 		conclude(condition, BROKEN, "there is no root port above it");
+	else if (width == TPH_WIDTH_16 && said != BROKEN &&
+		 view_narrow(inquiry->ctl->sysfs, function, narrow))
+		conclude(condition, HOLDS, "root port %s: %s, but no 16-bit ones get there: %s",
+			 function->root, found, narrow);
 	else
 		conclude(condition, width == TPH_WIDTH_OFF || said == BROKEN ? BROKEN : HOLDS,
 			 "root port %s: %s", function->root, found);

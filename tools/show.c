@@ -202,9 +202,9 @@ static void print_text(const struct tphctl *ctl, const struct report *report)
 	const struct pci_function *function = &report->function;
 	const struct tph_capability *capability = &report->capability;
 	const struct tph_state *state = &report->state;
+	char name[256], narrow[VIEW_NARROW_SIZE];
 	enum tph_width completer;
 	struct tph_port port;
-	char name[256];
 
 	printf("%s", report->name);
 	if (report->known) {
@@ -222,6 +222,8 @@ static void print_text(const struct tphctl *ctl, const struct report *report)
 		else
 			printf("  %-16s %s\n", "root port",
 			       view_root_port(ctl->sysfs, function, &completer));
+		if (completer == TPH_WIDTH_16 && view_narrow(ctl->sysfs, function, narrow))
+			printf("  %-16s no 16-bit tags: %s\n", "way up", narrow);
 		if (!function_port(function, &port) && port.completer != TPH_WIDTH_OFF)
 			printf("  %-16s %s\n", "completer", view_completer(port.completer));
 	} else {
@@ -295,8 +297,8 @@ static void add_function(struct tphctl *ctl, const struct report *report)
 	struct json_object *root;
 	enum tph_width completer;
 	struct tph_port port;
+	char name[256], narrow[VIEW_NARROW_SIZE];
 	const char *text;
-	char name[256];
 
 	answer_add(ctl, "address", json_object_new_string(function->address));
 	answer_add(ctl, "name", json_object_new_string(function_name(function, name,
@@ -311,6 +313,9 @@ static void add_function(struct tphctl *ctl, const struct report *report)
 		function->root : NULL));
 	json_object_object_add(root, "completer", view_width_json(completer));
 	json_object_object_add(root, "text", json_object_new_string(text));
+	json_object_object_add(root, "narrow", json_text(
+		completer == TPH_WIDTH_16 && view_narrow(ctl->sysfs, function, narrow) ?
+		narrow : NULL));
 	answer_add(ctl, "root_port", root);
 	answer_add(ctl, "completer", function_port(function, &port) ? NULL :
 		   view_width_json(port.completer));

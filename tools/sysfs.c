@@ -109,23 +109,33 @@ static int read_space(const char *sysfs, struct pci_function *function)
 	return 0;
 }
 
-/* Host bridges are named pciDDDD:BB; the component after it is what is on their bus. */
-static void find_root(const char *sysfs, struct pci_function *function)
+/*
+ * Host bridges are named pciDDDD:BB; the component after the first is what is on its bus. One that
+ * is itself below a function begins a way up of its own.
+ */
+static void find_way_up(const char *sysfs, struct pci_function *function)
 {
-	char path[PATH_MAX], real[PATH_MAX], *component, *rest = NULL;
-	bool bridge = false;
+	char path[PATH_MAX], real[PATH_MAX], part[TPH_ADDRESS_SIZE], *component, *rest = NULL;
+	bool bridge = false, first = true;
 
-	function->root[0] = '\0';
 	if (attribute_path(path, sysfs, function->address, "") || !realpath(path, real))
 		return;
 	for (component = strtok_r(real, "/", &rest); component;
 	     component = strtok_r(NULL, "/", &rest)) {
-		if (bridge) {
-			if (tph_address_parse(component, function->root))
-				function->root[0] = '\0';
-			return;
+		if (!strncmp(component, "pci", 3) && strchr(component, ':')) {
+			bridge = true;
+			function->above[0] = '\0';
+			continue;
 		}
-		bridge = !strncmp(component, "pci", 3) && strchr(component, ':');
+		if (!bridge)
+			continue;
+		if (tph_address_parse(component, part))
+			part[0] = '\0';
+		if (first)
+			memcpy(function->root, part, sizeof(part));
+		first = false;
+		if (strcmp(part, function->address))
+			memcpy(function->above, part, sizeof(part));
 	}
 }
 
@@ -193,7 +203,7 @@ int function_read(const char *sysfs, const char *address, struct pci_function *f
 			function->group = -1;
 	}
 	function->vfio = !attribute_path(path, sysfs, address, "vfio-dev") && !access(path, F_OK);
-	find_root(sysfs, function);
+	find_way_up(sysfs, function);
 	return 0;
 }
 

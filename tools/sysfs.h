@@ -24,6 +24,7 @@
  * @group: IOMMU group, or -1
  * @vfio: that driver is a VFIO driver
  * @root: the function below the host bridge on the way to it, perhaps itself
+ * @above: the port or bridge right above it, or empty
  * @space: configuration space, as much as could be read
  * @size: how much
  * @restricted: sysfs showed less than there is: not enough privilege
@@ -35,6 +36,7 @@ struct pci_function {
 	long group;
 	bool vfio;
 	char root[TPH_ADDRESS_SIZE];
+	char above[TPH_ADDRESS_SIZE];
 	uint8_t space[4096];
 	uint32_t size;
 	bool restricted;

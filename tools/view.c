@@ -93,3 +93,38 @@ const char *view_root_port(const char *sysfs, const struct pci_function *functio
 	*width = port.completer;
 	return view_completer(port.completer);
 }
+
+/**
+ * view_narrow() - the first port below the root port that lets no 16-bit tag up
+ * @text: receives which one, and why; not written if there is none that can be seen
+ *
+ * The conditions are those of path_has_prefixes() in the driver.
+ */
+bool view_narrow(const char *sysfs, const struct pci_function *function,
+		 char text[VIEW_NARROW_SIZE])
+{
+	struct pci_function above;
+	struct tph_port port;
+	const char *reason;
+
+	memcpy(above.above, function->above, sizeof(above.above));
+	while (above.above[0] && strcmp(above.above, function->root)) {
+		char address[TPH_ADDRESS_SIZE];
+		int error;
+
+		memcpy(address, above.above, sizeof(address));
+		error = function_read(sysfs, address, &above);
+		error = error ? error : function_port(&above, &port);
+		if ((error && error != -EOPNOTSUPP) || (!error && port.type == TPH_PORT_ROOT))
+			return false;
+		reason = error ? "is not PCI Express" :
+			 !port.prefixes ? "does not know End-End TLP prefixes" :
+			 port.type == TPH_PORT_UPSTREAM && port.blocks ?
+			 "is told to block End-End TLP prefixes" : NULL;
+		if (reason) {
+			snprintf(text, VIEW_NARROW_SIZE, "%s %s", address, reason);
+			return true;
+		}
+	}
+	return false;
+}

@@ -3,6 +3,7 @@
 #ifndef VIEW_H
 #define VIEW_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -12,10 +13,13 @@
 #include "tph.h"
 
 #define VIEW_MODES_SIZE	32
+#define VIEW_NARROW_SIZE	96
 
 const char *view_modes(uint32_t modes, const char *separator, char text[VIEW_MODES_SIZE]);
 const char *view_root_port(const char *sysfs, const struct pci_function *function,
 			   enum tph_width *width);
+bool view_narrow(const char *sysfs, const struct pci_function *function,
+		 char text[VIEW_NARROW_SIZE]);
 const char *view_completer(enum tph_width width);
 const char *view_table(enum tph_table table);
 struct json_object *view_modes_json(uint32_t modes);

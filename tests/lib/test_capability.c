@@ -151,6 +151,36 @@ static void ports(void **context)
 	}
 }
 
+static void ports_and_prefixes(void **context)
+{
+	static const struct {
+		uint32_t express, devcap2, devctl2;
+		bool prefixes, blocks;
+	} cases[] = {
+		{ 0x00520010, 0x00000000, 0x00000000, false, false },
+		{ 0x00520010, 0x00200000, 0x00000000, true, false },
+		{ 0x00520010, 0xffdfffff, 0xffff7fff, false, false },
+		{ 0x00520010, 0x00200000, 0x00008000, true, true },
+		{ 0x00520010, 0x00000000, 0x00008000, false, true },
+		{ 0x00510010, 0x00200000, 0x00008000, false, false },	/* ends before them */
+	};
+	struct image image = { .size = 4096 };
+	struct tph_port port;
+
+	(void)context;
+	put(&image, 0x04, 0x00100000);
+	put(&image, 0x34, 0x40);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		put(&image, 0x40, cases[i].express);
+		put(&image, 0x64, cases[i].devcap2);
+		put(&image, 0x68, cases[i].devctl2);
+		assert_int_equal(port_of(&image, &port), 0);
+		assert_int_equal(port.type, TPH_PORT_UPSTREAM);
+		assert_int_equal(port.prefixes, cases[i].prefixes);
+		assert_int_equal(port.blocks, cases[i].blocks);
+	}
+}
+
 static void registers(void **context)
 {
 	struct tph_capability capability;
@@ -186,6 +216,7 @@ int main(void)
 		cmocka_unit_test(lists_that_do_not_end),
 		cmocka_unit_test(function_that_does_not_answer),
 		cmocka_unit_test(ports),
+		cmocka_unit_test(ports_and_prefixes),
 		cmocka_unit_test(registers),
 	};
 

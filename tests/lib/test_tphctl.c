@@ -909,6 +909,73 @@ static int why_setup(void **context)
 	return 0;
 }
 
+#define SWITCH_UP	"0000:20:00.0"
+#define SWITCH_DOWN	"0000:21:01.0"
+#define SWITCHED	"0000:22:00.0"
+#define KNOWS_PREFIXES	0x00200000u
+#define BLOCKS_PREFIXES	0x8000u
+
+/* 16-bit tags on their way up through a switch. */
+static void why_below_a_switch(void **context)
+{
+	static const struct tree_function functions[] = {
+		{ .parents = "pci0000:00/" TREE_PORT, .address = SWITCH_UP,
+		  .kind = TREE_KIND_UPSTREAM, .secondary = 0x21 },
+		{ .parents = "pci0000:00/" TREE_PORT "/" SWITCH_UP, .address = SWITCH_DOWN,
+		  .kind = TREE_KIND_DOWNSTREAM, .secondary = 0x22 },
+		{ .parents = "pci0000:00/" TREE_PORT "/" SWITCH_UP "/" SWITCH_DOWN,
+		  .address = SWITCHED, .group = "14" },
+	};
+	static const struct {
+		uint32_t up, up_control, down, down_control;
+		const char *narrow;	/* NULL: there is nothing to tell */
+	} cases[] = {
+		{ 0, 0, 0, 0, SWITCH_DOWN " does not know End-End TLP prefixes" },
+		{ KNOWS_PREFIXES, 0, 0, 0, SWITCH_DOWN " does not know" },
+		{ 0, 0, KNOWS_PREFIXES, 0, SWITCH_UP " does not know" },
+		{ KNOWS_PREFIXES, BLOCKS_PREFIXES, KNOWS_PREFIXES, 0,
+		  SWITCH_UP " is told to block End-End TLP prefixes" },
+		{ KNOWS_PREFIXES, 0, KNOWS_PREFIXES, BLOCKS_PREFIXES, NULL },
+		{ KNOWS_PREFIXES, 0, KNOWS_PREFIXES, 0, NULL },
+	};
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(functions) / sizeof(*functions); i++)
+		tree_function(TREE, &functions[i]);
+	tree_set_dword(TREE, SWITCHED, 0x100, 0x00010017);
+	tree_set_dword(TREE, SWITCHED, 0x104, 0x00000105);
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		const char *narrow = cases[i].narrow;
+
+		tree_set_dword(TREE, SWITCH_UP, 0x64, cases[i].up);
+		tree_set_dword(TREE, SWITCH_UP, 0x68, cases[i].up_control);
+		tree_set_dword(TREE, SWITCH_DOWN, 0x64, cases[i].down);
+		tree_set_dword(TREE, SWITCH_DOWN, 0x68, cases[i].down_control);
+		assert_why(SWITCHED, 1, "driver", "completer", "ok", narrow ? narrow :
+			   "completes 8-bit and 16-bit tags");
+		assert_true(!strstr(result.out, "no 16-bit ones") == !narrow);
+		assert_runs("show " SWITCHED);
+		assert_true(!strstr(result.out, "no 16-bit tags: ") == !narrow);
+		if (narrow)
+			assert_says(result.out, narrow);
+		assert_runs("show -j " SWITCHED);
+		assert_says(result.out, narrow ? narrow : "\"narrow\":null");
+	}
+
+	/* that there are no 16-bit tags at the root port either is all there is to say */
+	tree_set_dword(TREE, SWITCH_UP, 0x64, 0);
+	tree_set_dword(TREE, TREE_PORT, 0x64, 0x1000);
+	assert_why(SWITCHED, 1, "driver", "completer", "ok", "completes 8-bit tags");
+	assert_null(strstr(result.out, "prefixes"));
+	assert_runs("show -j " SWITCHED);
+	assert_says(result.out, "\"narrow\":null");
+	/* what cannot be seen is not told */
+	tree_set_dword(TREE, TREE_PORT, 0x64, 0x3000);
+	tree_hide(TREE, SWITCH_DOWN);
+	assert_why(SWITCHED, 1, "driver", "completer", "ok", "completes 8-bit and 16-bit tags");
+	assert_null(strstr(result.out, "prefixes"));
+}
+
 static void why_of_hardware_and_driver(void **context)
 {
 	(void)context;
@@ -2420,6 +2487,7 @@ int main(void)
 		cmocka_unit_test_setup(dmabufs_that_cannot_be_listed, setup),
 		cmocka_unit_test_setup(watches_that_end_in_failure, setup),
 		cmocka_unit_test_setup(why_of_hardware_and_driver, why_setup),
+		cmocka_unit_test_setup(why_below_a_switch, why_setup),
 		cmocka_unit_test_setup(why_of_the_module, why_setup),
 		cmocka_unit_test_setup(why_of_the_kernel, why_setup),
 		cmocka_unit_test_setup(why_of_the_kernels_options, why_setup),

@@ -179,6 +179,28 @@ static int forward_again(void **state)
 	return 0;
 }
 
+static void tphctl_names_the_port_that_is_in_the_way(void **state)
+{
+	(void)state;
+	guest_command("tphctl why " NARROWED " | grep 'completer ' >/tmp/why");
+	guest_command("grep -q '16-bit tags, but no 16-bit ones get there: " IGNORANT_DOWN
+		      " does not know' /tmp/why");
+	guest_command("tphctl show " NARROWED " >/tmp/show");
+	guest_command("grep -q 'way up  *no 16-bit tags: " IGNORANT_DOWN "' /tmp/show");
+	guest_command("grep -A 3 'on offer' /tmp/show | grep -q 'tag width  *8$'");
+	assert_int_equal(guest_try("tphctl enable " NARROWED " iv 16 2>/tmp/enable"), 3 << 8);
+	guest_command("grep -q 'the way to the CPUs, has no such tags' /tmp/enable");
+	guest_command("tphctl report " NARROWED " /tmp/report.tar && tar -C /tmp -xf /tmp/report.tar");
+	guest_command("tphctl why --sysfs /tmp/tphctl-report " NARROWED " | grep 'completer ' |"
+		      " cmp - /tmp/why");
+
+	guest_command("tphctl why " FORWARDED " | grep 'completer ' | grep -q '16-bit tags$'");
+	guest_command("tphctl show " FORWARDED " | grep -A 3 'on offer' | grep -q 'width  *16$'");
+	block_prefixes(FORWARDING_UP, SWITCH_EXPRESS, true);
+	guest_command("tphctl why " FORWARDED " | grep -q ': " FORWARDING_UP " is told to block'");
+	guest_command("tphctl show " FORWARDED " | grep -A 3 'on offer' | grep -q 'width  *8$'");
+}
+
 /* ---- from endpoint to endpoint, by iommufd ---- */
 
 static uint32_t dword_of(struct guest *g, uint64_t at)
@@ -462,6 +484,7 @@ int main(void)
 					  forward_again),
 		cmocka_unit_test_teardown(blocking_downwards_is_no_concern_of_what_goes_up,
 					  forward_again),
+		cmocka_unit_test_teardown(tphctl_names_the_port_that_is_in_the_way, forward_again),
 		cmocka_unit_test(peers_below_one_switch),
 		cmocka_unit_test(peers_below_different_root_ports),
 		cmocka_unit_test(an_importer_elsewhere_is_routed_by_the_root_complex),
