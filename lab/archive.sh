@@ -136,3 +136,23 @@ archive_wrapper()
 	chmod +x "$wrapper.part"
 	mv "$wrapper.part" "$wrapper"
 }
+
+# archive_closure FOLDER FILE...: the libraries that the files need, and those that these need, by name
+archive_closure()
+{
+	local folder=$1 file library
+	local -A seen=()
+	shift
+	local todo=("$@")
+	while ((${#todo[@]})); do
+		file=${todo[0]}
+		todo=("${todo[@]:1}")
+		while read -r library; do
+			[[ -z ${seen[$library]:-} ]] || continue
+			seen[$library]=yes
+			[[ -e $folder/$library ]] || die "$file needs $library, which no package brought"
+			todo+=("$folder/$library")
+		done < <(readelf -d "$file" | sed -n 's/.*(NEEDED).*\[\(.*\)\]/\1/p')
+	done
+	((${#seen[@]} == 0)) || printf '%s\n' "${!seen[@]}"
+}
