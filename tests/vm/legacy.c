@@ -2,6 +2,7 @@
 /* The ioctl of the posted patches: what it refuses, what the device then does, and beside features. */
 #include <errno.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <linux/vfio_tph_legacy.h>
@@ -92,6 +93,17 @@ static void all_clear(struct guest *g)
 	assert_int_equal(control_read(g) & TPH_CTRL_16, 0);
 }
 
+/* A request of which the first @bytes can be read; then the memory ends. */
+static int call_at_the_edge(struct guest *g, uint32_t op, uint32_t argsz, size_t bytes)
+{
+	uint8_t *edge = guest_page_end(bytes);
+
+	request.op.argsz = argsz;
+	request.op.op = op;
+	memcpy(edge, &request, bytes);
+	return ioctl(g->fd, VFIO_DEVICE_PCI_TPH, edge) ? -errno : 0;
+}
+
 /* ---- refusals ---- */
 
 static void malformed(void **state)
@@ -100,7 +112,6 @@ static void malformed(void **state)
 	const struct vfio_pci_tph_entry good = { .cpu = 1 };
 	struct vfio_pci_tph_entry bad;
 	uint32_t op, size;
-	uint8_t *end;
 	size_t i;
 
 	(void)state;
@@ -110,6 +121,7 @@ static void malformed(void **state)
 			assert_int_equal(call(g, op, size), -EINVAL);
 	for (op = VFIO_PCI_TPH_SET_ST + 1; op; op <<= 1)
 		assert_int_equal(call(g, op, sizeof(request)), -EINVAL);
+	request.op.ctrl.mode = VFIO_PCI_TPH_MODE_IV; /* for SET_ST a count of 1 */
 	for (size = HEADER; size < HEADER + 8; size++) {
 		assert_int_equal(call(g, VFIO_PCI_TPH_GET_CAP, size), -EINVAL);
 		assert_int_equal(call(g, VFIO_PCI_TPH_ENABLE, size), -EINVAL);
@@ -153,14 +165,48 @@ static void malformed(void **state)
 	bad.reserved1 = 1;
 	assert_int_equal(st(g, VFIO_PCI_TPH_SET_ST, 1, bad), -EINVAL);
 
+	/* one more than the most, each of them good */
+	for (i = 0; i <= VFIO_PCI_TPH_MAX_ENTRIES; i++)
+		request.op.st.ents[i] = good;
+	request.op.st.count = VFIO_PCI_TPH_MAX_ENTRIES + 1;
+	request.op.st.reserved = 0;
+	assert_int_equal(call(g, VFIO_PCI_TPH_SET_ST, sizeof(request)), -EINVAL);
+	all_clear(g);
+
+	request.op.st.count = VFIO_PCI_TPH_MAX_ENTRIES;
+	assert_int_equal(call(g, VFIO_PCI_TPH_SET_ST, sizeof(request)), 0);
+	assert_int_equal(cpu_of(g, 0), 1);
+	guest_close(g);
+}
+
+/* What lies beyond argsz is not looked at; what does not and cannot be read is EFAULT. */
+static void memory_that_is_not_there(void **state)
+{
+	struct guest *g = guest_open(EP_CAPABILITY);
+	char *pages = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	(void)state;
 	assert_int_equal(ioctl(g->fd, VFIO_DEVICE_PCI_TPH, NULL), -1);
 	assert_int_equal(errno, EFAULT);
-	/* the payload ends where the memory does */
-	st(g, VFIO_PCI_TPH_SET_ST, 2, (struct vfio_pci_tph_entry){ .cpu = 4096 });
-	end = guest_page_end(st_size(2) - 1);
-	memcpy(end, &request, st_size(2) - 1);
-	assert_int_equal(ioctl(g->fd, VFIO_DEVICE_PCI_TPH, end), -1);
+	/* op, but not argsz before it */
+	assert_ptr_not_equal(pages, MAP_FAILED);
+	assert_int_equal(munmap(pages, 4096), 0);
+	assert_int_equal(ioctl(g->fd, VFIO_DEVICE_PCI_TPH, pages + 4092), -1);
 	assert_int_equal(errno, EFAULT);
+	memset(&request, 0, sizeof(request));
+	assert_int_equal(call_at_the_edge(g, VFIO_PCI_TPH_GET_CAP, HEADER, 4), -EFAULT);
+	assert_int_equal(call_at_the_edge(g, VFIO_PCI_TPH_GET_CAP, HEADER, HEADER), -EINVAL);
+	assert_int_equal(call_at_the_edge(g, VFIO_PCI_TPH_GET_CAP, HEADER + 8, HEADER + 7), -EFAULT);
+
+	request.op.ctrl.mode = VFIO_PCI_TPH_MODE_IV;
+	assert_int_equal(call_at_the_edge(g, VFIO_PCI_TPH_ENABLE, HEADER, HEADER), -EINVAL);
+	assert_int_equal(call_at_the_edge(g, VFIO_PCI_TPH_ENABLE, HEADER + 8, HEADER + 7), -EFAULT);
+
+	assert_int_equal(call_at_the_edge(g, VFIO_PCI_TPH_SET_ST, HEADER, HEADER), -EINVAL);
+	assert_int_equal(call_at_the_edge(g, VFIO_PCI_TPH_SET_ST, HEADER + 8, HEADER), -EFAULT);
+	st(g, VFIO_PCI_TPH_SET_ST, 2, (struct vfio_pci_tph_entry){ .cpu = 4096 });
+	assert_int_equal(call_at_the_edge(g, VFIO_PCI_TPH_SET_ST, (uint32_t)st_size(2),
+					  st_size(2) - 1), -EFAULT);
 	all_clear(g);
 	guest_close(g);
 }
@@ -198,6 +244,8 @@ static void not_possible(void **state)
 		assert_int_equal(call(g, VFIO_PCI_TPH_GET_CAP, HEADER + 8), -EOPNOTSUPP);
 		assert_int_equal(enable(g, VFIO_PCI_TPH_MODE_IV), -EOPNOTSUPP);
 		assert_int_equal(set_one(g, 0, 1), -EOPNOTSUPP);
+		if (!g->cap)
+			assert_int_equal(disable(g), -EOPNOTSUPP);
 		guest_close(g);
 	}
 	g = guest_open(EP_CAPABILITY);
@@ -282,9 +330,13 @@ static void scattered_entries_in_one_window(void **state)
 	assert_st(g, 20, TAG_VOLATILE_16(2), 16);
 	assert_int_equal(cpu_of(g, 8), VFIO_TPH_CPU_NONE);
 
+	/* to the last entry */
+	assert_int_equal(set_one(g, ENTRIES - 1, 1), 0);
+	assert_st(g, ENTRIES - 1, TAG_VOLATILE_16(1), 16);
 	assert_int_equal(set_one(g, 40, UINT32_MAX), 0);
 	assert_int_equal(cpu_of(g, 40), VFIO_TPH_CPU_NONE);
 	assert_int_equal(disable(g), 0);
+	assert_int_equal(control_read(g), TPH_CTRL_IV);
 	assert_plain(g, 7);
 	assert_int_equal(cpu_of(g, 7), 2);
 	guest_close(g);
@@ -379,10 +431,57 @@ static void tags_of_a_trusted_user(void **state)
 	guest_close(g);
 }
 
+/* Under ds-st still: what GET_ST takes and where it writes. */
+static void tags_of_many_cpus(void **state)
+{
+	const struct vfio_pci_tph_entry good = { .cpu = 1 };
+	struct guest *g = guest_open(EP_TABLELESS);
+	char *page;
+	uint32_t i;
+
+	(void)state;
+	assert_int_equal(st(g, VFIO_PCI_TPH_GET_ST, VFIO_PCI_TPH_MAX_ENTRIES + 1, good), -EINVAL);
+	assert_int_equal(request.op.st.ents[0].st, 0);
+	assert_int_equal(st(g, VFIO_PCI_TPH_GET_ST, VFIO_PCI_TPH_MAX_ENTRIES, good), 0);
+	for (i = 0; i < VFIO_PCI_TPH_MAX_ENTRIES; i++)
+		assert_int_equal(request.op.st.ents[i].st, TAG_VOLATILE_16(1));
+
+	/* memory that cannot be written */
+	request.op.argsz = (uint32_t)st_size(1);
+	request.op.st.count = 1;
+	request.op.st.ents[0] = good;
+	page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	assert_ptr_not_equal(page, MAP_FAILED);
+	memcpy(page, &request, st_size(1));
+	assert_int_equal(mprotect(page, 4096, PROT_READ), 0);
+	assert_int_equal(ioctl(g->fd, VFIO_DEVICE_PCI_TPH, page), -1);
+	assert_int_equal(errno, EFAULT);
+	munmap(page, 4096);
+	guest_close(g);
+}
+
+/* The widest tag that is of use here, by either interface. */
+static void tags_below_a_narrow_port(void **state)
+{
+	struct guest *g = guest_open(EP_NARROW);
+	uint32_t tag = 7;
+
+	(void)state;
+	assert_int_equal(get_one(g, 1, 0), 0);
+	assert_int_equal(request.op.st.ents[0].st, TAG_VOLATILE_8(1));
+	assert_int_equal(st_set_one(g, 0, 1), 0);
+	assert_int_equal(st_get(g, VFIO_TPH_ST_EXT, 0, 1, &tag), -EOPNOTSUPP);
+	assert_int_equal(tag, 7);
+	assert_int_equal(st_get(g, 0, 0, 1, &tag), 0);
+	assert_int_equal(tag, TAG_VOLATILE_8(1));
+	guest_close(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(malformed),
+		cmocka_unit_test(memory_that_is_not_there),
 		cmocka_unit_test(not_permitted),
 		cmocka_unit_test(not_possible),
 		cmocka_unit_test(one_bad_entry_changes_nothing),
@@ -392,6 +491,8 @@ int main(void)
 		cmocka_unit_test(beside_the_features),
 		cmocka_unit_test(narrow_where_the_port_is),
 		cmocka_unit_test(tags_of_a_trusted_user),
+		cmocka_unit_test(tags_of_many_cpus),
+		cmocka_unit_test(tags_below_a_narrow_port),
 	};
 
 	guest_driver("policy=iv-st");
