@@ -20,16 +20,20 @@
 #define STOCK		"vfio-pci"
 #define OURS		"tph-vfio-pci name=vfio-pci"
 
-/* The devices of the VM "stock" (tests/vm/suites): all but the last four are QEMU's own. */
+/* The devices of the VM "stock" (tests/vm/suites): those before PLAIN are QEMU's own. */
 #define NIC		"0000:01:00.0"	/* e1000e */
 #define NIC_SRIOV	"0000:02:00.0"	/* igb */
 #define NIC_SRIOV_VF	"0000:02:10.0"
 #define EDU		"0000:00:1d.0"
 #define VGA		"0000:00:1c.0"
 #define PLAIN		"0000:03:00.0"	/* emulated, no TPH */
-#define DENIED		"0000:04:00.0"	/* emulated, ids of an Intel QAT on the denylist */
+#define DENIED		"0000:04:00."	/* emulated, ids of the denylist: all eight functions */
 #define GRAPHICS	"0000:05:00.0"	/* emulated, an Intel display without OpRegion */
-#define OPREGION	"0000:06:00.0"	/* emulated, one with the address of an OpRegion */
+#define OPREGION_VGA	"0000:05:00.1"	/* emulated, Intel, the address of an OpRegion */
+#define OPREGION_OTHER	"0000:05:00.2"	/* the same, of class "other display" */
+#define OPREGION_ONES	"0000:05:00.3"	/* emulated, an Intel display with all ones there */
+#define OPREGION_NIC	"0000:05:00.4"	/* emulated, Intel, such an address, but no display */
+#define OPREGION_AMD	"0000:05:00.5"	/* emulated, a display with such an address, not Intel's */
 
 #define VGA_CONTROL	"disable_vga=1"
 
@@ -59,6 +63,23 @@ static bool takes(const char *bdf)
 	guest_command("echo vfio-pci >" SYSFS "%s/driver_override", bdf);
 	guest_try("echo %s >/sys/bus/pci/drivers_probe", bdf);
 	return bound(bdf);
+}
+
+static int write_errno(const char *path, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CLOEXEC), ret;
+
+	if (fd < 0)
+		return -errno;
+	ret = write(fd, text, strlen(text)) < 0 ? -errno : 0;
+	close(fd);
+	return ret;
+}
+
+/* Why the driver does not take a device, after takes(). */
+static int bind_errno(const char *bdf)
+{
+	return write_errno("/sys/bus/pci/drivers/vfio-pci/bind", bdf);
 }
 
 static bool log_says(const char *text)
@@ -200,6 +221,13 @@ static void devices_are_as_with_stock(void **state)
 
 static void check_ids(const char *module)
 {
+	static const char * const others[] = {
+		"ids=1234:11e8:1:1", "ids=1234:11e8:1af4:1", "ids=1234:11e8:1:1100",
+		"ids=1234:11e8:1100:1af4", "ids=8086:10d3:ffffffff:ffffffff:030000:ffff00",
+		"ids=8086:10d3:ffffffff:ffffffff:0:ff0000",
+	};
+	size_t i;
+
 	release(NIC);
 	release(EDU);
 	load(module, "ids=8086:10d3");
@@ -209,9 +237,15 @@ static void check_ids(const char *module)
 	load(module, "ids=8086,,edu:nonsense,8086:10d3:ffffffff:ffffffff:020000:ffff00,1234:11e8");
 	assert_true(bound(NIC));
 	assert_true(bound(EDU));
-	load(module, "ids=1234:11e8:1:1");
-	assert_false(bound(NIC));
-	assert_false(bound(EDU));
+	/* each number counts: subsystem, class, and which of its bits */
+	for (i = 0; i < sizeof(others) / sizeof(*others); i++) {
+		load(module, others[i]);
+		assert_false(bound(NIC));
+		assert_false(bound(EDU));
+	}
+	load(module, "ids=1234:11e8:1af4:1100");
+	assert_true(bound(EDU));
+	load(module, others[0]);
 	/* and at run time */
 	guest_command("echo 1234 11e8 >/sys/bus/pci/drivers/vfio-pci/new_id");
 	assert_true(bound(EDU));
@@ -226,6 +260,8 @@ static void ids(void **state)
 	check_ids(OURS);
 	assert_true(log_says("ids: '8086' is left out"));
 	assert_true(log_says("ids: 'edu:nonsense' is left out"));
+	/* nothing between two commas is nothing */
+	assert_false(log_says("ids: '' is left out"));
 }
 
 /* After a user masked INTx: whether it is masked in the device, or at the interrupt controller. */
@@ -302,20 +338,65 @@ static void disable_idle_d3(void **state)
 	check_idle(OURS);
 }
 
+static void check_denylist(const char *module)
+{
+	char bdf[] = DENIED "0";
+	char *function = strrchr(bdf, '0');
+
+	load(module, "");
+	for (*function = '0'; *function < '8'; (*function)++) {
+		assert_false(takes(bdf));
+		assert_int_equal(bind_errno(bdf), -EINVAL);
+	}
+	load(module, "disable_denylist=1");
+	for (*function = '0'; *function < '8'; (*function)++) {
+		assert_true(takes(bdf));
+		release(bdf);
+	}
+}
+
 static void denylist(void **state)
 {
 	(void)state;
-	load(STOCK, "");
-	assert_false(takes(DENIED));
-	load(OURS, "");
-	assert_false(takes(DENIED));
+	check_denylist(STOCK);
+	check_denylist(OURS);
 	assert_true(log_says("8086:0435 is on the denylist for its errata; disable_denylist=1"));
-	load(STOCK, "disable_denylist=1");
-	assert_true(takes(DENIED));
-	load(OURS, "disable_denylist=1");
-	assert_true(takes(DENIED));
 	assert_true(log_says("8086:0435 is taken though it is on the denylist"));
-	release(DENIED);
+}
+
+/* Whether the regions with the OpRegion are there to be missed is a matter of the kernel. */
+static void check_graphics(bool regions)
+{
+	load(OURS, "");
+	assert_int_equal(takes(OPREGION_VGA), !regions);
+	if (regions)
+		assert_int_equal(bind_errno(OPREGION_VGA), -EOPNOTSUPP);
+	assert_int_equal(log_says(OPREGION_VGA ": this is Intel graphics with an OpRegion"), regions);
+	assert_int_equal(takes(OPREGION_OTHER), !regions);
+	assert_true(takes(GRAPHICS));
+	assert_true(takes(OPREGION_ONES));
+	assert_true(takes(OPREGION_NIC));
+	assert_true(takes(OPREGION_AMD));
+	release(GRAPHICS);
+	release(OPREGION_VGA);
+	release(OPREGION_OTHER);
+	release(OPREGION_ONES);
+	release(OPREGION_NIC);
+	release(OPREGION_AMD);
+}
+
+/* On any kernel: the stock module tells by what it is made of. */
+static void graphics(void **state)
+{
+	(void)state;
+	load(STOCK, "");
+	check_graphics(!guest_try("grep -q vfio_pci_igd_init /proc/kallsyms"));
+}
+
+static void graphics_with_regions(void **state)
+{
+	(void)state;
+	check_graphics(true);
 }
 
 static void malformed_parameters(void **state)
@@ -367,6 +448,7 @@ static void check_sriov(const char *module)
 {
 	load(module, "");
 	assert_true(takes(NIC_SRIOV));
+	assert_int_equal(write_errno(SYSFS NIC_SRIOV "/sriov_numvfs", "1"), -ENOENT);
 	assert_false(makes_functions("vfio-pci"));
 	load(module, "enable_sriov=1");
 	assert_true(takes(NIC_SRIOV));
@@ -410,25 +492,12 @@ static void disable_vga(void **state)
 	assert_int_equal(vga_region(OURS, VGA_CONTROL), 0);
 }
 
-/* Less than stock would give is not given: with CONFIG_VFIO_PCI_IGD it is refused. */
-static void intel_graphics(void **state)
-{
-	(void)state;
-	load(STOCK, "");
-	assert_true(takes(OPREGION));
-	release(OPREGION);
-	load(OURS, "");
-	assert_false(takes(OPREGION));
-	assert_true(log_says("this is Intel graphics with an OpRegion, which only the stock"));
-	assert_true(takes(GRAPHICS));
-	release(GRAPHICS);
-}
-
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest always[] = {
 		cmocka_unit_test(malformed_parameters),
 		cmocka_unit_test(denylist),
+		cmocka_unit_test(graphics),
 		{ "devices_are_as_with_stock", devices_are_as_with_stock, NULL, NULL, (void *)"" },
 		cmocka_unit_test(ids),
 		cmocka_unit_test(nointxmask),
@@ -436,7 +505,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(tphctl_knows_both_names),
 	};
 	const struct CMUnitTest features[] = {
-		cmocka_unit_test(intel_graphics),
+		cmocka_unit_test(graphics_with_regions),
 		cmocka_unit_test(sriov),
 		cmocka_unit_test(disable_vga),
 		{ "devices_without_vga", devices_are_as_with_stock, NULL, NULL,
