@@ -309,6 +309,24 @@ static void concurrent_sets(void **state)
 	assert_int_equal(st_set(g, 0, 20, 8, none), 0);
 }
 
+/* Nobody has told the driver of a CPU that went before it was loaded. */
+static void cpu_was_offline_before(void **state)
+{
+	struct guest *g;
+	int ret;
+
+	(void)state;
+	guest_run_on(0xf);
+	guest_command("echo 0 >/sys/devices/system/cpu/cpu2/online");
+	guest_driver("policy=iv-st");
+	g = guest_open(EP_CAPABILITY);
+	ret = st_set_one(g, 0, 2);
+	guest_command("echo 1 >/sys/devices/system/cpu/cpu2/online");
+	assert_int_equal(ret, -EPERM);
+	assert_int_equal(st_set_one(g, 0, 2), 0);
+	guest_close(g);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -327,6 +345,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(cpus_of_another_thread, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_longer_argsz_is_fine, setup, teardown),
 		cmocka_unit_test_setup_teardown(concurrent_sets, setup, teardown),
+		cmocka_unit_test(cpu_was_offline_before),
 	};
 
 	guest_driver("policy=iv-st");
