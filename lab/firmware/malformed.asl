@@ -4,7 +4,7 @@
 //
 //   uid 0   as it should be
 //   uid 1   a buffer of 4 bytes, where 8 are specified
-//   uid 2   an integer (of 32 bits: QEMU's DSDT is of revision 1, which rules the whole namespace)
+//   uid 2   a string, whose bytes would be tags, and valid
 //   uid 3   only the 8-bit tag for volatile memory is valid
 //
 DefinitionBlock ("", "SSDT", 2, "TPHLAB", "MALFORM", 1)
@@ -46,7 +46,7 @@ DefinitionBlock ("", "SSDT", 2, "TPHLAB", "MALFORM", 1)
 				}
 				Case (2)
 				{
-					Return (0x11021203)
+					Return ("steering tags")
 				}
 				Case (3)
 				{

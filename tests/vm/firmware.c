@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: MIT
 /* Firmware that answers badly (lab/firmware/malformed.asl), or not at all. */
 #include <errno.h>
+#include <sys/ioctl.h>
+
+#include <linux/vfio_tph_legacy.h>
 
 #include "guest.h"
 
@@ -36,6 +39,53 @@ static void malformed_answers(void **state)
 	assert_st(g, 0, TAG_VOLATILE_16(0), 16);
 }
 
+/* GET_ST of the posted patches' ioctl, in which the tag was 7. */
+static int posted_tag(struct guest *g, uint32_t cpu, uint16_t *tag)
+{
+	struct {
+		struct vfio_device_pci_tph_op op;
+		struct vfio_pci_tph_entry entry;
+	} request = {
+		.op = { .argsz = sizeof(request), .op = VFIO_PCI_TPH_GET_ST, .st.count = 1 },
+		.entry = { .cpu = cpu, .st = 7 },
+	};
+	int ret = ioctl(g->fd, VFIO_DEVICE_PCI_TPH, &request) ? -errno : 0;
+
+	*tag = request.entry.st;
+	return ret;
+}
+
+/* What firmware does not tell right is told to nobody. */
+static void malformed_answers_as_tags(void **state)
+{
+	struct guest *g = *state;
+	uint32_t cpu;
+	uint16_t tag;
+
+	guest_close(g);
+	guest_command("echo ds-st >/sys/bus/pci/devices/" EP_CAPABILITY "/tph/policy");
+	*state = g = guest_open(EP_CAPABILITY);
+	for (cpu = 1; cpu <= 2; cpu++) {
+		assert_int_equal(posted_tag(g, cpu, &tag), -EIO);
+		assert_int_equal(tag, 7);
+	}
+	/* 16 bits are on offer, and there is no tag of that width */
+	assert_int_equal(posted_tag(g, 3, &tag), -EOPNOTSUPP);
+	assert_int_equal(tag, 7);
+	assert_int_equal(posted_tag(g, 0, &tag), 0);
+	assert_int_equal(tag, TAG_VOLATILE_16(0));
+}
+
+/* The posted patches' ioctl, which has no word for the width. */
+static int posted_enable(struct guest *g)
+{
+	struct vfio_device_pci_tph_op op = {
+		.argsz = sizeof(op), .op = VFIO_PCI_TPH_ENABLE, .ctrl.mode = VFIO_PCI_TPH_MODE_IV,
+	};
+
+	return ioctl(g->fd, VFIO_DEVICE_PCI_TPH, &op) ? -errno : 0;
+}
+
 /* CPU 3: an 8-bit tag for volatile memory, and nothing else. */
 static void one_namespace_alone(void **state)
 {
@@ -49,6 +99,10 @@ static void one_namespace_alone(void **state)
 	assert_int_equal(guest_raw(g, g->cap + TPH_CTRL, 4), 0);
 	assert_plain(g, 0);
 	control(g, TPH_CTRL_IV | TPH_CTRL_8);
+	assert_int_equal(control_read(g), TPH_CTRL_IV | TPH_CTRL_8);
+	assert_st(g, 0, TAG_VOLATILE_8(3), 8);
+	control(g, 0);
+	assert_int_equal(posted_enable(g), 0);
 	assert_int_equal(control_read(g), TPH_CTRL_IV | TPH_CTRL_8);
 	assert_st(g, 0, TAG_VOLATILE_8(3), 8);
 
@@ -85,6 +139,17 @@ static void asked_once_per_cpu_and_device(void **state)
 	guest_close(other);
 }
 
+/* Of three CPUs of eight, Linux' number 2 is firmware's uid 5: firmware knows no other name for it. */
+static void asked_by_uid(void **state)
+{
+	struct guest *g = *state;
+
+	assert_int_equal(st_set(g, 0, 0, 2, (uint32_t[2]){ 1, 2 }), 0);
+	control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	assert_st(g, 0, TAG_VOLATILE_16(1), 16);
+	assert_st(g, 1, TAG_VOLATILE_16(5), 16);
+}
+
 /* No _DSM: processing hints can be had, tags cannot. */
 static void no_firmware(void **state)
 {
@@ -117,9 +182,13 @@ int main(int argc, char **argv)
 	const struct CMUnitTest malformed[] = {
 		cmocka_unit_test_setup_teardown(malformed_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_namespace_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(malformed_answers_as_tags, setup, teardown),
 	};
 	const struct CMUnitTest counting[] = {
 		cmocka_unit_test_setup_teardown(asked_once_per_cpu_and_device, setup, teardown),
+	};
+	const struct CMUnitTest uid[] = {
+		cmocka_unit_test_setup_teardown(asked_by_uid, setup, teardown),
 	};
 	const struct CMUnitTest none[] = {
 		cmocka_unit_test_setup_teardown(no_firmware, setup, teardown),
@@ -134,6 +203,8 @@ int main(int argc, char **argv)
 		return cmocka_run_group_tests(malformed, NULL, NULL);
 	if (!strcmp(machine, "counting"))
 		return cmocka_run_group_tests(counting, NULL, NULL);
+	if (!strcmp(machine, "uid"))
+		return cmocka_run_group_tests(uid, NULL, NULL);
 	if (!strcmp(machine, "none"))
 		return cmocka_run_group_tests(none, NULL, NULL);
 	if (!strcmp(machine, "notph"))
