@@ -8,6 +8,7 @@
 #include "guest.h"
 
 #define ECAP_TPH	0x17
+#define TRACING		"/sys/kernel/tracing/"
 
 static int setup(void **state)
 {
@@ -27,13 +28,16 @@ static void malformed_answers(void **state)
 	struct guest *g = *state;
 	uint32_t cpu, got;
 
+	guest_command("echo 1 >" TRACING "events/tph_vfio_pci/tph_refuse/enable");
 	assert_int_equal(st_set_one(g, 0, 0), 0);
 	control(g, TPH_CTRL_IV | TPH_CTRL_16);
 	for (cpu = 1; cpu <= 2; cpu++) {
 		assert_int_equal(st_set(g, 0, 0, 2, (uint32_t[2]){ 0, cpu }), -EIO);
 		/* the second time it is not asked again, and the answer is the same */
 		assert_int_equal(st_set_one(g, 0, cpu), -EIO);
+		guest_command("grep -qF 'cpu=%u reason=no-valid-tag error=-5' " TRACING "trace", cpu);
 	}
+	guest_command("echo 0 >" TRACING "events/tph_vfio_pci/tph_refuse/enable");
 	assert_int_equal(st_get(g, VFIO_TPH_ST_CPU, 1, 1, &got), 0);
 	assert_int_equal(got, VFIO_TPH_CPU_NONE);
 	assert_st(g, 0, TAG_VOLATILE_16(0), 16);

@@ -12,6 +12,7 @@
 
 #define HEADER	offsetof(struct vfio_device_pci_tph_op, cap)
 #define ENTRIES	64
+#define TRACING	"/sys/kernel/tracing/"
 
 union request {
 	struct vfio_device_pci_tph_op op;
@@ -216,7 +217,10 @@ static void not_permitted(void **state)
 	struct guest *g = guest_open(EP_CAPABILITY);
 
 	(void)state;
+	guest_command("echo 1 >" TRACING "events/tph_vfio_pci/tph_refuse/enable");
 	assert_int_equal(enable(g, VFIO_PCI_TPH_MODE_DS), -EPERM);
+	guest_command("grep -qF 'cpu=-1 reason=not-offered error=-1' " TRACING "trace");
+	guest_command("echo 0 >" TRACING "events/tph_vfio_pci/tph_refuse/enable");
 	assert_int_equal(get_one(g, 1, VFIO_PCI_TPH_MEM_TYPE_VM), -EPERM);
 	guest_run_on(3);
 	assert_int_equal(set_one(g, 0, 2), -EPERM);

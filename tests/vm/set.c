@@ -309,6 +309,39 @@ static void concurrent_sets(void **state)
 	assert_int_equal(st_set(g, 0, 20, 8, none), 0);
 }
 
+/* Who asks why gets it from the tracepoint: nothing else tells one EPERM from another. */
+#define TRACING	"/sys/kernel/tracing/"
+#define CPUS	"/sys/bus/pci/devices/" EP_CAPABILITY "/tph/cpus"
+
+static void assert_reason(const char *event)
+{
+	guest_command("grep -qF 'tph_refuse: %s' " TRACING "trace || { echo 'no event: %s'; exit 1; }",
+		      event, event);
+}
+
+static void refusals_are_traced(void **state)
+{
+	struct guest *g = *state, *unheard;
+
+	guest_command("echo 1 >" TRACING "events/tph_vfio_pci/tph_refuse/enable");
+	guest_command("echo >" TRACING "trace");
+	guest_run_on(0x3);
+	assert_int_equal(st_set_one(g, 0, 2), -EPERM);
+	assert_reason(EP_CAPABILITY " cpu=2 reason=process-may-not-run-there error=-1");
+	guest_run_on(0xf);
+	guest_command("echo 0-2 >" CPUS);
+	assert_int_equal(st_set_one(g, 0, CPU_WITHOUT_TAGS), -EPERM);
+	assert_reason(EP_CAPABILITY " cpu=3 reason=not-in-operator-list error=-1");
+	guest_command("echo 0-3 >" CPUS);
+	assert_int_equal(st_set_one(g, 0, CPU_WITHOUT_TAGS), -EOPNOTSUPP);
+	assert_reason(EP_CAPABILITY " cpu=-1 reason=no-valid-tag error=-95");
+	unheard = guest_open(EP_UNHEARD);
+	assert_int_equal(st_set_one(unheard, 0, 1), -EOPNOTSUPP);
+	assert_reason(EP_UNHEARD " cpu=-1 reason=not-offered error=-95");
+	guest_close(unheard);
+	guest_command("echo 0 >" TRACING "events/tph_vfio_pci/tph_refuse/enable");
+}
+
 /* Nobody has told the driver of a CPU that went before it was loaded. */
 static void cpu_was_offline_before(void **state)
 {
@@ -345,6 +378,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(cpus_of_another_thread, setup, teardown),
 		cmocka_unit_test_setup_teardown(a_longer_argsz_is_fine, setup, teardown),
 		cmocka_unit_test_setup_teardown(concurrent_sets, setup, teardown),
+		cmocka_unit_test_setup_teardown(refusals_are_traced, setup, teardown),
 		cmocka_unit_test(cpu_was_offline_before),
 	};
 
