@@ -143,6 +143,19 @@ static void asked_once_per_cpu_and_device(void **state)
 	guest_close(other);
 }
 
+/* The process comes before firmware, and firmware before the operator (doc/uapi.md). */
+static void refused_in_order(void **state)
+{
+	struct guest *g = *state;
+
+	guest_run_on(0x1);
+	assert_int_equal(st_set_one(g, 0, 1), -EPERM);
+	guest_run_on(0xf);
+	guest_command("echo 0 >/sys/bus/pci/devices/" EP_CAPABILITY "/tph/cpus");
+	assert_int_equal(st_set_one(g, 0, 1), -EIO);
+	guest_command("echo 0-3 >/sys/bus/pci/devices/" EP_CAPABILITY "/tph/cpus");
+}
+
 /* Of three CPUs of eight, Linux' number 2 is firmware's uid 5: firmware knows no other name for it. */
 static void asked_by_uid(void **state)
 {
@@ -186,6 +199,7 @@ int main(int argc, char **argv)
 	const struct CMUnitTest malformed[] = {
 		cmocka_unit_test_setup_teardown(malformed_answers, setup, teardown),
 		cmocka_unit_test_setup_teardown(one_namespace_alone, setup, teardown),
+		cmocka_unit_test_setup_teardown(refused_in_order, setup, teardown),
 		cmocka_unit_test_setup_teardown(malformed_answers_as_tags, setup, teardown),
 	};
 	const struct CMUnitTest counting[] = {
