@@ -115,7 +115,7 @@ static int check_size(const struct nic *nic, uint32_t has)
 	return -1;
 }
 
-/* An ST table in the MSI-X table has entries for vectors in use alone. They stay silent. */
+/* An ST table in the MSI-X table has tags for vectors in use alone. These stay silent. */
 static int use_vectors(const struct nic *nic, int fd)
 {
 	const uint32_t count = nic->queues * NIC_ENTRIES;

@@ -116,6 +116,8 @@ static void every_access_to_configuration_space(void **state)
 	access_matrix(f, "flr=off,width=8,tph-at=0x100,entries=3", narrow);
 	access_matrix(f, "flr=off,vectors=0,st-table=none,modes=nost,tph-at=0xff0", no_msix);
 	access_matrix(f, "flr=off,tph=off", no_tph);
+	access_matrix(f, "flr=off,tph=off,config=0xfc:0x12345678", no_tph);
+	assert_int_equal(config_in(f, 0xfc, 4), 0x12345678);
 	access_matrix(f, "flr=off,tph=off,vectors=0,memory-bar=2,memory-size=4K", memory_at_2);
 	access_matrix(f, "flr=off,tph=off,vectors=0,memory-bar=4,memory-size=16M", memory_at_4);
 	access_matrix(f, "flr=off,tph=off,aer=on,pasid=on", no_tph_aer);

@@ -13,6 +13,7 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -157,6 +158,7 @@ static int group_setup(void **state)
 {
 	(void)state;
 	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN); /* for the emulators, too: a file too large is an error of write() */
 	emulator_start(&emu, ",st-table=msix,width=8");
 	return 0;
 }
@@ -1249,6 +1251,49 @@ static void summary_ends_the_log(void **state)
 	emulator_remove(&e);
 }
 
+/* A limit on the size of files stands for a full disk. */
+static void files_that_are_not_whole_are_told_of(void **state)
+{
+	struct rlimit none, full = { .rlim_cur = 30 }; /* a pcap file's header, and no packet */
+	char sent[] = "/tmp/test-emu-sent-XXXXXX", keys[64], *errors;
+	int fd = mkstemp(sent);
+	struct emulator e;
+	uint8_t *memory;
+
+	(void)state;
+	snprintf(keys, sizeof(keys), ",queues=1,sent=%s", sent);
+	emulator_start(&e, keys);
+	client_close(&client);
+	assert_int_equal(client_connect(&client, e.socket[1]), 0);
+	assert_int_equal(client_version(&client), 0);
+	memory = memory_map();
+	config_out(0x04, 2, 6);
+	memory[EP_TXD_LENGTH] = 100;
+	memcpy(memory + EP_DESCRIPTOR_PAYLOAD, &(uint32_t){ IOVA + PAGE }, 4);
+	reg_set(EP_TXQ + EP_QUEUE_BASE_LO, IOVA);
+	reg_set(EP_TXQ + EP_QUEUE_SIZE, 2);
+	reg_set(EP_TXQ + EP_QUEUE_CONTROL, EP_QUEUE_ENABLE);
+	assert_int_equal(prlimit(e.pid, RLIMIT_FSIZE, NULL, &none), 0);
+	full.rlim_max = none.rlim_max;
+	assert_int_equal(prlimit(e.pid, RLIMIT_FSIZE, &full, NULL), 0);
+	reg_set(EP_TXQ + EP_QUEUE_TAIL, 1);
+	while (!reg(EP_TXQ + EP_QUEUE_PACKETS))
+		;
+	assert_int_equal(lseek(fd, 0, SEEK_END), 30);
+	assert_int_equal(prlimit(e.pid, RLIMIT_FSIZE, &none, NULL), 0);
+
+	kill(e.pid, SIGTERM);
+	assert_int_equal(finish(e.pid), 1);
+	errors = slurp(e.errors);
+	assert_non_null(strstr(errors, "the log is incomplete"));
+	assert_non_null(strstr(errors, "packets are missing in /tmp/test-emu-sent-"));
+	free(errors);
+	munmap(memory, MEMORY_SIZE);
+	close(fd);
+	unlink(sent);
+	emulator_remove(&e);
+}
+
 static void socket_left_behind_is_replaced(void **state)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
@@ -1310,6 +1355,7 @@ int main(int argc, char **argv)
 		TEST(tags_come_from_the_table_that_the_client_writes),
 		TEST(log_is_whole_and_ordered_at_every_moment),
 		TEST(summary_ends_the_log),
+		TEST(files_that_are_not_whole_are_told_of),
 		TEST(socket_left_behind_is_replaced),
 	};
 
