@@ -23,18 +23,17 @@ void queues_tags_changed(struct endpoint *endpoint)
 	tag_forget(endpoint, &endpoint->queues.transmitter.tag);
 }
 
-/* Which of @count queues, whose registers begin at @first, a register is of; @count if of none. */
-static size_t queue_at(size_t at, size_t first, unsigned int count)
+/* Which queue a register is of, if those of the first one begin at @first; beyond all if of none.
+ */
+static size_t queue_at(size_t at, size_t first)
 {
-	const size_t end = first + count * EP_QUEUE_STRIDE;
-
-	return at >= first && at < end ? (at - first) / EP_QUEUE_STRIDE : count;
+	return at >= first ? (at - first) / EP_QUEUE_STRIDE : EP_QUEUE_MAX;
 }
 
 uint32_t queues_read(const struct endpoint *endpoint, size_t at)
 {
 	const unsigned int count = endpoint->knobs.queues;
-	const size_t rx = queue_at(at, EP_RXQ, count), tx = queue_at(at, EP_TXQ, count);
+	const size_t rx = queue_at(at, EP_RXQ), tx = queue_at(at, EP_TXQ);
 	const struct transmitter *transmitter = &endpoint->queues.transmitter;
 	const struct receiver *receiver = &endpoint->queues.receiver;
 
@@ -64,7 +63,7 @@ uint32_t queues_read(const struct endpoint *endpoint, size_t at)
 void queues_write(struct endpoint *endpoint, size_t at, uint32_t value)
 {
 	const unsigned int count = endpoint->knobs.queues;
-	const size_t rx = queue_at(at, EP_RXQ, count), tx = queue_at(at, EP_TXQ, count);
+	const size_t rx = queue_at(at, EP_RXQ), tx = queue_at(at, EP_TXQ);
 	struct transmitter *transmitter = &endpoint->queues.transmitter;
 	struct receiver *receiver = &endpoint->queues.receiver;
 

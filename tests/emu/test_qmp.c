@@ -522,6 +522,56 @@ static void queue_without_an_answer_faults(void **state)
 	endpoint_fini(&engine.endpoint);
 }
 
+/* Two packets of 64 bytes to be sent, with the tag of ST entry 1 on every request. */
+static void transmit(struct engine *engine)
+{
+	const uint32_t hint = 1 | EP_HINT_ENTRY << EP_HINT_SOURCE_SHIFT;
+	const uint32_t descriptor[] = { IOVA + 0x100, 0, 0, 0, 64 };
+
+	for (uint64_t at = IOVA; at < IOVA + 2 * EP_DESCRIPTOR_SIZE; at += EP_DESCRIPTOR_SIZE)
+		assert_int_equal(iova_map_write(&engine->endpoint.map, at,
+						(const uint8_t *)descriptor, sizeof(descriptor)),
+				 0);
+	reg_set(engine, EP_TXQ + EP_QUEUE_BASE_LO, IOVA);
+	reg_set(engine, EP_TXQ + EP_QUEUE_SIZE, 2);
+	reg_set(engine, EP_TXQ + EP_QUEUE_HINT_PAYLOAD, hint);
+	reg_set(engine, EP_TXQ + EP_QUEUE_HINT_DESCRIPTOR, hint);
+	reg_set(engine, EP_TXQ + EP_QUEUE_CONTROL, EP_QUEUE_ENABLE);
+}
+
+/* Once a packet, and again if the table can have changed between the question and its answer. */
+static void transmit_queue_asks_for_each_packet(void **state)
+{
+	static const struct script script = {
+		{ GREETING, OK, "{\"return\": \"00000000fe61001c: 0x01450001\\r\\n\", \"id\": 1}\n",
+		  "{\"return\": \"00000000fe61001c: 0x02990001\\r\\n\", \"id\": 2}\n",
+		  "{\"return\": \"00000000fe61001c: 0x03110001\\r\\n\", \"id\": 3}\n", "wait" }
+	};
+	struct engine engine;
+
+	start(*state, &script, 5000);
+	engine_open(&engine, *state);
+	bar4_program(&engine);
+	transmit(&engine);
+	reg_set(&engine, EP_TXQ + EP_QUEUE_TAIL, 1);
+	assert_false(endpoint_work(&engine.endpoint)); /* it waits, and does not spin */
+	engine_run(&engine);
+	assert_int_equal(reg(&engine, EP_TXQ + EP_QUEUE_PACKETS), 1);
+	assert_int_equal(reg(&engine, EP_TRACE_HEAD), 3);
+	assert_int_equal(reg(&engine, EP_TRACE + EP_TRACE_STRIDE + EP_TLP_ST), 0x0145);
+	assert_int_equal(reg(&engine, EP_TRACE + 2 * EP_TRACE_STRIDE + EP_TLP_ST), 0x0145);
+
+	/* the monitor is there by now, so the second question is out at once */
+	reg_set(&engine, EP_TXQ + EP_QUEUE_TAIL, 0);
+	assert_false(endpoint_work(&engine.endpoint));
+	config_out(&engine, TPH_CONTROL, 4, 0x1);
+	config_out(&engine, TPH_CONTROL, 4, 0x301);
+	engine_run(&engine);
+	assert_int_equal(reg(&engine, EP_TXQ + EP_QUEUE_PACKETS), 2);
+	assert_int_equal(reg(&engine, EP_TRACE + 4 * EP_TRACE_STRIDE + EP_TLP_ST), 0x0311);
+	endpoint_fini(&engine.endpoint);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
@@ -545,6 +595,7 @@ int main(void)
 		TEST(requests_are_answered_in_order_and_cancelled_ones_not),
 		TEST(tag_is_asked_for_once_per_command),
 		TEST(queue_asks_for_the_tags_of_its_entries),
+		TEST(transmit_queue_asks_for_each_packet),
 	};
 
 	signal(SIGPIPE, SIG_IGN);
