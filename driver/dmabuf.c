@@ -99,14 +99,17 @@ static void withdraw(struct tph_dmabufs *dmabufs, struct publication *publicatio
 	kfree_rcu(publication, rcu);
 }
 
-static void withdraw_all(struct tph_dmabufs *dmabufs)
+/* Whether there was anything. */
+static bool withdraw_all(struct tph_dmabufs *dmabufs)
 {
 	struct publication *publication;
+	bool any = dmabufs->count;
 	struct hlist_node *next;
 	unsigned int bucket;
 
 	hash_for_each_safe(dmabufs->by_node, bucket, next, publication, by_node)
 		withdraw(dmabufs, publication);
+	return any;
 }
 
 static struct publication *find(struct tph_dmabufs *dmabufs, const struct list_head *node)
@@ -302,19 +305,23 @@ int tph_dmabuf_feature(struct tph_vdev *tph, u32 flags,
  */
 void tph_dmabuf_allow(struct tph_vdev *tph, bool allowed)
 {
+	bool withdrawn = false;
+
 	scoped_guard(mutex, &tph->dmabufs.lock) {
 		WRITE_ONCE(tph->dmabufs.forbidden, !allowed);
 		if (!allowed)
-			withdraw_all(&tph->dmabufs);
+			withdrawn = withdraw_all(&tph->dmabufs);
 	}
 	/* an importer may have just found one of them */
-	if (!allowed)
+	if (withdrawn)
 		synchronize_rcu();
 }
 
 /**
  * tph_dmabuf_allowed() - whether the operator lets tags be published
  * @tph: the device
+ *
+ * Return: true if so.
  */
 bool tph_dmabuf_allowed(struct tph_vdev *tph)
 {
@@ -406,8 +413,6 @@ void tph_dmabuf_module_init(void)
 void tph_dmabuf_module_exit(void)
 {
 	debugfs_remove(debug_folder);
-	/* what was withdrawn may still be about to be freed */
-	rcu_barrier();
 }
 
 MODULE_IMPORT_NS("DMA_BUF");

@@ -39,26 +39,45 @@ static int wake(struct device *dev, int (*bus)(struct device *dev), u8 why)
 	return ret;
 }
 
-#define TPH_SLEEP(phase, why)						\
-static int power_##phase(struct device *dev)				\
-{									\
-	return sleep(dev, bus_ops(dev)->phase, why);			\
+static int power_runtime_suspend(struct device *dev)
+{
+	return sleep(dev, bus_ops(dev)->runtime_suspend, TPH_ASLEEP_RUNTIME);
 }
 
-#define TPH_WAKE(phase, why)						\
-static int power_##phase(struct device *dev)				\
-{									\
-	return wake(dev, bus_ops(dev)->phase, why);			\
+static int power_runtime_resume(struct device *dev)
+{
+	return wake(dev, bus_ops(dev)->runtime_resume, TPH_ASLEEP_RUNTIME);
 }
 
-TPH_SLEEP(runtime_suspend, TPH_ASLEEP_RUNTIME)
-TPH_WAKE(runtime_resume, TPH_ASLEEP_RUNTIME)
-TPH_SLEEP(suspend, TPH_ASLEEP_SYSTEM)
-TPH_WAKE(resume, TPH_ASLEEP_SYSTEM)
-TPH_SLEEP(freeze, TPH_ASLEEP_SYSTEM)
-TPH_WAKE(thaw, TPH_ASLEEP_SYSTEM)
-TPH_SLEEP(poweroff, TPH_ASLEEP_SYSTEM)
-TPH_WAKE(restore, TPH_ASLEEP_SYSTEM)
+static int power_suspend(struct device *dev)
+{
+	return sleep(dev, bus_ops(dev)->suspend, TPH_ASLEEP_SYSTEM);
+}
+
+static int power_resume(struct device *dev)
+{
+	return wake(dev, bus_ops(dev)->resume, TPH_ASLEEP_SYSTEM);
+}
+
+static int power_freeze(struct device *dev)
+{
+	return sleep(dev, bus_ops(dev)->freeze, TPH_ASLEEP_SYSTEM);
+}
+
+static int power_thaw(struct device *dev)
+{
+	return wake(dev, bus_ops(dev)->thaw, TPH_ASLEEP_SYSTEM);
+}
+
+static int power_poweroff(struct device *dev)
+{
+	return sleep(dev, bus_ops(dev)->poweroff, TPH_ASLEEP_SYSTEM);
+}
+
+static int power_restore(struct device *dev)
+{
+	return wake(dev, bus_ops(dev)->restore, TPH_ASLEEP_SYSTEM);
+}
 
 /**
  * tph_power_init() - learn of a function's sleep and wake from now on

@@ -150,13 +150,22 @@ static inline struct tph_vdev *tph_vdev(struct vfio_device *vdev)
  * in the MSI-X table lies there. Where it does not, nobody who resets the device (a hot reset does
  * not wait for the lock, but fails) is ever in the way.
  */
-DEFINE_LOCK_GUARD_1(tph_memory, struct tph_vdev,
-		    ({ _T->taken = _T->lock->cap.place == TPH_PLACE_MSIX;
-		       if (_T->taken)
-			       down_read(&_T->lock->core.memory_lock); }),
-		    ({ if (_T->taken)
-			       up_read(&_T->lock->core.memory_lock); }),
-		    bool taken)
+static inline bool tph_memory_lock(struct tph_vdev *tph)
+{
+	if (tph->cap.place != TPH_PLACE_MSIX)
+		return false;
+	down_read(&tph->core.memory_lock);
+	return true;
+}
+
+static inline void tph_memory_unlock(struct tph_vdev *tph, bool taken)
+{
+	if (taken)
+		up_read(&tph->core.memory_lock);
+}
+
+DEFINE_LOCK_GUARD_1(tph_memory, struct tph_vdev, _T->taken = tph_memory_lock(_T->lock),
+		    tph_memory_unlock(_T->lock, _T->taken), bool taken)
 
 static inline struct tph_vdev *tph_of_pdev(struct pci_dev *pdev)
 {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The ways to a device: its character device, its group in a type1 container or in an iommufd. */
 #include <errno.h>
+#include <poll.h>
 #include <stdio.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
@@ -12,6 +13,7 @@
 #include "group.h"
 
 #define SYSFS	"/sys/bus/pci/devices/"
+#define PATIENCE 30000 /* ms; an event that does not come at all */
 
 static void steer_through(const char *container)
 {
@@ -117,6 +119,8 @@ static void taken_away(const char *bdf, uint32_t width, const char *command)
 		_exit(guest_try("%s", command) != 0);
 	}
 	/* it begins with the revocation, and waits for us then */
+	assert_int_equal(poll(&(struct pollfd){ .fd = notify.eventfd, .events = POLLIN }, 1,
+			      PATIENCE), 1);
 	assert_int_equal(read(notify.eventfd, &count, sizeof(count)), sizeof(count));
 	while (control_read(g) & TPH_CTRL_16)
 		;

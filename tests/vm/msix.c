@@ -13,6 +13,8 @@
 #define VECTORS	16
 #define NONE	VFIO_TPH_CPU_NONE
 
+static volatile int stop;
+
 static int setup(void **state)
 {
 	*state = guest_open(EP_MSIX);
@@ -167,6 +169,46 @@ static void through_a_reset(void **state)
 	assert_st(g, 0, 0, 16);
 }
 
+/*
+ * Root's reset by sysfs comes without memory_lock, and the user switches memory decode off and on
+ * meanwhile: the table is written where it can be reached, or later. A kernel with lockdep complains
+ * of any other write (write_vector() in driver/hardware.c), and its log has to be clean.
+ */
+static void *switch_memory_all_the_time(void *arg)
+{
+	struct guest *g = arg;
+	uint16_t on = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER, off = PCI_COMMAND_MASTER;
+	off_t at = ((off_t)VFIO_PCI_CONFIG_REGION_INDEX << 40) + PCI_COMMAND;
+
+	while (!stop) {
+		assert_int_equal(pwrite(g->fd, &off, 2, at), 2);
+		assert_int_equal(pwrite(g->fd, &on, 2, at), 2);
+	}
+	return NULL;
+}
+
+static void reset_by_root_against_memory_decode(void **state)
+{
+	struct guest *g = *state;
+	uint32_t command = guest_config(g, PCI_COMMAND, 2);
+	pthread_t thread;
+	int i;
+
+	guest_vectors(g, 2);
+	assert_int_equal(st_set_one(g, 1, 2), 0);
+	control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	stop = 0;
+	assert_int_equal(pthread_create(&thread, NULL, switch_memory_all_the_time, g), 0);
+	for (i = 0; i < 10; i++)
+		guest_command("echo 1 >/sys/bus/pci/devices/" EP_MSIX "/reset");
+	stop = 1;
+	pthread_join(thread, NULL);
+	guest_config_write(g, PCI_COMMAND, 2, command);
+	assert_int_equal(control_read(g), TPH_CTRL_IV | TPH_CTRL_16);
+	assert_st(g, 1, TAG_VOLATILE_16(2), 16);
+	assert_st(g, 0, 0, 16);
+}
+
 static void nothing_for_the_next_user(void **state)
 {
 	struct guest *g = *state;
@@ -185,8 +227,6 @@ static void nothing_for_the_next_user(void **state)
 }
 
 /* SET against vectors that come and go: no splat, and the tag is right when all is quiet. */
-static volatile int stop;
-
 static void *set_all_the_time(void *arg)
 {
 	struct guest *g = arg;
@@ -229,6 +269,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(closed_without_memory_decode_it_is_off, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(through_a_reset, setup, teardown),
+		cmocka_unit_test_setup_teardown(reset_by_root_against_memory_decode, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(nothing_for_the_next_user, setup, teardown),
 		cmocka_unit_test_setup_teardown(set_against_vectors, setup, teardown),
 	};
