@@ -42,6 +42,7 @@ static int resolve(struct tph_vdev *tph, const struct tph_target *targets, u32 c
 static int commit(struct tph_vdev *tph, const struct tph_target *targets, u32 count,
 		  const struct tph_entry *entries, struct tph_entry *batch, u32 first, u32 last)
 {
+	struct tph_entry *entry;
 	int ret, lease;
 	u32 i;
 
@@ -57,8 +58,10 @@ static int commit(struct tph_vdev *tph, const struct tph_target *targets, u32 co
 	for (i = first; i <= last; i++)
 		batch[i - first] = tph->table.ledger.entries[i];
 	for (i = 0; i < count; i++) {
-		batch[targets[i].index - first] = entries[i];
-		batch[targets[i].index - first].lease = lease;
+		entry = &batch[targets[i].index - first];
+		*entry = entries[i];
+		entry->lease = lease;
+		entry->epoch = tph->epoch;
 	}
 
 	ret = tph_table_commit(&tph->table, first, last - first + 1, batch);
@@ -69,7 +72,7 @@ static int commit(struct tph_vdev *tph, const struct tph_target *targets, u32 co
 	}
 	for (i = 0; i < count; i++)
 		trace_tph_set(tph->core.pdev, targets[i].index, &entries[i]);
-	tph_lease_watch(tph);
+	tph_lease_watch_locked(tph);
 	tph_operator_changed(tph);
 	return 0;
 }

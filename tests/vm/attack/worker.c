@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: MIT
 /*
  * Threads that the kernel makes inside a process do not keep to what the process may run on: the one
- * that polls an io_uring runs on every CPU that is online whatever the cpuset, an io_uring's workers on
- * the cpuset of the time when it was made, a vhost worker on its creator's affinity of that time. They
- * run nothing of the user's, and must give him no CPU. Each attack looks first that its thread is there
- * and has the CPU that the process has not.
+ * that polls an io_uring runs on every CPU that is online whatever the cpuset, an io_uring's workers
+ * on the cpuset of the time when it was made, a vhost worker on its creator's affinity of that time.
+ * They run nothing of the user's, and must give him no CPU. Each attack looks first that its thread
+ * is there and has the CPU that the process has not.
  */
 #include <dirent.h>
 #include <errno.h>
@@ -62,7 +62,7 @@ static unsigned int cpus_of(pid_t pid, const char *tid)
 	return strtoul(last ? last + 1 : text, NULL, 16);
 }
 
-/* What the threads of a process whose names begin with @name may run on; the others if @name is NULL. */
+/* What threads whose names begin with @name may run on; all but the kernel's if @name is NULL. */
 static unsigned int cpus_of_threads(pid_t pid, const char *name)
 {
 	static const char *const made[] = { POLLER, WORKER, VHOST };
