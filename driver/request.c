@@ -34,6 +34,17 @@ static int resolve(struct tph_vdev *tph, const struct tph_target *targets, u32 c
 	return 0;
 }
 
+/* The lease to hold the batch under; one that only clears entries needs none, and is given any. */
+static int take_lease(struct tph_vdev *tph, const struct tph_target *targets, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		if (targets[i].cpu != TPH_NO_CPU)
+			return tph_lease_take_locked(tph);
+	return 0;
+}
+
 /*
  * Look again at what may have changed, and make it so: all of the batch, or nothing of it. @batch
  * has room for every entry from @first to @last; those between that the request does not name stay
@@ -52,7 +63,7 @@ static int commit(struct tph_vdev *tph, const struct tph_target *targets, u32 co
 	ret = tph_grant_check_locked(tph, targets, count);
 	if (ret)
 		return ret;
-	lease = tph_lease_take_locked(tph);
+	lease = take_lease(tph, targets, count);
 	if (lease < 0)
 		return lease;
 	for (i = first; i <= last; i++)

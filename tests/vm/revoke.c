@@ -555,6 +555,16 @@ static void many_processes(void **state)
 		assert_int_equal(ret, i < 64 ? 0 : EUSERS);
 	}
 	assert_int_equal(refused, 6);
+	/* who only clears takes none, so need not find one free; who also sets does */
+	assert_int_equal(st_set(g, 0, 0, 2, (uint32_t[2]){ NONE, 1 }), -EUSERS);
+	assert_st(g, 0, TAG_VOLATILE_16(1), 16);
+	assert_int_equal(st_set_one(g, 0, NONE), 0);
+	assert_st(g, 0, 0, 16);
+	assert_st(g, 1, TAG_VOLATILE_16(1), 16);
+	/* which has made room */
+	assert_int_equal(st_set_one(g, 0, 2), 0);
+	assert_st(g, 0, TAG_VOLATILE_16(2), 16);
+	assert_int_equal(st_set_one(g, 0, NONE), 0);
 	close(go[1]);
 	for (i = 0; i < 70; i++)
 		waitpid(pids[i], NULL, 0);
