@@ -3,6 +3,7 @@
  * The way of a decoded request: grant, source, table. Whatever the user's words for it were
  * (feature.c, legacy.c), it walks the same way.
  */
+#include <linux/nospec.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
 
@@ -32,6 +33,12 @@ static int resolve(struct tph_vdev *tph, const struct tph_target *targets, u32 c
 			entries[i].tags.xst_valid = false;
 	}
 	return 0;
+}
+
+/* The decoder has checked the number; that it has must hold under speculation as well. */
+static u32 index_of(struct tph_vdev *tph, const struct tph_target *target)
+{
+	return array_index_nospec(target->index, tph->table.ledger.size);
 }
 
 /* The lease to hold the batch under; one that only clears entries needs none, and is given any. */
@@ -69,7 +76,7 @@ static int commit(struct tph_vdev *tph, const struct tph_target *targets, u32 co
 	for (i = first; i <= last; i++)
 		batch[i - first] = tph->table.ledger.entries[i];
 	for (i = 0; i < count; i++) {
-		entry = &batch[targets[i].index - first];
+		entry = &batch[index_of(tph, &targets[i]) - first];
 		*entry = entries[i];
 		entry->lease = lease;
 		entry->epoch = tph->epoch;
@@ -122,8 +129,8 @@ int tph_request_set(struct tph_vdev *tph, const struct tph_target *targets, u32 
 	if (ret)
 		return ret;
 	for (i = 0; i < count; i++) {
-		first = min_t(u32, first, targets[i].index);
-		last = max_t(u32, last, targets[i].index);
+		first = min(first, index_of(tph, &targets[i]));
+		last = max(last, index_of(tph, &targets[i]));
 	}
 
 	/* what the request names, and then the whole batch */
