@@ -1,11 +1,97 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/sched.h>
+#include <linux/sched/signal.h>
+#include <linux/sched/task.h>
+
 #include "tph_vfio_pci.h"
 #include "trace.h"
+
+/*
+ * Threads that give their process no CPU: those on their way out, and those that the kernel made
+ * for it (io_uring, vhost). These run nothing of the user's, and where no cpuset of the process
+ * lets it: one that polls an io_uring on every CPU that is online.
+ */
+#define GIVES_NOTHING	(PF_EXITING | PF_KTHREAD | PF_USER_WORKER | PF_IO_WORKER)
+
+/* Threads that are looked at for one answer; and of these in one go, before others get on. */
+#define THREADS_MAX	4096
+#define THREADS_AT_ONCE	64
 
 static int refuse(struct tph_vdev *tph, u32 cpu, enum tph_reason reason, int error)
 {
 	trace_tph_refuse(tph->core.pdev, cpu, reason, error);
 	return error;
+}
+
+/*
+ * Take away what the thread may run on. cpus_mask is affinity and cpuset together; cpus_ptr is that
+ * too, but shrinks to one CPU while a thread has migration disabled.
+ */
+static bool strike(struct task_struct *thread, struct cpumask *cpus)
+{
+	unsigned long flags;
+	bool counts;
+
+	raw_spin_lock_irqsave(&thread->pi_lock, flags);
+	counts = !(thread->flags & GIVES_NOTHING);
+	if (counts && cpus)
+		cpumask_andnot(cpus, cpus, &thread->cpus_mask);
+	raw_spin_unlock_irqrestore(&thread->pi_lock, flags);
+	return counts;
+}
+
+/* Let others get on. Return: whether the walk can go on from @thread: it is still in the list. */
+static bool pause_at(struct task_struct *thread)
+{
+	bool hashed;
+
+	get_task_struct(thread);
+	rcu_read_unlock();
+	cond_resched();
+	rcu_read_lock();
+	hashed = pid_alive(thread);
+	put_task_struct(thread);
+	return hashed;
+}
+
+/**
+ * tph_grant_lacking() - which of some CPUs none of a process's threads may run on
+ * @leader: any thread of the process; the caller keeps it from going away
+ * @cpus: the CPUs asked for; those that a thread may run on are taken out. NULL asks for no more
+ *	than whether the process lives
+ * @looked: the number of threads that were looked at is added to it
+ *
+ * Ends with the thread that has the last of the CPUs. A process that has very many threads and this
+ * one late among them is not searched to its end: what was not found in THREADS_MAX is lacking.
+ * So nobody can make the kernel's answer take as long as he likes.
+ *
+ * Context: may sleep.
+ * Return: whether the process has a thread that counts.
+ */
+bool tph_grant_lacking(struct task_struct *leader, struct cpumask *cpus, u32 *looked)
+{
+	struct signal_struct *process = leader->signal;
+	struct task_struct *thread;
+	bool alive = false;
+	u32 count = 0;
+
+	might_sleep();
+	rcu_read_lock();
+again:
+	list_for_each_entry_rcu(thread, &process->thread_head, thread_node) {
+		if (count == THREADS_MAX)
+			break;
+		count++;
+		alive |= strike(thread, cpus);
+		if (alive && (!cpus || cpumask_empty(cpus)))
+			break;
+		/* one that left knows no next one: from the start, and what was found stands */
+		if (count % THREADS_AT_ONCE == 0 && !pause_at(thread))
+			goto again;
+	}
+	rcu_read_unlock();
+	*looked += count;
+	return alive;
 }
 
 /**
@@ -23,29 +109,33 @@ static int refuse(struct tph_vdev *tph, u32 cpu, enum tph_reason reason, int err
  */
 int tph_grant_check(struct tph_vdev *tph, const struct tph_target *targets, u32 count)
 {
-	cpumask_var_t allowed;
+	cpumask_var_t lacking;
+	u32 i, looked = 0;
 	int ret = 0;
-	u32 i;
 
 	for (i = 0; i < count; i++)
 		if (targets[i].cpu != TPH_NO_CPU &&
 		    (targets[i].cpu >= nr_cpu_ids || !cpu_possible(targets[i].cpu)))
 			return -EINVAL;
 
-	if (!alloc_cpumask_var(&allowed, GFP_KERNEL))
+	if (!zalloc_cpumask_var(&lacking, GFP_KERNEL))
 		return -ENOMEM;
-	tph_process_cpus(current, allowed);
+	for (i = 0; i < count; i++)
+		if (targets[i].cpu != TPH_NO_CPU)
+			cpumask_set_cpu(targets[i].cpu, lacking);
+	if (!cpumask_empty(lacking))
+		tph_grant_lacking(current, lacking, &looked);
 
 	for (i = 0; i < count && !ret; i++) {
 		if (targets[i].cpu == TPH_NO_CPU)
 			continue;
 		if (!cpu_online(targets[i].cpu))
 			ret = refuse(tph, targets[i].cpu, TPH_REASON_OFFLINE, -EPERM);
-		else if (!cpumask_test_cpu(targets[i].cpu, allowed))
+		else if (cpumask_test_cpu(targets[i].cpu, lacking))
 			ret = refuse(tph, targets[i].cpu, TPH_REASON_PROCESS, -EPERM);
 	}
 
-	free_cpumask_var(allowed);
+	free_cpumask_var(lacking);
 	return ret;
 }
 

@@ -3,6 +3,8 @@
  * A grant is a lease: it is held by the process that set the entry, and taken back when the process
  * loses the CPU or ends, wherever the file descriptor has gone meanwhile.
  */
+#include <linux/bitmap.h>
+#include <linux/jiffies.h>
 #include <linux/pid.h>
 #include <linux/sched/signal.h>
 #include <linux/sched/task.h>
@@ -11,8 +13,24 @@
 #include "tph_vfio_pci.h"
 #include "trace.h"
 
-/* Nobody tells of a changed affinity or cpuset: this is how long it can go unseen. */
-#define REVIEW_INTERVAL	(HZ / 2)
+/*
+ * Nobody tells of a changed affinity or cpuset. It is looked for every REVIEW_INTERVAL while
+ * entries are held, from the start of one review to that of the next. A loss goes unseen by the
+ * review that is under way and is judged by the next: the interval and the time of two reviews is
+ * how long a tag can outlive it, and what promises that this is no more than a second.
+ *
+ * Before an enable and after a reset it is looked for as well. There the user sets the pace, so
+ * this is done once in REVIEW_BUDGET and no more. That is on top of the former: nothing that is
+ * asked for, nor a process that ends, moves when the next one is due.
+ */
+#define REVIEW_INTERVAL	msecs_to_jiffies(500)
+#define REVIEW_BUDGET	msecs_to_jiffies(100)
+
+/*
+ * No entry gets older than this many periods, so that the number of a period may wrap: at ten asked
+ * reviews a second, it does in years.
+ */
+#define AGE_MAX		(1U << 30)
 
 struct revocation {
 	struct tph_vdev *tph;
@@ -84,6 +102,8 @@ static int process_ends(wait_queue_entry_t *wait, unsigned int mode, int sync, v
 {
 	struct tph_lease *lease = container_of(wait, struct tph_lease, exit);
 
+	/* before it is queued: the run that look_at_ended() is in sees it, or the next one does */
+	WRITE_ONCE(lease->woken, 1);
 	mod_delayed_work(tph_workqueue, &lease->tph->review, 0);
 	return 0;
 }
@@ -95,15 +115,17 @@ static void drop(struct tph_lease *lease)
 	lease->pid = NULL;
 }
 
-static bool in_use(struct tph_vdev *tph, u8 lease)
+/* The leases that entries are held under. */
+static void find_used_locked(struct tph_vdev *tph, unsigned long *leases)
 {
+	const struct tph_ledger *ledger = &tph->table.ledger;
 	u32 i;
 
-	for (i = 0; i < tph->table.ledger.size; i++)
-		if (tph->table.ledger.entries[i].cpu != TPH_NO_CPU &&
-		    tph->table.ledger.entries[i].lease == lease)
-			return true;
-	return false;
+	lockdep_assert_held(&tph->lock);
+	bitmap_zero(leases, TPH_LEASES_MAX);
+	for (i = 0; i < ledger->size && tph->opened; i++)
+		if (ledger->entries[i].cpu != TPH_NO_CPU)
+			__set_bit(ledger->entries[i].lease, leases);
 }
 
 /**
@@ -116,21 +138,18 @@ static bool in_use(struct tph_vdev *tph, u8 lease)
  */
 int tph_lease_take_locked(struct tph_vdev *tph)
 {
+	DECLARE_BITMAP(used, TPH_LEASES_MAX);
 	struct pid *pid = task_tgid(current);
 	struct tph_lease *lease;
-	int i, free = -1;
+	u32 i, free;
 
 	lockdep_assert_held(&tph->lock);
-	for (i = 0; i < TPH_LEASES_MAX; i++) {
+	for (i = 0; i < TPH_LEASES_MAX; i++)
 		if (tph->leases[i].pid == pid)
 			return i;
-		if (free < 0 && !tph->leases[i].pid)
-			free = i;
-	}
-	for (i = 0; i < TPH_LEASES_MAX && free < 0; i++)
-		if (!in_use(tph, i))
-			free = i;
-	if (free < 0) {
+	find_used_locked(tph, used);
+	free = find_first_zero_bit(used, TPH_LEASES_MAX);
+	if (free == TPH_LEASES_MAX) {
 		trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, TPH_REASON_LEASES, -EUSERS);
 		return -EUSERS;
 	}
@@ -140,6 +159,7 @@ int tph_lease_take_locked(struct tph_vdev *tph)
 		drop(lease);
 	lease->tph = tph;
 	lease->pid = get_pid(pid);
+	lease->woken = 0;
 	init_waitqueue_func_entry(&lease->exit, process_ends);
 	add_wait_queue(&pid->wait_pidfd, &lease->exit);
 	return free;
@@ -157,88 +177,173 @@ void tph_lease_drop_all(struct tph_vdev *tph)
 	for (i = 0; i < TPH_LEASES_MAX; i++)
 		if (tph->leases[i].pid)
 			drop(&tph->leases[i]);
+	tph->due = 0;
 }
 
+/**
+ * struct holder - what a review found about the holder of a lease
+ * @pid: the process
+ * @lacking: CPUs that it may not run on, of those that it holds entries for; NULL is all
+ * @epoch: the period that the review ended
+ * @lease: the lease
+ * @alive: the process has not ended
+ */
 struct holder {
+	struct pid *pid;
+	const struct cpumask *lacking;
+	u32 epoch;
 	u8 lease;
 	bool alive;
-	const struct cpumask *cpus;
 };
+
+/*
+ * A review gathers and judges, and the device is not locked in between. An entry that was set since
+ * it began may rest on what the process was given since: it is for the next one.
+ */
+static bool judged(const struct holder *holder, const struct tph_entry *entry)
+{
+	return entry->lease == holder->lease && (s32)(holder->epoch - entry->epoch) >= 0;
+}
 
 static bool lost_by_holder(const struct tph_entry *entry, u32 index, void *arg)
 {
-	struct holder *holder = arg;
+	const struct holder *holder = arg;
 
-	return entry->lease == holder->lease &&
-	       (!holder->alive || !cpumask_test_cpu(entry->cpu, holder->cpus));
+	return judged(holder, entry) &&
+	       (!holder->lacking || cpumask_test_cpu(entry->cpu, holder->lacking));
 }
 
-static bool holder_cpus(struct pid *pid, struct cpumask *cpus)
+/*
+ * Revoking writes to hardware, which needs memory_lock, except where a hold keeps it away. It is
+ * not taken before something is lost: a hot reset fails where it finds it taken.
+ */
+static u32 revoke(struct tph_vdev *tph, struct holder *holder, bool held)
+{
+	bool taken = !held && tph_memory_lock(tph);
+	u32 lost = 0;
+
+	scoped_guard(mutex, &tph->lock)
+		if (tph->leases[holder->lease].pid == holder->pid)
+			lost = tph_revoke_locked(tph, lost_by_holder, holder,
+						 holder->alive ? TPH_REASON_PROCESS :
+								 TPH_REASON_EXIT, false);
+	tph_memory_unlock(tph, taken);
+	return lost;
+}
+
+static bool alive(struct pid *pid, struct cpumask *lacking, u32 *looked)
 {
 	struct task_struct *leader = get_pid_task(pid, PIDTYPE_TGID);
 	bool alive = false;
 
-	cpumask_clear(cpus);
 	if (leader) {
-		alive = tph_process_cpus(leader, cpus);
+		alive = tph_grant_lacking(leader, lacking, looked);
 		put_task_struct(leader);
 	}
 	return alive;
 }
 
-/* Revoking writes to hardware, which needs memory_lock, except where a hold keeps it away. */
-static void revoke(struct tph_vdev *tph, struct pid *pid, struct holder *holder, bool held)
+/* The holder of a lease, and into @cpus the CPUs that it has to account for; or false. */
+static bool gather_locked(struct tph_vdev *tph, struct holder *holder, struct cpumask *cpus)
 {
-	if (!held)
-		down_read(&tph->core.memory_lock);
+	const struct tph_ledger *ledger = &tph->table.ledger;
+	bool any = false;
+	u32 i;
+
+	lockdep_assert_held(&tph->lock);
+	if (cpus)
+		cpumask_clear(cpus);
+	for (i = 0; i < ledger->size && tph->opened; i++) {
+		const struct tph_entry *entry = &ledger->entries[i];
+
+		if (entry->cpu == TPH_NO_CPU || !judged(holder, entry))
+			continue;
+		any = true;
+		if (cpus)
+			cpumask_set_cpu(entry->cpu, cpus);
+	}
+	if (any)
+		holder->pid = get_pid(tph->leases[holder->lease].pid);
+	return any;
+}
+
+/* One lease. @cpus is room for a mask, or NULL if there is none. Return: entries lost. */
+static u32 look_at(struct tph_vdev *tph, u8 lease, u32 epoch, struct cpumask *cpus, bool held,
+		   u32 *looked)
+{
+	struct holder holder = { .lease = lease, .epoch = epoch, .lacking = cpus };
+	u32 lost = 0;
+
 	scoped_guard(mutex, &tph->lock)
-		if (tph->leases[holder->lease].pid == pid)
-			tph_revoke_locked(tph, lost_by_holder, holder,
-					  holder->alive ? TPH_REASON_PROCESS : TPH_REASON_EXIT,
-					  false);
-	if (!held)
-		up_read(&tph->core.memory_lock);
+		if (!gather_locked(tph, &holder, cpus))
+			return 0;
+	/* a process may have any number of threads: not under the lock */
+	holder.alive = alive(holder.pid, cpus, looked);
+	/* without room to know where the process may run, it may not */
+	if (!cpus || !cpumask_empty(cpus))
+		lost = revoke(tph, &holder, held);
+	put_pid(holder.pid);
+	return lost;
 }
 
 /*
- * Look at one lease after the other. A process may have any number of threads, so its CPUs are
- * gathered without the lock; a lease that has changed hands meanwhile is not judged by them.
+ * Begin a review, if there is reason to.
+ *
+ * Return: the period that it ends; @leases has those that entries are held under, none if there is
+ * nothing to do.
  */
-static void review(struct tph_vdev *tph, bool held)
+static u32 begin_locked(struct tph_vdev *tph, bool asked, unsigned long *leases)
 {
+	struct tph_ledger *ledger = &tph->table.ledger;
+	u64 now = get_jiffies_64();
+	u32 i;
+
+	lockdep_assert_held(&tph->lock);
+	bitmap_zero(leases, TPH_LEASES_MAX);
+	if (asked && time_before64(now, tph->asked + REVIEW_BUDGET))
+		return 0;
+	find_used_locked(tph, leases);
+	if (bitmap_empty(leases, TPH_LEASES_MAX))
+		return 0;
+	for (i = 0; i < ledger->size; i++)
+		if (tph->epoch - ledger->entries[i].epoch > AGE_MAX)
+			ledger->entries[i].epoch = tph->epoch - AGE_MAX;
+	if (asked)
+		tph->asked = now;
+	return tph->epoch++;
+}
+
+static void review(struct tph_vdev *tph, bool asked, bool held)
+{
+	DECLARE_BITMAP(leases, TPH_LEASES_MAX);
+	u32 looked = 0, lost = 0, epoch, i;
 	cpumask_var_t cpus;
-	bool known = alloc_cpumask_var(&cpus, GFP_KERNEL);
-	struct pid *pid;
-	int i;
+	bool room;
 
-	for (i = 0; i < TPH_LEASES_MAX; i++) {
-		struct holder holder = { .lease = i };
+	scoped_guard(mutex, &tph->lock)
+		epoch = begin_locked(tph, asked, leases);
+	if (bitmap_empty(leases, TPH_LEASES_MAX))
+		return;
 
-		scoped_guard(mutex, &tph->lock)
-			pid = get_pid(tph->leases[i].pid);
-		if (!pid)
-			continue;
-		/* not knowing where the process may run, it may not */
-		if (known) {
-			holder.alive = holder_cpus(pid, cpus);
-			holder.cpus = cpus;
-		}
-		revoke(tph, pid, &holder, held);
-		put_pid(pid);
-	}
-	if (known)
+	room = alloc_cpumask_var(&cpus, GFP_KERNEL);
+	for_each_set_bit(i, leases, TPH_LEASES_MAX)
+		lost += look_at(tph, i, epoch, room ? cpus : NULL, held, &looked);
+	if (room)
 		free_cpumask_var(cpus);
+	trace_tph_review(tph->core.pdev, asked, bitmap_weight(leases, TPH_LEASES_MAX), looked, lost);
 }
 
 /**
  * tph_lease_review() - take back what its holder may not have any more
  * @tph: the device
  *
+ * For where the user asks: does nothing if it was done a short while ago, or nothing is held.
+ *
  * Context: process context, no lock held.
  */
 void tph_lease_review(struct tph_vdev *tph)
 {
-	review(tph, false);
+	review(tph, true, false);
 }
 
 /**
@@ -247,30 +352,80 @@ void tph_lease_review(struct tph_vdev *tph)
  */
 void tph_lease_review_held(struct tph_vdev *tph)
 {
-	review(tph, true);
+	review(tph, true, true);
+}
+
+/* Queue the reviewer for when it is due. That something else queues it sooner does not delay it. */
+static void watch_locked(struct tph_vdev *tph)
+{
+	u64 now = get_jiffies_64();
+
+	lockdep_assert_held(&tph->lock);
+	queue_delayed_work(tph_workqueue, &tph->review,
+			   time_before64(now, tph->due) ? tph->due - now : 0);
 }
 
 /**
- * tph_lease_watch() - see that the leases are reviewed for as long as there are any
+ * tph_lease_watch_locked() - see that the leases are reviewed for as long as there are any
  * @tph: the device
  */
-void tph_lease_watch(struct tph_vdev *tph)
+void tph_lease_watch_locked(struct tph_vdev *tph)
 {
-	queue_delayed_work(tph_workqueue, &tph->review, REVIEW_INTERVAL);
+	lockdep_assert_held(&tph->lock);
+	if (!tph->due)
+		tph->due = get_jiffies_64() + REVIEW_INTERVAL;
+	watch_locked(tph);
+}
+
+/* Processes that have ended, and no others: these can end as fast as their user likes. */
+static void look_at_ended(struct tph_vdev *tph)
+{
+	u32 looked = 0, i;
+
+	for (i = 0; i < TPH_LEASES_MAX; i++) {
+		struct holder holder = { .lease = i };
+		bool ended;
+
+		scoped_guard(mutex, &tph->lock) {
+			holder.epoch = tph->epoch;
+			ended = tph->leases[i].pid && xchg(&tph->leases[i].woken, 0) &&
+				gather_locked(tph, &holder, NULL);
+		}
+		if (!ended)
+			continue;
+		holder.alive = alive(holder.pid, NULL, &looked);
+		if (!holder.alive)
+			revoke(tph, &holder, false);
+		put_pid(holder.pid);
+	}
+}
+
+static bool due(struct tph_vdev *tph)
+{
+	u64 now = get_jiffies_64();
+
+	guard(mutex)(&tph->lock);
+	if (!tph->due || time_before64(now, tph->due))
+		return false;
+	tph->due = now + REVIEW_INTERVAL;
+	return true;
 }
 
 static void review_work(struct work_struct *work)
 {
 	struct tph_vdev *tph = container_of(to_delayed_work(work), struct tph_vdev, review);
-	bool held = false;
-	u32 i;
+	DECLARE_BITMAP(leases, TPH_LEASES_MAX);
 
-	tph_lease_review(tph);
-	scoped_guard(mutex, &tph->lock)
-		for (i = 0; i < TPH_LEASES_MAX && tph->opened && !held; i++)
-			held = tph->leases[i].pid && in_use(tph, i);
-	if (held)
-		tph_lease_watch(tph);
+	look_at_ended(tph);
+	if (due(tph))
+		review(tph, false, false);
+
+	guard(mutex)(&tph->lock);
+	find_used_locked(tph, leases);
+	if (bitmap_empty(leases, TPH_LEASES_MAX))
+		tph->due = 0;
+	else
+		watch_locked(tph);
 }
 
 /**
@@ -280,4 +435,7 @@ static void review_work(struct work_struct *work)
 void tph_lease_init(struct tph_vdev *tph)
 {
 	INIT_DELAYED_WORK(&tph->review, review_work);
+	tph->asked = get_jiffies_64() - REVIEW_BUDGET;
+	/* it wraps early, as jiffies does: before a release and not after years */
+	tph->epoch = U32_MAX - 100;
 }

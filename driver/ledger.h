@@ -32,11 +32,13 @@ struct tph_tags {
  * struct tph_entry - one ST entry
  * @cpu: host CPU, or TPH_NO_CPU if the entry is clear
  * @tags: that CPU's tags
+ * @epoch: the review period in which it was set (lease.c)
  * @lease: which of the device's leases it is held under
  */
 struct tph_entry {
 	u32 cpu;
 	struct tph_tags tags;
+	u32 epoch;
 	u8 lease;
 };
 

@@ -3,6 +3,7 @@
  * The way of a decoded request: grant, source, table. Whatever the user's words for it were
  * (feature.c, legacy.c), it walks the same way.
  */
+#include <linux/nospec.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
 
@@ -34,6 +35,23 @@ static int resolve(struct tph_vdev *tph, const struct tph_target *targets, u32 c
 	return 0;
 }
 
+/* The decoder has checked the number; that it has must hold under speculation as well. */
+static u32 index_of(struct tph_vdev *tph, const struct tph_target *target)
+{
+	return array_index_nospec(target->index, tph->table.ledger.size);
+}
+
+/* The lease to hold the batch under; one that only clears entries needs none, and is given any. */
+static int take_lease(struct tph_vdev *tph, const struct tph_target *targets, u32 count)
+{
+	u32 i;
+
+	for (i = 0; i < count; i++)
+		if (targets[i].cpu != TPH_NO_CPU)
+			return tph_lease_take_locked(tph);
+	return 0;
+}
+
 /*
  * Look again at what may have changed, and make it so: all of the batch, or nothing of it. @batch
  * has room for every entry from @first to @last; those between that the request does not name stay
@@ -42,6 +60,7 @@ static int resolve(struct tph_vdev *tph, const struct tph_target *targets, u32 c
 static int commit(struct tph_vdev *tph, const struct tph_target *targets, u32 count,
 		  const struct tph_entry *entries, struct tph_entry *batch, u32 first, u32 last)
 {
+	struct tph_entry *entry;
 	int ret, lease;
 	u32 i;
 
@@ -51,14 +70,16 @@ static int commit(struct tph_vdev *tph, const struct tph_target *targets, u32 co
 	ret = tph_grant_check_locked(tph, targets, count);
 	if (ret)
 		return ret;
-	lease = tph_lease_take_locked(tph);
+	lease = take_lease(tph, targets, count);
 	if (lease < 0)
 		return lease;
 	for (i = first; i <= last; i++)
 		batch[i - first] = tph->table.ledger.entries[i];
 	for (i = 0; i < count; i++) {
-		batch[targets[i].index - first] = entries[i];
-		batch[targets[i].index - first].lease = lease;
+		entry = &batch[index_of(tph, &targets[i]) - first];
+		*entry = entries[i];
+		entry->lease = lease;
+		entry->epoch = tph->epoch;
 	}
 
 	ret = tph_table_commit(&tph->table, first, last - first + 1, batch);
@@ -69,7 +90,7 @@ static int commit(struct tph_vdev *tph, const struct tph_target *targets, u32 co
 	}
 	for (i = 0; i < count; i++)
 		trace_tph_set(tph->core.pdev, targets[i].index, &entries[i]);
-	tph_lease_watch(tph);
+	tph_lease_watch_locked(tph);
 	tph_operator_changed(tph);
 	return 0;
 }
@@ -108,8 +129,8 @@ int tph_request_set(struct tph_vdev *tph, const struct tph_target *targets, u32 
 	if (ret)
 		return ret;
 	for (i = 0; i < count; i++) {
-		first = min_t(u32, first, targets[i].index);
-		last = max_t(u32, last, targets[i].index);
+		first = min(first, index_of(tph, &targets[i]));
+		last = max(last, index_of(tph, &targets[i]));
 	}
 
 	/* what the request names, and then the whole batch */

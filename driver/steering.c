@@ -353,7 +353,8 @@ int tph_steering_request(struct tph_vdev *tph, u32 value, u32 mask)
 	int ret = 0, refused = 0;
 
 	/* nothing is enabled on what its holders lost since the last review */
-	tph_lease_review(tph);
+	if (value & mask & PCI_TPH_CTRL_REQ_EN_MASK)
+		tph_lease_review(tph);
 	guard(tph_memory)(tph);
 	guard(mutex)(&tph->lock);
 	value = (value & mask) | (tph_control_register(table->wanted) & ~mask);

@@ -42,12 +42,14 @@ struct tph_source {
  * struct tph_lease - a process that set entries and holds them for as long as it may
  * @tph: the device
  * @pid: its thread group; NULL if the lease is free
- * @exit: wakes the review when the process ends
+ * @exit: wakes the reviewer when the process ends
+ * @woken: not 0 if it did: the process has to be looked at, at once
  */
 struct tph_lease {
 	struct tph_vdev *tph;
 	struct pid *pid;
 	wait_queue_entry_t exit;
+	u32 woken;
 };
 
 /**
@@ -104,6 +106,9 @@ struct tph_dmabufs {
  * @offer: what of it the user is offered
  * @table: the function's steering state
  * @leases: who holds the entries
+ * @epoch: the review period: each review ends one, and judges what was set in it or before
+ * @asked: when a review was last made because somebody asked for it, in jiffies
+ * @due: when the next one is due that nobody has to ask for, in jiffies; 0 while nothing is held
  * @notify: signalled when entries are taken back, may be NULL
  * @msix_table: the function's MSI-X table, mapped while open if the ST table is in it
  */
@@ -136,6 +141,9 @@ struct tph_vdev {
 	struct tph_offer offer;
 	struct tph_table table;
 	struct tph_lease leases[TPH_LEASES_MAX];
+	u32 epoch;
+	u64 asked;
+	u64 due;
 	struct eventfd_ctx *notify;
 	void __iomem *msix_table;
 };
@@ -222,16 +230,14 @@ void tph_platform_read(struct tph_vdev *tph, struct tph_platform *platform);
 /* grant.c: may this caller target these CPUs? */
 int tph_grant_check(struct tph_vdev *tph, const struct tph_target *targets, u32 count);
 int tph_grant_check_locked(struct tph_vdev *tph, const struct tph_target *targets, u32 count);
-
-/* process.c: where a process may run */
-bool tph_process_cpus(struct task_struct *leader, struct cpumask *cpus);
+bool tph_grant_lacking(struct task_struct *leader, struct cpumask *cpus, u32 *looked);
 
 /* lease.c: for how long? */
 int tph_lease_take_locked(struct tph_vdev *tph);
 void tph_lease_review(struct tph_vdev *tph);
 void tph_lease_review_held(struct tph_vdev *tph);
 void tph_lease_drop_all(struct tph_vdev *tph);
-void tph_lease_watch(struct tph_vdev *tph);
+void tph_lease_watch_locked(struct tph_vdev *tph);
 void tph_lease_init(struct tph_vdev *tph);
 u32 tph_revoke_locked(struct tph_vdev *tph, bool (*lost)(const struct tph_entry *, u32, void *),
 		      void *arg, enum tph_reason reason, bool defer);

@@ -88,6 +88,29 @@ TRACE_EVENT(tph_revoke,
 		  __print_symbolic(__entry->reason, TPH_REASONS))
 );
 
+/* leases were reviewed: on request, or as every half second; an ended process is no review */
+TRACE_EVENT(tph_review,
+	TP_PROTO(struct pci_dev *pdev, bool asked, u32 leases, u32 threads, u32 lost),
+	TP_ARGS(pdev, asked, leases, threads, lost),
+	TP_STRUCT__entry(
+		__string(device, pci_name(pdev))
+		__field(bool, asked)
+		__field(u32, leases)
+		__field(u32, threads)
+		__field(u32, lost)
+	),
+	TP_fast_assign(
+		__assign_str(device);
+		__entry->asked = asked;
+		__entry->leases = leases;
+		__entry->threads = threads;
+		__entry->lost = lost;
+	),
+	TP_printk("%s %s leases=%u threads=%u lost=%u", __get_str(device),
+		  __entry->asked ? "asked" : "due", __entry->leases, __entry->threads,
+		  __entry->lost)
+);
+
 /* a write to hardware: configuration space, or the tag of MSI-X table entry @at if @bytes is 0 */
 TRACE_EVENT(tph_apply,
 	TP_PROTO(struct pci_dev *pdev, u16 at, u8 bytes, u32 value, int error),

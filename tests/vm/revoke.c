@@ -26,6 +26,8 @@
 /* Entries 0..3 steer to CPUs 0, 1, 2, 1 and are in force; an eventfd is told of revocations. */
 static const uint32_t cpus[4] = { 0, 1, 2, 1 };
 static int told;
+static struct guest *told_of;
+static pthread_mutex_t crowd_gate = PTHREAD_MUTEX_INITIALIZER;
 
 static int notify(struct guest *g, int fd, uint32_t flags)
 {
@@ -237,11 +239,100 @@ static void cpuset_shrinks(void **state)
 	guest_command("rmdir /sys/fs/cgroup/jail");
 }
 
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec / 1e9;
+}
+
+static unsigned int revocations(void)
+{
+	char text[32] = "";
+	int fd = open(SYSFS EP_CAPABILITY "/tph/revocations", O_RDONLY | O_CLOEXEC);
+
+	assert_true(read(fd, text, sizeof(text) - 1) > 0);
+	close(fd);
+	return atoi(text);
+}
+
+static void write_jail(const char *list)
+{
+	int fd = open("/sys/fs/cgroup/jail/cpuset.cpus", O_WRONLY | O_CLOEXEC);
+
+	assert_int_equal(write(fd, list, strlen(list)), strlen(list));
+	close(fd);
+}
+
+/*
+ * As a CPU manager does to a running program: its cpuset loses CPU 2 for a while. What is sent all
+ * the time tells until when the CPU's tag was. Return: whether the entry was taken back.
+ */
+static bool rewrite_cpuset(struct guest *g, double duration)
+{
+	unsigned int before = revocations();
+	double start, now, tagged = 0;
+	bool given_back = false;
+	uint32_t got;
+
+	guest_command("mkdir -p /sys/fs/cgroup/jail && echo 0-3 >/sys/fs/cgroup/jail/cpuset.cpus &&"
+		      " echo %d >/sys/fs/cgroup/jail/cgroup.procs", getpid());
+	check_left(g, 0);
+	start = seconds();
+	write_jail("0-1");
+	do {
+		now = seconds() - start;
+		if (!given_back && now >= duration) {
+			write_jail("0-3");
+			given_back = true;
+		}
+		if (guest_write_for(g, 2).st == TAG_VOLATILE_16(2))
+			tagged = now;
+	} while (now < duration + 1.5);
+	guest_command("echo %d >/sys/fs/cgroup/cgroup.procs", getpid());
+	guest_command("rmdir /sys/fs/cgroup/jail");
+
+	/* one loss is one event, and what is lost stays so */
+	assert_int_equal(st_get(g, VFIO_TPH_ST_CPU, 2, 1, &got), 0);
+	print_message("# %.1f s without the CPU: %s, last tag after %.3f s\n", duration,
+		      got == NONE ? "taken back" : "stands", tagged);
+	if (got == NONE) {
+		assert_true(tagged < 1.0);
+		assert_int_equal(count_told(), 1);
+		assert_int_equal(revocations() - before, 1);
+		check_left(g, 0x4);
+	} else {
+		assert_int_equal(count_told(), 0);
+		assert_int_equal(revocations() - before, 0);
+		check_left(g, 0);
+	}
+	return got == NONE;
+}
+
+/* May be seen or not. */
+static void cpuset_shrinks_briefly(void **state)
+{
+	rewrite_cpuset(*state, 0.1);
+}
+
+static void cpuset_shrinks_for_seconds(void **state)
+{
+	assert_true(rewrite_cpuset(*state, 3));
+}
+
+/* So long after a review that the user asked for there is another for the asking (doc/uapi.md). */
+static void wait_for_budget(void)
+{
+	usleep(110 * 1000);
+}
+
 /* An affinity that has shrunk is seen at once where the user enables again. */
 static void affinity_is_looked_at_on_enable(void **state)
 {
 	struct guest *g = *state;
 
+	wait_for_budget();
 	control(g, TPH_CTRL_IV);
 	guest_run_on(0x3);
 	control(g, TPH_CTRL_IV | TPH_CTRL_16);
@@ -254,6 +345,7 @@ static void affinity_is_looked_at_after_reset(void **state)
 	struct guest *g = *state;
 	uint32_t command = guest_config(g, PCI_COMMAND, 2);
 
+	wait_for_budget();
 	guest_run_on(0x3);
 	assert_int_equal(ioctl(g->fd, VFIO_DEVICE_RESET), 0);
 	guest_config_write(g, PCI_COMMAND, 2, command);
@@ -463,6 +555,16 @@ static void many_processes(void **state)
 		assert_int_equal(ret, i < 64 ? 0 : EUSERS);
 	}
 	assert_int_equal(refused, 6);
+	/* who only clears takes none, so need not find one free; who also sets does */
+	assert_int_equal(st_set(g, 0, 0, 2, (uint32_t[2]){ NONE, 1 }), -EUSERS);
+	assert_st(g, 0, TAG_VOLATILE_16(1), 16);
+	assert_int_equal(st_set_one(g, 0, NONE), 0);
+	assert_st(g, 0, 0, 16);
+	assert_st(g, 1, TAG_VOLATILE_16(1), 16);
+	/* which has made room */
+	assert_int_equal(st_set_one(g, 0, 2), 0);
+	assert_st(g, 0, TAG_VOLATILE_16(2), 16);
+	assert_int_equal(st_set_one(g, 0, NONE), 0);
 	close(go[1]);
 	for (i = 0; i < 70; i++)
 		waitpid(pids[i], NULL, 0);
@@ -520,7 +622,110 @@ static void set_against_hotplug(void **state)
 	assert_true(sets > 0 && refusals > 0);
 }
 
-int main(void)
+/*
+ * A review gathers where a process may run, and comes to a verdict later. What is set in between, on
+ * CPUs that the process was given in between, is not for it to judge.
+ */
+#define WRITERS		3
+#define CROWD		500
+#define FRESH_SETS	60
+
+static volatile unsigned int writes[WRITERS];
+
+/* Each write of the control register is one more reason to review. */
+static void *write_control(void *arg)
+{
+	volatile unsigned int *mine = arg;
+	uint16_t at = told_of->cap + TPH_CTRL;
+
+	guest_run_on(0xc);
+	while (!stop) {
+		guest_config_write(told_of, at, 4, TPH_CTRL_IV | TPH_CTRL_16);
+		(*mine)++;
+	}
+	return NULL;
+}
+
+static void *wait_for_stop(void *arg)
+{
+	(void)arg;
+	pthread_mutex_lock(&crowd_gate);
+	pthread_mutex_unlock(&crowd_gate);
+	return NULL;
+}
+
+/* Whatever review was under way is over: each writer began another one and ended it. */
+static void wait_for_reviews(void)
+{
+	unsigned int before[WRITERS];
+	int i;
+
+	for (i = 0; i < WRITERS; i++)
+		before[i] = writes[i];
+	for (i = 0; i < WRITERS; i++)
+		while (writes[i] - before[i] < 2)
+			sched_yield();
+}
+
+static pthread_t start_thread(void *(*run)(void *), void *arg)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+
+	assert_int_equal(pthread_attr_init(&attributes), 0);
+	assert_int_equal(pthread_attr_setstacksize(&attributes, 0x8000), 0);
+	assert_int_equal(pthread_create(&thread, &attributes, run, arg), 0);
+	pthread_attr_destroy(&attributes);
+	return thread;
+}
+
+static void fresh_set_stands(void **state)
+{
+	static pthread_t crowd[CROWD], writers[WRITERS];
+	unsigned int lost = 0, reviews = 0;
+	struct guest *g = *state;
+	uint32_t got;
+	int i;
+
+	told_of = g;
+	stop = 0;
+	assert_int_equal(st_set(g, 0, 0, 4, (uint32_t[4]){ NONE, NONE, NONE, NONE }), 0);
+	pthread_mutex_lock(&crowd_gate);
+	/* many threads, so that it takes its time; only this one may ever run on CPU 1 */
+	guest_run_on(0x1);
+	for (i = 0; i < CROWD; i++)
+		crowd[i] = start_thread(wait_for_stop, NULL);
+	for (i = 0; i < WRITERS; i++)
+		writers[i] = start_thread(write_control, (void *)&writes[i]);
+	for (i = 0; i < FRESH_SETS; i++) {
+		/* one entry that is to be lost, so that there is something to review */
+		guest_run_on(0x3);
+		assert_int_equal(st_set_one(g, 10, 1), 0);
+		guest_run_on(0x1);
+		/* another one, at any moment of a review */
+		usleep(i * 700 % 40000);
+		guest_run_on(0x3);
+		assert_int_equal(st_set_one(g, 11, 1), 0);
+		wait_for_reviews();
+		assert_int_equal(st_get(g, VFIO_TPH_ST_CPU, 11, 1, &got), 0);
+		lost += got == NONE;
+		assert_int_equal(st_get(g, VFIO_TPH_ST_CPU, 10, 1, &got), 0);
+		reviews += got == NONE;
+		assert_int_equal(st_set(g, 0, 10, 2, (uint32_t[2]){ NONE, NONE }), 0);
+	}
+	stop = 1;
+	pthread_mutex_unlock(&crowd_gate);
+	for (i = 0; i < CROWD; i++)
+		pthread_join(crowd[i], NULL);
+	for (i = 0; i < WRITERS; i++)
+		pthread_join(writers[i], NULL);
+	print_message("# %u of %u fresh entries lost; %u old ones taken back\n", lost, FRESH_SETS,
+		      reviews);
+	assert_true(reviews > 0);
+	assert_int_equal(lost, 0);
+}
+
+int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(notify_refuses, setup, teardown),
@@ -531,6 +736,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(affinity_shrinks, setup, teardown),
 		{ "affinity_shrinks_msix", affinity_shrinks, setup_msix, teardown, NULL },
 		cmocka_unit_test_setup_teardown(cpuset_shrinks, setup, teardown),
+		cmocka_unit_test_setup_teardown(cpuset_shrinks_briefly, setup, teardown),
+		cmocka_unit_test_setup_teardown(cpuset_shrinks_for_seconds, setup, teardown),
 		cmocka_unit_test_setup_teardown(affinity_is_looked_at_on_enable, setup, teardown),
 		cmocka_unit_test_setup_teardown(affinity_is_looked_at_after_reset, setup, teardown),
 		cmocka_unit_test_setup_teardown(holder_ends, setup, teardown),
@@ -540,8 +747,11 @@ int main(void)
 		cmocka_unit_test_setup_teardown(replaced_ioas, setup, teardown),
 		cmocka_unit_test_setup_teardown(many_processes, setup, teardown),
 		cmocka_unit_test_setup_teardown(set_against_hotplug, setup, teardown),
+		cmocka_unit_test_setup_teardown(fresh_set_stands, setup, teardown),
 	};
 
+	if (argc > 1)
+		cmocka_set_test_filter(argv[1]);
 	guest_driver("policy=iv-st");
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -38,8 +38,8 @@ enum result {
 
 static const struct attack *const suites[] = {
 	mapping_attacks, region_attacks, dmabuf_attacks, vector_attacks, leftover_attacks,
-	config_attacks, request_attacks, lease_attacks, attach_attacks, reset_attacks,
-	legacy_attacks,
+	config_attacks, request_attacks, lease_attacks, worker_attacks, attach_attacks,
+	reset_attacks, legacy_attacks,
 };
 
 void act_as_root(void)

@@ -52,8 +52,8 @@ struct attack {
 };
 
 extern const struct attack mapping_attacks[], region_attacks[], dmabuf_attacks[], vector_attacks[],
-	leftover_attacks[], config_attacks[], request_attacks[], lease_attacks[], attach_attacks[],
-	reset_attacks[], legacy_attacks[];
+	leftover_attacks[], config_attacks[], request_attacks[], lease_attacks[], worker_attacks[],
+	attach_attacks[], reset_attacks[], legacy_attacks[];
 
 /* who acts */
 void act_as_root(void);

@@ -73,7 +73,10 @@ static bool cpuset_changes(const struct attack *attack, bool ours)
 	return still_sends_tag_after_a_second(g, 0, HIS_TAG);
 }
 
-/* SET while disabled, lose the CPU, enable at once: before anybody could have noticed. */
+/*
+ * SET while disabled, lose the CPU, enable at once: before anybody could have noticed. So that the
+ * enable is looked at, it comes longer after the former one than reviews for the asking are apart.
+ */
 static bool enable_after_loss(const struct attack *attack, bool ours)
 {
 	struct guest *g = attack_open_disabled(attack->bdf);
@@ -83,9 +86,25 @@ static bool enable_after_loss(const struct attack *attack, bool ours)
 	control(g, TPH_CTRL_IV | TPH_CTRL_16);
 	assert_true(sends_tag(g, 0, HIS_TAG));
 	control(g, TPH_CTRL_IV);
+	usleep(110 * 1000);
 	guest_run_on(1u << 0);
 	control(g, TPH_CTRL_IV | TPH_CTRL_16);
 	return sends_tag(g, 0, HIS_TAG);
+}
+
+/* The same in a loop, so that not every enable is looked at: it helps for a second at most. */
+static bool enable_again_and_again(const struct attack *attack, bool ours)
+{
+	struct guest *g = attack_open(attack->bdf, ours);
+	unsigned int i;
+
+	get_his_tag(g, ours);
+	guest_run_on(1u << 0);
+	for (i = 0; i < 20; i++) {
+		control(g, TPH_CTRL_IV);
+		control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	}
+	return still_sends_tag_after_a_second(g, 0, HIS_TAG);
 }
 
 /* A process that runs @run to its end or until it is killed; what it opened lives on elsewhere. */
@@ -189,6 +208,7 @@ const struct attack lease_attacks[] = {
 	OURS("keep-over-operator-shrink", operator_takes_cpu, AT_MSIX, "n/a: has no CPU list"),
 	OURS("keep-until-list-is-back", operator_takes_and_gives, AT_MSIX, "n/a: has no CPU list"),
 	OURS("keep-by-late-enable", enable_after_loss, AT_MSIX, "n/a: no enable"),
+	OURS("keep-by-many-enables", enable_again_and_again, AT_MSIX, "n/a: no enable"),
 	OURS("cap-keep-over-cpu-offline", cpu_goes_offline, AT_CAPABILITY, "n/a: has no SET"),
 	OURS("cap-keep-over-affinity", affinity_changes, AT_CAPABILITY, "n/a: has no SET"),
 	OURS("cap-keep-over-shrink", operator_takes_cpu, AT_CAPABILITY, "n/a: has no CPU list"),
