@@ -406,8 +406,6 @@ void tph_dmabuf_module_init(void)
 void tph_dmabuf_module_exit(void)
 {
 	debugfs_remove(debug_folder);
-	/* what was withdrawn may still be about to be freed */
-	rcu_barrier();
 }
 
 MODULE_IMPORT_NS("DMA_BUF");

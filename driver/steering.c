@@ -188,7 +188,7 @@ int tph_steering_request(struct tph_vdev *tph, u32 value, u32 mask)
 	control = tph_control_request(&tph->offer, table->wanted, value);
 	if (control.width != TPH_WIDTH_NONE && !tph->attached) {
 		trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, TPH_REASON_DETACHED, -EPERM);
-		control.width = TPH_WIDTH_NONE;
+		control = (struct tph_control){ .mode = table->wanted.mode };
 		refused = -EPERM;
 	}
 	if (!tph_control_same(control, table->wanted)) {
