@@ -93,6 +93,9 @@ static ssize_t core_write(struct tph_vdev *tph, const char __user *buf, size_t c
 		tph_steering_release(tph);
 	else if (tph->cap.offset && overlaps(at, count, PCI_COMMAND))
 		tph_steering_sync(tph);
+	/* it may have been a reset (FLR) */
+	if (tph->cap.place == TPH_PLACE_MSIX)
+		tph_steering_settle(tph);
 	return ret;
 }
 

@@ -162,7 +162,6 @@ static int feature_notify(struct tph_vdev *tph, u32 flags,
 int tph_feature(struct vfio_device *vdev, u32 flags, void __user *arg, size_t argsz)
 {
 	struct tph_vdev *tph = tph_vdev(vdev);
-	int ret;
 
 	switch (flags & VFIO_DEVICE_FEATURE_MASK) {
 	case VFIO_DEVICE_FEATURE_TPH_ST:
@@ -171,12 +170,6 @@ int tph_feature(struct vfio_device *vdev, u32 flags, void __user *arg, size_t ar
 		return feature_notify(tph, flags, arg, argsz);
 	case VFIO_DEVICE_FEATURE_DMA_BUF_TPH:
 		return tph_dmabuf_feature(tph, flags, arg, argsz);
-	case VFIO_DEVICE_FEATURE_LOW_POWER_EXIT:
-		/* low power may have been D3cold, which forgets everything */
-		tph_steering_hold(tph);
-		ret = vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
-		tph_steering_release(tph);
-		return ret;
 	default:
 		return vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
 	}

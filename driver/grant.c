@@ -59,13 +59,15 @@ int tph_grant_check(struct tph_vdev *tph, const struct tph_target *targets, u32 
  * that whoever takes a CPU away needs too: either it finds the entry, or the request finds the CPU
  * gone.
  *
- * Return: 0 or -EPERM.
+ * Return: 0; -EPERM; -ENODEV if the driver lets go of the device.
  */
 int tph_grant_check_locked(struct tph_vdev *tph, const struct tph_target *targets, u32 count)
 {
 	u32 i;
 
 	lockdep_assert_held(&tph->lock);
+	if (tph->removing)
+		return refuse(tph, TPH_NO_CPU, TPH_REASON_REMOVED, -ENODEV);
 	for (i = 0; i < count; i++) {
 		if (targets[i].cpu == TPH_NO_CPU)
 			continue;

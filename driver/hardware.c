@@ -78,6 +78,8 @@ static int write_vector(struct tph_table *table, u16 index, u16 tag)
 	struct msi_desc *desc;
 	int virq;
 
+	/* or the user switches memory off between ready() and here */
+	lockdep_assert_held(&tph->core.memory_lock);
 	lockdep_assert_held(&tph->lock);
 	if (pdev->msix_enabled) {
 		virq = pci_irq_vector(pdev, index);

@@ -273,16 +273,6 @@ static void review_work(struct work_struct *work)
 		tph_lease_watch(tph);
 }
 
-static void release_work(struct work_struct *work)
-{
-	struct tph_vdev *tph = container_of(work, struct tph_vdev, release);
-
-	guard(rwsem_read)(&tph->core.memory_lock);
-	guard(mutex)(&tph->lock);
-	for (; tph->opened && tph->deferred; tph->deferred--)
-		tph_table_release(&tph->table);
-}
-
 /**
  * tph_lease_init() - prepare a device for leases
  * @tph: the device
@@ -290,6 +280,4 @@ static void release_work(struct work_struct *work)
 void tph_lease_init(struct tph_vdev *tph)
 {
 	INIT_DELAYED_WORK(&tph->review, review_work);
-	INIT_WORK(&tph->release, release_work);
-	INIT_LIST_HEAD(&tph->devices);
 }

@@ -7,6 +7,7 @@
 
 #include <linux/module.h>
 #include <linux/pci.h>
+#include <linux/pm_runtime.h>
 #include <linux/vfio_pci_core.h>
 #include <linux/vfio_tph_legacy.h>
 
@@ -55,15 +56,21 @@ static int open_device(struct vfio_device *vdev)
 
 static void close_device(struct vfio_device *vdev)
 {
+	struct device *dev = &tph_vdev(vdev)->core.pdev->dev;
+	/* its user may have left it in low power: what it holds is zeroed, so it has to hear that */
+	bool awake = !pm_runtime_resume_and_get(dev);
+
 	tph_dmabuf_close(tph_vdev(vdev));
 	tph_steering_close(tph_vdev(vdev));
+	if (awake)
+		pm_runtime_put_noidle(dev);
 	vfio_pci_core_close_device(vdev);
 }
 
 static long device_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
 {
 	struct tph_vdev *tph = tph_vdev(vdev);
-	bool held = false;
+	bool held = false, reset = false;
 	long ret;
 
 	switch (cmd) {
@@ -76,7 +83,7 @@ static long device_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned lo
 	case VFIO_DEVICE_RESET:
 	case VFIO_DEVICE_PCI_HOT_RESET:
 		/* both begin with D0, which can cost the state, and may get no further (EAGAIN) */
-		held = true;
+		held = reset = true;
 		break;
 	}
 
@@ -85,6 +92,10 @@ static long device_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned lo
 	ret = vfio_pci_core_ioctl(vdev, cmd, arg);
 	if (held)
 		tph_steering_release(tph);
+	if (cmd == VFIO_DEVICE_PCI_HOT_RESET)
+		tph_steering_settle_set(tph);
+	else if (reset)
+		tph_steering_settle(tph);
 	return ret;
 }
 
@@ -99,6 +110,7 @@ static int init_device(struct vfio_device *vdev)
 		return ret;
 
 	mutex_init(&tph->lock);
+	tph_steering_init(tph);
 	tph_lease_init(tph);
 	tph_dmabuf_init(tph);
 	tph->allowed = tph_platform_allowed(tph->core.pdev);
@@ -189,9 +201,20 @@ static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	dev_set_drvdata(&pdev->dev, &tph->core);
 	tph->core.pci_ops = &pci_ops;
+	if (pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_TPH)) {
+		ret = tph_power_init(tph);
+		if (ret)
+			goto err_put_device;
+	}
 	ret = vfio_pci_core_register_device(&tph->core);
 	if (ret)
-		vfio_put_device(&tph->core.vdev);
+		goto err_exit_power;
+	return 0;
+
+err_exit_power:
+	tph_power_exit(tph);
+err_put_device:
+	vfio_put_device(&tph->core.vdev);
 	return ret;
 }
 
@@ -199,7 +222,10 @@ static void remove(struct pci_dev *pdev)
 {
 	struct tph_vdev *tph = tph_of_pdev(pdev);
 
+	/* the next line waits for the user, for as long as the user likes */
+	tph_steering_remove(tph);
 	vfio_pci_core_unregister_device(&tph->core);
+	tph_power_exit(tph);
 	vfio_put_device(&tph->core.vdev);
 }
 
@@ -275,7 +301,8 @@ static int __init tph_init(void)
 	driver.name = name;
 	device_ops.name = name;
 
-	tph_workqueue = alloc_workqueue("tph-vfio-pci", WQ_UNBOUND, 0);
+	/* frozen with the machine's tasks: a function that sleeps is not to be reviewed */
+	tph_workqueue = alloc_workqueue("tph-vfio-pci", WQ_UNBOUND | WQ_FREEZABLE, 0);
 	if (!tph_workqueue)
 		return -ENOMEM;
 	ret = tph_hotplug_init();

@@ -65,7 +65,7 @@ static ssize_t cpus_store(struct device *dev, struct device_attribute *attr, con
 	if (!ret && !cpumask_subset(cpus, cpu_possible_mask))
 		ret = -EINVAL;
 	if (!ret) {
-		guard(rwsem_read)(&tph->core.memory_lock);
+		guard(tph_memory)(tph);
 		guard(mutex)(&tph->lock);
 		cpumask_copy(tph->cpus, cpus);
 		tph_revoke_locked(tph, lost_by_list, cpus, TPH_REASON_OPERATOR, false);

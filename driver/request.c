@@ -45,7 +45,7 @@ static int commit(struct tph_vdev *tph, const struct tph_target *targets, u32 co
 	int ret, lease;
 	u32 i;
 
-	guard(rwsem_read)(&tph->core.memory_lock);
+	guard(tph_memory)(tph);
 	guard(mutex)(&tph->lock);
 
 	ret = tph_grant_check_locked(tph, targets, count);

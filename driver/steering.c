@@ -15,6 +15,67 @@ static bool attached_at_open(struct tph_vdev *tph)
 	       iommu_get_domain_for_dev(&tph->core.pdev->dev);
 }
 
+/* Whether something keeps hardware away that no user's call will end. */
+static unsigned int away(const struct tph_vdev *tph)
+{
+	return tph->resetting + tph->recovering + hweight8(tph->asleep);
+}
+
+/* A close that found hardware away left the ST table as it was; requester off it was already. */
+static void clean(struct tph_vdev *tph)
+{
+	if (tph->opened || !tph->unclean || away(tph))
+		return;
+	tph->unclean = false;
+	tph_table_scrub(&tph->table);
+}
+
+static void release_work(struct work_struct *work)
+{
+	struct tph_vdev *tph = container_of(work, struct tph_vdev, release);
+
+	/* whoever gets here with nothing to do is in nobody's way */
+	scoped_guard(mutex, &tph->lock)
+		if (!tph->deferred)
+			return;
+	guard(tph_memory)(tph);
+	guard(mutex)(&tph->lock);
+	for (; tph->opened && tph->deferred; tph->deferred--)
+		tph_table_release(&tph->table);
+}
+
+/**
+ * tph_steering_init() - prepare a device for steering
+ * @tph: the device
+ */
+void tph_steering_init(struct tph_vdev *tph)
+{
+	INIT_WORK(&tph->release, release_work);
+	INIT_LIST_HEAD(&tph->devices);
+}
+
+static int begin(struct tph_vdev *tph, const struct tph_ledger *ledger)
+{
+	int ret;
+
+	guard(mutex)(&tph->lock);
+	/* before anything else: requester off, whatever it is; the table is written whole with enable */
+	tph->table.adrift = away(tph);
+	if (!tph->table.adrift) {
+		ret = tph->table.ops->ready(&tph->table);
+		if (!ret)
+			ret = tph_table_scrub(&tph->table);
+		if (ret)
+			return ret;
+	}
+	tph->table.ledger = *ledger;
+	tph->table.holds = away(tph);
+	tph->attached = attached_at_open(tph);
+	tph->opened = true;
+	tph->unclean = false;
+	return 0;
+}
+
 /**
  * tph_steering_open() - begin with nothing: steering off, table zero, ledger empty
  * @tph: the device, enabled by vfio-pci-core
@@ -50,17 +111,8 @@ int tph_steering_open(struct tph_vdev *tph)
 		goto err_free_ledger;
 	tph_operator_open(tph);
 
-	scoped_guard(mutex, &tph->lock) {
-		ret = tph->table.ops->ready(&tph->table);
-		if (!ret)
-			ret = tph_table_scrub(&tph->table);
-		if (!ret) {
-			tph->table.ledger = ledger;
-			tph->table.holds = tph->resetting + tph->recovering;
-			tph->attached = attached_at_open(tph);
-			tph->opened = true;
-		}
-	}
+	scoped_guard(tph_memory, tph)
+		ret = begin(tph, &ledger);
 	if (ret)
 		goto err_close_hardware;
 	tph_hotplug_add(tph);
@@ -77,46 +129,57 @@ err_not_busy:
 	return ret;
 }
 
+static struct eventfd_ctx *finish(struct tph_vdev *tph)
+{
+	struct tph_table *table = &tph->table;
+	struct eventfd_ctx *notify;
+
+	guard(mutex)(&tph->lock);
+	notify = tph->notify;
+	tph->notify = NULL;
+	/*
+	 * Where hardware must not be touched (a reset, error recovery) the table is zeroed when that is
+	 * over. A table in the MSI-X table that cannot be reached (memory decode off) has no vector
+	 * either when the core is done; the next open scrubs again. The requester is off in any case.
+	 */
+	if (away(tph) || table->ops->ready(table)) {
+		tph_table_hold(table);
+		tph->unclean = tph->cap.place == TPH_PLACE_CAPABILITY;
+	} else {
+		tph_table_scrub(table);
+	}
+	tph_revoke_all_locked(tph, TPH_REASON_CLOSE);
+	tph->opened = false;
+	tph->attached = false;
+	tph->deferred = 0;
+	tph_lease_drop_all(tph);
+	return notify;
+}
+
 /**
  * tph_steering_close() - leave nothing for the next user
  * @tph: the device, still enabled, its vectors still allocated
  *
- * Context: dev_set lock held, memory_lock not.
+ * Context: dev_set lock held, memory_lock not; the function is awake, if it can be woken at all.
  */
 void tph_steering_close(struct tph_vdev *tph)
 {
-	struct tph_table *table = &tph->table;
 	struct eventfd_ctx *notify;
 
 	if (!tph->cap.offset)
 		goto out_not_busy;
 
 	tph_hotplug_remove(tph);
-	scoped_guard(mutex, &tph->lock) {
-		notify = tph->notify;
-		tph->notify = NULL;
-		/*
-		 * A function that hears nothing now (D3cold, memory decode off) has no tag to leave
-		 * behind either: the requester is off first, and the next open scrubs again.
-		 */
-		if (table->ops->ready(table))
-			tph_table_hold(table);
-		else
-			tph_table_scrub(table);
-		tph_revoke_all_locked(tph, TPH_REASON_CLOSE);
-		tph->opened = false;
-		tph->attached = false;
-		tph->deferred = 0;
-		tph_lease_drop_all(tph);
-	}
+	scoped_guard(tph_memory, tph)
+		notify = finish(tph);
 	cancel_delayed_work_sync(&tph->review);
 	cancel_work_sync(&tph->release);
 	if (notify)
 		eventfd_ctx_put(notify);
 	tph_operator_close(tph);
 	tph_hardware_close(tph);
-	kvfree(table->ledger.entries);
-	table->ledger.entries = NULL;
+	kvfree(tph->table.ledger.entries);
+	tph->table.ledger.entries = NULL;
 
 out_not_busy:
 	scoped_guard(mutex, &tph->lock)
@@ -144,7 +207,7 @@ void tph_steering_hold(struct tph_vdev *tph)
  */
 void tph_steering_release(struct tph_vdev *tph)
 {
-	guard(rwsem_read)(&tph->core.memory_lock);
+	guard(tph_memory)(tph);
 	guard(mutex)(&tph->lock);
 	if (tph->opened)
 		tph_table_release(&tph->table);
@@ -156,10 +219,119 @@ void tph_steering_release(struct tph_vdev *tph)
  */
 void tph_steering_sync(struct tph_vdev *tph)
 {
-	guard(rwsem_read)(&tph->core.memory_lock);
+	guard(tph_memory)(tph);
 	guard(mutex)(&tph->lock);
 	if (tph->opened)
 		tph_table_sync(&tph->table);
+}
+
+/**
+ * tph_steering_settle() - see that no hold is left for later
+ * @tph: the device
+ *
+ * For the end of a call that can have reset the function: its user finds everything in force, and
+ * no work of ours holds memory_lock when the next call asks for it.
+ */
+void tph_steering_settle(struct tph_vdev *tph)
+{
+	flush_work(&tph->release);
+}
+
+/**
+ * tph_steering_settle_set() - tph_steering_settle() for all that a hot reset can have touched
+ * @tph: the device whose user asked for it
+ *
+ * All functions of the set were taken to D0, which can cost one its state, and the reset may then
+ * have been refused (EAGAIN), so that none of them was told.
+ */
+void tph_steering_settle_set(struct tph_vdev *tph)
+{
+	struct vfio_device_set *set = tph->core.vdev.dev_set;
+	struct vfio_device *vdev;
+
+	guard(mutex)(&set->lock);
+	list_for_each_entry(vdev, &set->device_list, dev_set_list) {
+		if (vdev->ops != tph->core.vdev.ops)
+			continue;
+		tph_steering_sync(tph_vdev(vdev));
+		tph_steering_settle(tph_vdev(vdev));
+	}
+}
+
+/**
+ * tph_steering_sleep() - nothing is read from or written to the function from here on
+ * @tph: the device, awake
+ * @why: TPH_ASLEEP_*
+ *
+ * What is taken back or set up meanwhile waits in the ledger.
+ */
+void tph_steering_sleep(struct tph_vdev *tph, u8 why)
+{
+	guard(mutex)(&tph->lock);
+	if (!(tph->asleep & why) && tph->opened)
+		tph_table_hold(&tph->table);
+	tph->asleep |= why;
+}
+
+static bool cpu_is_gone(const struct tph_entry *entry, u32 index, void *arg)
+{
+	return !cpu_online(entry->cpu);
+}
+
+/**
+ * tph_steering_wake() - undo tph_steering_sleep(): the whole table, then enable
+ * @tph: the device
+ * @why: as it was told there; without it nothing is done
+ *
+ * A function can have lost all of its state, whatever low power state it was in.
+ *
+ * Context: memory_lock not held; the function is awake.
+ */
+void tph_steering_wake(struct tph_vdev *tph, u8 why)
+{
+	guard(tph_memory)(tph);
+	guard(mutex)(&tph->lock);
+	if (!(tph->asleep & why))
+		return;
+	tph->asleep &= ~why;
+	/* CPUs that a sleeping machine took offline are back, but for one that did not start */
+	tph_revoke_locked(tph, cpu_is_gone, NULL, TPH_REASON_OFFLINE, false);
+	if (tph->opened)
+		tph_table_release(&tph->table);
+	clean(tph);
+}
+
+/*
+ * All entries, and the requester. In this order: what is taken back while the requester is on is
+ * out of the table as well. Off is held first, so that a write that fails does not bring it back.
+ */
+static void end(struct tph_vdev *tph, enum tph_reason reason)
+{
+	tph_revoke_all_locked(tph, reason);
+	tph_table_hold(&tph->table);
+	tph_table_control(&tph->table, (struct tph_control){ .mode = tph->table.wanted.mode });
+	tph_table_release(&tph->table);
+	tph_operator_changed(tph);
+}
+
+/**
+ * tph_steering_remove() - the driver lets go of the device: nothing is granted any more
+ * @tph: the device, open or not
+ *
+ * The user may take as long as it likes to close it, and the operator's attributes are gone by now,
+ * so nothing may be left that could be taken back.
+ *
+ * Context: from the start of remove(); may sleep.
+ */
+void tph_steering_remove(struct tph_vdev *tph)
+{
+	scoped_guard(tph_memory, tph)
+		scoped_guard(mutex, &tph->lock) {
+			tph->removing = true;
+			if (tph->opened)
+				end(tph, TPH_REASON_REMOVED);
+		}
+	tph_dmabuf_allow(tph, false);
 }
 
 /**
@@ -170,9 +342,9 @@ void tph_steering_sync(struct tph_vdev *tph)
  *
  * Context: process context of the caller, may sleep; the device is resumed.
  * Return: 0 if what is in force now is what was asked for, or comes closest to it under
- * tph_control_request(); -EPERM if the device is not attached to an I/O address space; -EOPNOTSUPP
- * if an entry has no tag of that width; -EIO. On error all is as before, but that nothing is
- * enabled without an attachment.
+ * tph_control_request(); -ENODEV if the driver lets go of the device; -EPERM if it is not attached
+ * to an I/O address space; -EOPNOTSUPP if an entry has no tag of that width; -EIO. On error all is
+ * as before, but that nothing is enabled without an attachment, or while the device is let go.
  */
 int tph_steering_request(struct tph_vdev *tph, u32 value, u32 mask)
 {
@@ -182,14 +354,15 @@ int tph_steering_request(struct tph_vdev *tph, u32 value, u32 mask)
 
 	/* nothing is enabled on what its holders lost since the last review */
 	tph_lease_review(tph);
-	guard(rwsem_read)(&tph->core.memory_lock);
+	guard(tph_memory)(tph);
 	guard(mutex)(&tph->lock);
 	value = (value & mask) | (tph_control_register(table->wanted) & ~mask);
 	control = tph_control_request(&tph->offer, table->wanted, value);
-	if (control.width != TPH_WIDTH_NONE && !tph->attached) {
-		trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, TPH_REASON_DETACHED, -EPERM);
+	if (control.width != TPH_WIDTH_NONE && (tph->removing || !tph->attached)) {
+		refused = tph->removing ? -ENODEV : -EPERM;
+		trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, tph->removing ?
+				 TPH_REASON_REMOVED : TPH_REASON_DETACHED, refused);
 		control = (struct tph_control){ .mode = table->wanted.mode };
-		refused = -EPERM;
 	}
 	if (!tph_control_same(control, table->wanted)) {
 		ret = tph_table_control(table, control);
@@ -223,15 +396,11 @@ void tph_steering_attached(struct tph_vdev *tph)
  */
 void tph_steering_detached(struct tph_vdev *tph)
 {
-	guard(rwsem_read)(&tph->core.memory_lock);
+	guard(tph_memory)(tph);
 	guard(mutex)(&tph->lock);
 	tph->attached = false;
-	if (!tph->opened)
-		return;
-	/* in this order: what is taken back while the requester is on is out of the table as well */
-	tph_revoke_all_locked(tph, TPH_REASON_DETACHED);
-	tph_table_control(&tph->table, (struct tph_control){ .mode = tph->table.wanted.mode });
-	tph_operator_changed(tph);
+	if (tph->opened)
+		end(tph, TPH_REASON_DETACHED);
 }
 
 /* Back comes what was wanted before, or was set up meanwhile. */
@@ -240,6 +409,7 @@ static void end_recovery(struct tph_vdev *tph)
 	if (tph->recovering && tph->opened)
 		tph_table_release(&tph->table);
 	tph->recovering = false;
+	clean(tph);
 }
 
 /**
@@ -280,7 +450,7 @@ void tph_steering_recovered(struct tph_vdev *tph)
 	if (tph->cap.offset)
 		tph_lease_review(tph);
 
-	guard(rwsem_read)(&tph->core.memory_lock);
+	guard(tph_memory)(tph);
 	guard(mutex)(&tph->lock);
 	end_recovery(tph);
 }
@@ -311,12 +481,29 @@ void tph_steering_reset_prepare(struct tph_vdev *tph)
  */
 void tph_steering_reset_done(struct tph_vdev *tph)
 {
+	bool memory = tph->cap.place == TPH_PLACE_MSIX;
+	bool later;
+
 	if (tph->cap.offset)
 		tph_lease_review_held(tph);
 
-	guard(mutex)(&tph->lock);
-	trace_tph_reset(tph->core.pdev, true);
-	tph->resetting = false;
-	if (tph->opened)
-		tph_table_release(&tph->table);
+	/*
+	 * Whether the caller has memory_lock is not known, and who else may have it. A table in the
+	 * MSI-X table is written with it alone: without it the user can switch memory off between a
+	 * look at the command register and the write.
+	 */
+	later = memory && !down_read_trylock(&tph->core.memory_lock);
+	scoped_guard(mutex, &tph->lock) {
+		trace_tph_reset(tph->core.pdev, true);
+		tph->resetting = false;
+		if (later && tph->opened) {
+			tph->deferred++;
+			queue_work(tph_workqueue, &tph->release);
+		} else if (tph->opened) {
+			tph_table_release(&tph->table);
+		}
+		clean(tph);
+	}
+	if (memory && !later)
+		up_read(&tph->core.memory_lock);
 }

@@ -11,6 +11,7 @@
 #include <linux/eventfd.h>
 #include <linux/hashtable.h>
 #include <linux/mutex.h>
+#include <linux/pm_domain.h>
 #include <linux/vfio_pci_core.h>
 #include <linux/wait.h>
 #include <linux/workqueue.h>
@@ -67,13 +68,18 @@ struct tph_dmabufs {
 	DECLARE_HASHTABLE(by_node, 8);
 };
 
+/* Why a function sleeps; each is a hold of its table. */
+#define TPH_ASLEEP_RUNTIME	BIT(0)	/* runtime suspend: D3hot or D3cold */
+#define TPH_ASLEEP_SYSTEM	BIT(1)	/* the whole machine: suspend or hibernation */
+
 /**
  * struct tph_vdev - a VFIO device with steering
  * @core: vfio-pci-core's part
  * @allowed: the kernel was not told pci=notph
  * @source: firmware's tags, kept for as long as the driver is bound
  * @review: looks after the leases while there are entries
- * @release: undoes a hold that a CPU going offline left, with memory_lock held
+ * @release: undoes holds that were left where memory_lock could not be waited for
+ * @domain: PM operations around the bus's (power.c)
  * @devices: in the list of open devices (hotplug.c)
  * @targets: the attribute of that name, while open
  * @requester: the attribute of that name, while open
@@ -90,6 +96,9 @@ struct tph_dmabufs {
  * @attached: the device is attached to an I/O address space, or its group's container is
  * @resetting: between reset_prepare and reset_done
  * @recovering: between error_detected and resume, or a failure
+ * @removing: the driver lets go of the device: nothing is granted any more
+ * @asleep: TPH_ASLEEP_*: why nothing may be read from or written to the function
+ * @unclean: closed where the ST table could not be zeroed; it is as soon as it can be
  * @deferred: holds that @release has to undo
  * @cap: the function's TPH Requester capability
  * @offer: what of it the user is offered
@@ -104,6 +113,7 @@ struct tph_vdev {
 	struct tph_source source;
 	struct delayed_work review;
 	struct work_struct release;
+	struct dev_pm_domain domain;
 	struct list_head devices;
 	struct kernfs_node *targets;
 	struct kernfs_node *requester;
@@ -118,6 +128,9 @@ struct tph_vdev {
 	bool attached;
 	bool resetting;
 	bool recovering;
+	bool removing;
+	u8 asleep;
+	bool unclean;
 	unsigned int deferred;
 	struct tph_capability cap;
 	struct tph_offer offer;
@@ -131,6 +144,19 @@ static inline struct tph_vdev *tph_vdev(struct vfio_device *vdev)
 {
 	return container_of(vdev, struct tph_vdev, core.vdev);
 }
+
+/*
+ * memory_lock keeps the function's memory within reach, and of all that is written only an ST table
+ * in the MSI-X table lies there. Where it does not, nobody who resets the device (a hot reset does
+ * not wait for the lock, but fails) is ever in the way.
+ */
+DEFINE_LOCK_GUARD_1(tph_memory, struct tph_vdev,
+		    ({ _T->taken = _T->lock->cap.place == TPH_PLACE_MSIX;
+		       if (_T->taken)
+			       down_read(&_T->lock->core.memory_lock); }),
+		    ({ if (_T->taken)
+			       up_read(&_T->lock->core.memory_lock); }),
+		    bool taken)
 
 static inline struct tph_vdev *tph_of_pdev(struct pci_dev *pdev)
 {
@@ -164,6 +190,7 @@ enum tph_reason {
 	TPH_REASON_ERROR,	/* the function was lost to an error */
 	TPH_REASON_CLOSE,	/* the user closed the device */
 	TPH_REASON_LEASES,	/* TPH_LEASES_MAX processes hold entries already */
+	TPH_REASON_REMOVED,	/* the driver lets go of the device */
 };
 
 /* main.c */
@@ -269,12 +296,18 @@ static inline void tph_dmabuf_module_exit(void) { }
 static inline bool tph_dmabuf_possible(struct pci_dev *pdev) { return false; }
 #endif
 
-/* steering.c: the state from open to close, through resets, attachments and changing vectors */
+/* steering.c: the state from open to close, through resets, sleep, attachments, changing vectors */
+void tph_steering_init(struct tph_vdev *tph);
 int tph_steering_open(struct tph_vdev *tph);
 void tph_steering_close(struct tph_vdev *tph);
 void tph_steering_hold(struct tph_vdev *tph);
 void tph_steering_release(struct tph_vdev *tph);
 void tph_steering_sync(struct tph_vdev *tph);
+void tph_steering_settle(struct tph_vdev *tph);
+void tph_steering_settle_set(struct tph_vdev *tph);
+void tph_steering_sleep(struct tph_vdev *tph, u8 why);
+void tph_steering_wake(struct tph_vdev *tph, u8 why);
+void tph_steering_remove(struct tph_vdev *tph);
 int tph_steering_request(struct tph_vdev *tph, u32 value, u32 mask);
 void tph_steering_attached(struct tph_vdev *tph);
 void tph_steering_detached(struct tph_vdev *tph);
@@ -282,6 +315,10 @@ void tph_steering_error(struct tph_vdev *tph, pci_channel_state_t state);
 void tph_steering_recovered(struct tph_vdev *tph);
 void tph_steering_reset_prepare(struct tph_vdev *tph);
 void tph_steering_reset_done(struct tph_vdev *tph);
+
+/* power.c: a function that sleeps is left alone */
+int tph_power_init(struct tph_vdev *tph);
+void tph_power_exit(struct tph_vdev *tph);
 
 /* request.c: the way through grant, source and table */
 int tph_request_offered(struct tph_vdev *tph);

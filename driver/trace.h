@@ -23,7 +23,8 @@
 	{ TPH_REASON_HARDWARE,		"hardware" },			\
 	{ TPH_REASON_ERROR,		"device-error" },		\
 	{ TPH_REASON_CLOSE,		"closed" },			\
-	{ TPH_REASON_LEASES,		"too-many-processes" }
+	{ TPH_REASON_LEASES,		"too-many-processes" },		\
+	{ TPH_REASON_REMOVED,		"removed" }
 
 /* an entry was granted: it steers to @cpu, in force or not */
 TRACE_EVENT(tph_set,

@@ -2,6 +2,7 @@
 /* The ways to a device: its character device, its group in a type1 container or in an iommufd. */
 #include <errno.h>
 #include <stdio.h>
+#include <sys/eventfd.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -11,10 +12,6 @@
 #include "group.h"
 
 #define SYSFS	"/sys/bus/pci/devices/"
-
-/* VFIO_DEVICE_FEATURE_LOW_POWER_*, newer than some headers */
-#define LOW_POWER_ENTRY	3
-#define LOW_POWER_EXIT	5
 
 static void steer_through(const char *container)
 {
@@ -89,42 +86,100 @@ static void hot_reset(void **state)
 	guest_close(g);
 }
 
-/* The operator takes the device away while it is in use: it goes when its user lets go. */
-static void unbind_while_open(void **state)
+/*
+ * The operator takes the device away while it is in use. Its user may keep it for ever, and the
+ * operator's attributes are gone with the first step: so steering ends there, and none is granted
+ * any more.
+ */
+static void taken_away(const char *bdf, uint32_t width, const char *command)
 {
-	struct guest *g = guest_open(EP_NARROW);
+	struct vfio_device_feature_tph_notify notify = { .eventfd = eventfd(0, EFD_CLOEXEC) };
+	struct vfio_device_feature_dma_buf_tph nothing = { .dmabuf_fd = -1 };
+	struct guest *g = guest_open(bdf);
+	uint16_t cap = g->cap;
+	uint32_t cpu;
+	uint64_t count;
 	int status;
 	pid_t pid;
 
-	(void)state;
+	if (!strcmp(bdf, EP_MSIX))
+		guest_vectors(g, 4);
+	assert_int_equal(feature(g->fd, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_TPH_NOTIFY,
+				 &notify, sizeof(notify)), 0);
 	assert_int_equal(st_set_one(g, 3, 1), 0);
-	control(g, TPH_CTRL_IV | TPH_CTRL_8);
+	control(g, TPH_CTRL_IV | width);
+	assert_int_equal(guest_write_for(g, 3).th, 1);
 	pid = fork();
+	assert_true(pid >= 0);
 	if (!pid) {
 		close(g->fd);
-		_exit(guest_try("echo " EP_NARROW " >/sys/bus/pci/drivers/tph-vfio-pci/unbind"));
+		close(g->raw);
+		_exit(guest_try("%s", command) != 0);
 	}
-	assert_st(g, 3, TAG_VOLATILE_8(1), 8);
+	/* it begins with the revocation, and waits for us then */
+	assert_int_equal(read(notify.eventfd, &count, sizeof(count)), sizeof(count));
+	while (control_read(g) & TPH_CTRL_16)
+		;
+	assert_plain(g, 3);
+	assert_int_equal(guest_raw(g, cap + TPH_CTRL, 4) & TPH_CTRL_16, 0);
+	assert_int_equal(st_get(g, VFIO_TPH_ST_CPU, 3, 1, &cpu), 0);
+	assert_int_equal(cpu, VFIO_TPH_CPU_NONE);
+
+	assert_int_equal(st_set_one(g, 3, 2), -ENODEV);
+	assert_int_equal(st_set_one(g, 3, VFIO_TPH_CPU_NONE), -ENODEV);
+	control(g, TPH_CTRL_IV | width);
+	assert_int_equal(control_read(g) & TPH_CTRL_16, 0);
+	control(g, width); /* not hints without tags either */
+	assert_int_equal(control_read(g) & TPH_CTRL_16, 0);
+	guest_replace_ioas(g);
+	if (!ioctl(g->fd, VFIO_DEVICE_RESET))
+		fail_msg("a device that is let go can be reset");
+	assert_int_equal(st_set_one(g, 3, 2), -ENODEV);
+	assert_plain(g, 3);
+	if (feature(g->fd, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_SET |
+			   VFIO_DEVICE_FEATURE_DMA_BUF_TPH, NULL, 0) != -EOPNOTSUPP)
+		assert_int_equal(feature(g->fd, VFIO_DEVICE_FEATURE_SET |
+						VFIO_DEVICE_FEATURE_DMA_BUF_TPH,
+					 &nothing, sizeof(nothing)), -EPERM);
+
+	assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
 	guest_close(g);
+	close(notify.eventfd);
 	assert_int_equal(waitpid(pid, &status, 0), pid);
 	assert_int_equal(status, 0);
-	assert_int_equal(raw_config(EP_NARROW, raw_extended(EP_NARROW, 0x17) + TPH_CTRL, 4), 0);
-	guest_bind(EP_NARROW, "tph-vfio-pci");
 }
 
-/* The low power feature can end in D3cold: what was in force is in force again. */
-static void through_low_power(void **state)
+static void unbind_while_open(void **state)
+{
+	(void)state;
+	taken_away(EP_NARROW, TPH_CTRL_8,
+		   "echo " EP_NARROW " >/sys/bus/pci/drivers/tph-vfio-pci/unbind");
+	assert_int_equal(raw_config(EP_NARROW, raw_extended(EP_NARROW, 0x17) + TPH_CTRL, 4), 0);
+	guest_bind(EP_NARROW, "tph-vfio-pci");
+	taken_away(EP_MSIX, TPH_CTRL_16,
+		   "echo " EP_MSIX " >/sys/bus/pci/drivers/tph-vfio-pci/unbind");
+	guest_bind(EP_MSIX, "tph-vfio-pci");
+}
+
+/* As a slot does whose device is pulled out in order. */
+static void remove_while_open(void **state)
+{
+	(void)state;
+	taken_away(EP_CAPABILITY, TPH_CTRL_16, "echo 1 >" SYSFS EP_CAPABILITY "/remove");
+	assert_int_equal(access(SYSFS EP_CAPABILITY, F_OK), -1);
+	guest_command("echo 1 >/sys/bus/pci/rescan");
+	guest_bind(EP_CAPABILITY, "tph-vfio-pci");
+}
+
+/* The module has no other way to go: while a device is open it stays, and so does what it granted. */
+static void unload_while_open(void **state)
 {
 	struct guest *g = guest_open(EP_CAPABILITY);
-	uint32_t command = guest_config(g, PCI_COMMAND, 2);
 
 	(void)state;
 	assert_int_equal(st_set_one(g, 3, 1), 0);
 	control(g, TPH_CTRL_IV | TPH_CTRL_16);
-	assert_int_equal(feature(g->fd, VFIO_DEVICE_FEATURE_SET | LOW_POWER_ENTRY, NULL, 0), 0);
-	assert_int_equal(feature(g->fd, VFIO_DEVICE_FEATURE_SET | LOW_POWER_EXIT, NULL, 0), 0);
-	guest_config_write(g, PCI_COMMAND, 2, command);
-	assert_int_equal(control_read(g), TPH_CTRL_IV | TPH_CTRL_16);
+	assert_int_not_equal(guest_try("rmmod tph_vfio_pci 2>/dev/null"), 0);
 	assert_st(g, 3, TAG_VOLATILE_16(1), 16);
 	guest_close(g);
 }
@@ -137,7 +192,8 @@ int main(void)
 		cmocka_unit_test(group_in_an_iommufd),
 		cmocka_unit_test(hot_reset),
 		cmocka_unit_test(unbind_while_open),
-		cmocka_unit_test(through_low_power),
+		cmocka_unit_test(remove_while_open),
+		cmocka_unit_test(unload_while_open),
 	};
 
 	guest_driver("policy=iv-st");
