@@ -57,8 +57,8 @@ void tph_capability_decode(u16 offset, u32 reg, u16 config_size, u16 msix_entrie
  * @policy: what the operator allows
  * @offer: receives the result
  *
- * @offer->steering keeps apart what cannot be (-EOPNOTSUPP) and what may not be (-EPERM): it is
- * -EPERM only where another policy would allow it.
+ * @offer->steering and @offer->tags keep apart what cannot be (-EOPNOTSUPP) and what may not be
+ * (-EPERM): the latter only where another policy would allow it.
  */
 void tph_offer_make(const struct tph_capability *cap, const struct tph_platform *platform,
 		    enum tph_policy policy, struct tph_offer *offer)
@@ -66,7 +66,7 @@ void tph_offer_make(const struct tph_capability *cap, const struct tph_platform 
 	u8 tagged = PCI_TPH_CAP_ST_IV | PCI_TPH_CAP_ST_DS;
 	u8 completer = platform->completer;
 
-	*offer = (struct tph_offer){ .steering = -EOPNOTSUPP };
+	*offer = (struct tph_offer){ .steering = -EOPNOTSUPP, .tags = -EOPNOTSUPP };
 	if (!cap->offset)
 		return;
 
@@ -84,8 +84,12 @@ void tph_offer_make(const struct tph_capability *cap, const struct tph_platform 
 	if (!platform->firmware)
 		offer->modes &= ~PCI_TPH_CAP_ST_IV;
 
+	offer->possible = offer->modes;
 	if (platform->firmware && offer->modes & tagged)
 		offer->steering = 0;
+	/* whoever knows a tag can send it in device-specific mode */
+	if (!offer->steering)
+		offer->tags = policy == TPH_POLICY_DS_ST ? 0 : -EPERM;
 
 	if (policy == TPH_POLICY_NO_ST)
 		offer->modes &= ~tagged;

@@ -71,17 +71,21 @@ struct tph_platform {
 /**
  * struct tph_offer - what the user is offered, after platform and policy
  * @modes: PCI_TPH_CAP_ST_* that can be enabled; 0 hides the capability
+ * @possible: those that there would be under another policy
  * @extended: requester enable 11b can be had
  * @place: where the user sees the ST table
  * @entries: size of the ledger: the function's ST table, or TPH_MSIX_ENTRIES_MAX without one
  * @steering: 0, or why no entry can be set: -EOPNOTSUPP (cannot), -EPERM (policy)
+ * @tags: 0, or why no steering tag can be read: likewise
  */
 struct tph_offer {
 	u8 modes;
+	u8 possible;
 	bool extended;
 	enum tph_place place;
 	u16 entries;
 	int steering;
+	int tags;
 };
 
 void tph_capability_decode(u16 offset, u32 reg, u16 config_size, u16 msix_entries,

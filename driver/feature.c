@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include <linux/nospec.h>
 #include <linux/overflow.h>
 #include <linux/slab.h>
 #include <linux/uaccess.h>
@@ -13,17 +14,26 @@ static_assert(VFIO_TPH_ST_MAX == TPH_MSIX_ENTRIES_MAX);
 #define SET_FLAGS	VFIO_TPH_ST_MEM_TYPE_PM
 #define GET_FLAGS	(VFIO_TPH_ST_EXT | VFIO_TPH_ST_CPU)
 
+/*
+ * What PROBE says of these operations, and what they answer themselves, whatever else is wrong with
+ * them. Which CPU an entry holds can be read under every policy.
+ */
+static int offered(struct tph_vdev *tph, u32 flags)
+{
+	if (tph->offer.steering == -EPERM && flags & VFIO_DEVICE_FEATURE_GET &&
+	    !(flags & VFIO_DEVICE_FEATURE_SET))
+		return 0;
+	return flags & VFIO_DEVICE_FEATURE_PROBE ? tph->offer.steering : tph_request_offered(tph);
+}
+
 static int set_entries(struct tph_vdev *tph, const struct vfio_device_feature_tph_st *st,
 		       const u32 __user *data)
 {
+	u32 size = tph->table.ledger.size, i;
 	struct tph_target *targets;
 	u32 *cpus;
-	u32 i;
 	int ret;
 
-	ret = tph_request_offered(tph);
-	if (ret)
-		return ret;
 	if (st->flags & ~SET_FLAGS || !tph_ledger_holds(&tph->table.ledger, st->index, st->count))
 		return -EINVAL;
 
@@ -38,7 +48,7 @@ static int set_entries(struct tph_vdev *tph, const struct vfio_device_feature_tp
 	for (i = 0; i < st->count; i++)
 		targets[i] = (struct tph_target){
 			.cpu = cpus[i],
-			.index = st->index + i,
+			.index = array_index_nospec(st->index + i, size),
 			.persistent = st->flags & VFIO_TPH_ST_MEM_TYPE_PM,
 		};
 	ret = tph_request_set(tph, targets, st->count);
@@ -53,31 +63,30 @@ static int get_entries(struct tph_vdev *tph, const struct vfio_device_feature_tp
 		       u32 __user *data)
 {
 	u8 width = st->flags & VFIO_TPH_ST_EXT ? TPH_WIDTH_16 : TPH_WIDTH_8;
+	u32 size = tph->table.ledger.size, i;
 	bool cpu = st->flags & VFIO_TPH_ST_CPU;
 	u32 *values;
 	int ret = 0;
-	u32 i;
 
-	if (!tph->cap.offset)
-		return -EOPNOTSUPP;
 	if (st->flags & ~GET_FLAGS || st->flags == GET_FLAGS ||
 	    !tph_ledger_holds(&tph->table.ledger, st->index, st->count))
 		return -EINVAL;
-	/* whoever knows a tag can send it in device-specific mode */
-	if (!cpu && tph->policy != TPH_POLICY_DS_ST)
-		return -EPERM;
+	if (!cpu && tph->offer.tags)
+		return tph->offer.tags;
 
 	values = kvmalloc_array(st->count, sizeof(*values), GFP_KERNEL);
 	if (!values)
 		return -ENOMEM;
 
 	scoped_guard(mutex, &tph->lock) {
-		const struct tph_entry *entries = tph->table.ledger.entries + st->index;
+		for (i = 0; i < st->count; i++) {
+			u32 index = array_index_nospec(st->index + i, size);
+			const struct tph_entry *entry = &tph->table.ledger.entries[index];
 
-		if (!cpu && !tph_entries_valid(entries, st->count, width))
-			ret = -EOPNOTSUPP;
-		for (i = 0; i < st->count; i++)
-			values[i] = cpu ? entries[i].cpu : tph_entry_tag(&entries[i], width);
+			if (!cpu && !tph_entries_valid(entry, 1, width))
+				ret = -EOPNOTSUPP;
+			values[i] = cpu ? entry->cpu : tph_entry_tag(entry, width);
+		}
 	}
 	if (!ret && copy_to_user(data, values, array_size(st->count, sizeof(*values))))
 		ret = -EFAULT;
@@ -91,16 +100,13 @@ static int feature_st(struct tph_vdev *tph, u32 flags,
 	struct vfio_device_feature_tph_st st;
 	int ret;
 
+	ret = offered(tph, flags);
+	if (ret)
+		return ret;
 	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_GET,
 				 sizeof(st));
-	if (ret < 0)
+	if (ret <= 0)
 		return ret;
-	if (!ret) {
-		/* which CPU an entry holds can be read under every policy */
-		if (flags & VFIO_DEVICE_FEATURE_GET && !(flags & VFIO_DEVICE_FEATURE_SET))
-			return tph->offer.steering == -EPERM ? 0 : tph->offer.steering;
-		return tph->offer.steering;
-	}
 
 	if (copy_from_user(&st, arg, sizeof(st)))
 		return -EFAULT;
@@ -119,13 +125,13 @@ static int feature_notify(struct tph_vdev *tph, u32 flags,
 	struct eventfd_ctx *ctx = NULL;
 	int ret;
 
-	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_SET, sizeof(notify));
-	if (ret < 0)
+	/* where no entry can be set, none can be taken back */
+	ret = offered(tph, flags | VFIO_DEVICE_FEATURE_SET);
+	if (ret)
 		return ret;
-	if (!ret)
-		return tph->offer.steering;
-	if (!tph->cap.offset)
-		return -EOPNOTSUPP;
+	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_SET, sizeof(notify));
+	if (ret <= 0)
+		return ret;
 
 	if (copy_from_user(&notify, arg, sizeof(notify)))
 		return -EFAULT;

@@ -3,6 +3,7 @@
  * VFIO_DEVICE_PCI_TPH, the ioctl of the posted patches, for programs that were written to it. It
  * decodes, and then walks the same way as everything else.
  */
+#include <linux/nospec.h>
 #include <linux/slab.h>
 #include <linux/string.h>
 #include <linux/uaccess.h>
@@ -17,8 +18,6 @@ static int get_cap(struct tph_vdev *tph, struct vfio_pci_tph_cap __user *user)
 {
 	struct vfio_pci_tph_cap cap = {};
 
-	if (!tph->offer.modes)
-		return -EOPNOTSUPP;
 	if (tph->offer.modes & PCI_TPH_CAP_ST_IV)
 		cap.supported_modes |= VFIO_PCI_TPH_MODE_IV;
 	if (tph->offer.modes & PCI_TPH_CAP_ST_DS)
@@ -28,15 +27,34 @@ static int get_cap(struct tph_vdev *tph, struct vfio_pci_tph_cap __user *user)
 	return copy_to_user(user, &cap, sizeof(cap)) ? -EFAULT : 0;
 }
 
-/* Why a mode is not on offer. */
-static int not_offered(struct tph_vdev *tph, u8 capability)
+static int refuse(struct tph_vdev *tph, int error)
 {
-	int ret = -EOPNOTSUPP;
+	trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, TPH_REASON_NOT_OFFERED, error);
+	return error;
+}
 
-	if (tph->cap.modes & capability && tph->offer.steering != -EOPNOTSUPP)
-		ret = -EPERM;
-	trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, TPH_REASON_NOT_OFFERED, ret);
-	return ret;
+/* 0 if one of these modes is on offer; -EPERM if one would be under another policy. */
+static int modes_offered(struct tph_vdev *tph, u8 modes)
+{
+	if (tph->offer.modes & modes)
+		return 0;
+	return refuse(tph, tph->offer.possible & modes ? -EPERM : -EOPNOTSUPP);
+}
+
+/* What an operation answers whatever else is wrong with it: what it needs is not there. */
+static int offered(struct tph_vdev *tph, u32 op)
+{
+	switch (op) {
+	case VFIO_PCI_TPH_SET_ST:
+		/* not even another policy would give it one */
+		if (tph->cap.place == TPH_PLACE_NONE)
+			return refuse(tph, -EOPNOTSUPP);
+		return tph_request_offered(tph);
+	case VFIO_PCI_TPH_GET_ST:
+		return tph->offer.tags ? refuse(tph, tph->offer.tags) : 0;
+	default:
+		return modes_offered(tph, TPH_MODES_ALL);
+	}
 }
 
 static int enable(struct tph_vdev *tph, const struct vfio_pci_tph_ctrl __user *user)
@@ -62,8 +80,9 @@ static int enable(struct tph_vdev *tph, const struct vfio_pci_tph_ctrl __user *u
 	default:
 		return -EINVAL;
 	}
-	if (!(tph->offer.modes & capability))
-		return not_offered(tph, capability);
+	ret = modes_offered(tph, capability);
+	if (ret)
+		return ret;
 
 	ret = -EOPNOTSUPP;
 	if (tph->offer.extended)
@@ -85,7 +104,7 @@ static struct tph_target *decode(struct tph_vdev *tph, const struct vfio_pci_tph
 				 u32 count, bool set)
 {
 	struct tph_target *targets = kvmalloc_array(count, sizeof(*targets), GFP_KERNEL);
-	u32 i;
+	u32 size = tph->table.ledger.size, i;
 
 	if (!targets)
 		return ERR_PTR(-ENOMEM);
@@ -98,7 +117,7 @@ static struct tph_target *decode(struct tph_vdev *tph, const struct vfio_pci_tph
 		}
 		targets[i] = (struct tph_target){
 			.cpu = ents[i].cpu,
-			.index = set ? ents[i].index : 0,
+			.index = set ? array_index_nospec(ents[i].index, size) : 0,
 			.persistent = ents[i].mem_type == VFIO_PCI_TPH_MEM_TYPE_PM,
 		};
 	}
@@ -113,9 +132,6 @@ static int get_tags(struct tph_vdev *tph, const struct tph_target *targets,
 	int ret;
 	u32 i;
 
-	/* whoever knows a tag can send it in device-specific mode */
-	if (tph->policy != TPH_POLICY_DS_ST)
-		return -EPERM;
 	tags = kvmalloc_array(count, sizeof(*tags), GFP_KERNEL);
 	if (!tags)
 		return -ENOMEM;
@@ -141,11 +157,6 @@ static int steering_tags(struct tph_vdev *tph, struct vfio_pci_tph_st __user *us
 	if (!st.count || st.count > VFIO_PCI_TPH_MAX_ENTRIES || st.reserved ||
 	    size < struct_size(user, ents, st.count))
 		return -EINVAL;
-	ret = tph_request_offered(tph);
-	if (ret)
-		return ret;
-	if (set && tph->offer.place == TPH_PLACE_NONE)
-		return -EOPNOTSUPP;
 
 	ents = vmemdup_array_user(user->ents, st.count, sizeof(*ents));
 	if (IS_ERR(ents))
@@ -178,13 +189,15 @@ long tph_legacy_ioctl(struct tph_vdev *tph, struct vfio_device_pci_tph_op __user
 {
 	size_t header = offsetof(struct vfio_device_pci_tph_op, cap);
 	u32 argsz, op;
+	int ret;
 
 	if (get_user(argsz, &arg->argsz) || get_user(op, &arg->op))
 		return -EFAULT;
-	if (argsz < header)
+	if (argsz < header || op > VFIO_PCI_TPH_SET_ST)
 		return -EINVAL;
-	if (!tph->cap.offset)
-		return -EOPNOTSUPP;
+	ret = offered(tph, op);
+	if (ret)
+		return ret;
 
 	switch (op) {
 	case VFIO_PCI_TPH_GET_CAP:
@@ -193,12 +206,9 @@ long tph_legacy_ioctl(struct tph_vdev *tph, struct vfio_device_pci_tph_op __user
 		return argsz < header + sizeof(arg->ctrl) ? -EINVAL : enable(tph, &arg->ctrl);
 	case VFIO_PCI_TPH_DISABLE:
 		return disable(tph);
-	case VFIO_PCI_TPH_GET_ST:
-	case VFIO_PCI_TPH_SET_ST:
+	default:
 		if (argsz < header + sizeof(arg->st))
 			return -EINVAL;
 		return steering_tags(tph, &arg->st, argsz - header, op == VFIO_PCI_TPH_SET_ST);
-	default:
-		return -EINVAL;
 	}
 }

@@ -363,7 +363,7 @@ int tph_steering_request(struct tph_vdev *tph, u32 value, u32 mask)
 		refused = tph->removing ? -ENODEV : -EPERM;
 		trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, tph->removing ?
 				 TPH_REASON_REMOVED : TPH_REASON_DETACHED, refused);
-		control.width = TPH_WIDTH_NONE;
+		control = (struct tph_control){ .mode = table->wanted.mode };
 	}
 	if (!tph_control_same(control, table->wanted)) {
 		ret = tph_table_control(table, control);

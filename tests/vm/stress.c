@@ -95,6 +95,7 @@ struct worker {
 
 static struct shared {
 	struct seat seats[DEVICES];
+	pthread_rwlock_t quiet; /* taken for writing to be alone: then no other operation runs */
 	pthread_mutex_t hotplug;
 	struct worker workers[PROCESSES * THREADS];
 	volatile int stop;
@@ -143,6 +144,7 @@ struct operation {
 	unsigned int flags;
 #define INJECT 1u /* allocations may be made to fail in it */
 #define APART  2u /* needs no descriptor, or sees to locks itself */
+#define ALONE  4u /* nobody else does anything meanwhile; APART too */
 };
 
 static const struct operation operations[];
@@ -440,7 +442,7 @@ static void reset_hot(struct worker *w, struct device *d, struct seat *seat, int
 	struct vfio_pci_hot_reset reset = { .argsz = sizeof(reset) };
 
 	(void)seat;
-	/* EBUSY: the core tries for memory_lock, and others have it all the time */
+	/* EBUSY: another call on the device has memory_lock; see reset_alone() for the driver itself */
 	answer(w, CALL(w, ioctl(fd, VFIO_DEVICE_PCI_HOT_RESET, &reset)), MAY(EAGAIN, EBUSY),
 	       d->bdf);
 }
@@ -734,6 +736,25 @@ static void child(struct worker *w, struct device *d, struct seat *seat, int fd)
 		pthread_rwlock_unlock(&shared->seats[i].lock);
 }
 
+/*
+ * With nobody else at it, a hot reset is busy through the driver alone. What was lost before is taken
+ * back by the first reset, and who still works at that is waited for by the write, which takes the
+ * same lock. Entries that are left are reviewed all the while.
+ */
+static void reset_alone(struct worker *w, struct device *d, struct seat *seat, int fd)
+{
+	struct vfio_pci_hot_reset reset = { .argsz = sizeof(reset) };
+	int i;
+
+	fd = fetch(w, seat);
+	answer(w, CALL(w, ioctl(fd, VFIO_DEVICE_RESET)), MAY(0), d->bdf);
+	answer(w, CALL(w, config_put16(fd, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER)),
+	       MAY(0), d->bdf);
+	for (i = 0; i < 4; i++)
+		answer(w, CALL(w, ioctl(fd, VFIO_DEVICE_PCI_HOT_RESET, &reset)), MAY(0), d->bdf);
+	drop(w, fd);
+}
+
 static int open_device(struct device *d, struct seat *seat)
 {
 	struct tph_iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
@@ -805,6 +826,7 @@ static const struct operation operations[] = {
 	{ "reset-config", 1, reset_config, 0 },
 	{ "reset-sysfs", 1, reset_sysfs, 0 },
 	{ "reset-hot", 1, reset_hot, INJECT },
+	{ "reset-alone", 1, reset_alone, APART | ALONE },
 	/* not INJECT: request_irq() itself warns when its entry in /proc could not be made (7.3) */
 	{ "interrupts", 30, interrupts, 0 },
 	{ "attachment", 14, attachment, 0 },
@@ -852,6 +874,10 @@ static void *work(void *arg)
 		w->now = draw_operation(w);
 		w->injected = false;
 		w->since = now();
+		if (w->now->flags & ALONE)
+			pthread_rwlock_wrlock(&shared->quiet);
+		else
+			pthread_rwlock_rdlock(&shared->quiet);
 		if (w->now->flags & APART) {
 			w->now->run(w, &devices[which], seat, -1);
 		} else {
@@ -862,6 +888,7 @@ static void *work(void *arg)
 			drop(w, fd);
 			pthread_rwlock_unlock(&seat->lock);
 		}
+		pthread_rwlock_unlock(&shared->quiet);
 		w->since = 0;
 		w->done++;
 	}
@@ -892,6 +919,7 @@ static void shared_init(void)
 	pthread_rwlockattr_setpshared(&rwlock, PTHREAD_PROCESS_SHARED);
 	/* else eight readers never let the one in that closes */
 	pthread_rwlockattr_setkind_np(&rwlock, PTHREAD_RWLOCK_PREFER_WRITER_NONRECURSIVE_NP);
+	pthread_rwlock_init(&shared->quiet, &rwlock);
 	pthread_mutex_init(&shared->hotplug, &mutex);
 	for (i = 0; i < DEVICES; i++) {
 		pthread_rwlock_init(&shared->seats[i].lock, &rwlock);

@@ -10,6 +10,16 @@
  * register (PCIe 6.2, 7.9.13.3) in the device's configuration space. Both the capability register
  * and the control register that userspace sees are virtual: the capability offers what device,
  * platform and operator policy allow, and the control register reads back what is in force.
+ *
+ * The ST table is not there: in the capability it reads as zero and takes no writes, and in the MSI-X
+ * table the device file's accesses are dropped, as VFIO has it for the whole of that table. A virtual
+ * machine's manager must not pass on what looks like a table: a guest's driver that writes tags is
+ * told nothing and believes them set. It intercepts the guest's writes (of the table in the
+ * capability, or of bits 31:16 of Vector Control in the MSI-X table that it emulates) and SETs, or
+ * hides the capability, or shows No ST mode alone.
+ *
+ * A device with this driver does not migrate: it has no VFIO_DEVICE_FEATURE_MIGRATION, and entries
+ * are not part of any state that could be carried to another host.
  */
 #ifndef _UAPI_LINUX_VFIO_TPH_H
 #define _UAPI_LINUX_VFIO_TPH_H
@@ -21,37 +31,44 @@
 /**
  * VFIO_DEVICE_FEATURE_TPH_ST - the CPU that each ST entry steers to
  *
- * PROBE: 0 if entries can be SET on this device under its policy and platform, with which of SET
- *	and GET is asked for.
+ * PROBE: 0 if the operations that are asked for, or SET if none is, can be had on this device under
+ *	its policy and platform.
  *	EOPNOTSUPP: the device, its root port or the firmware cannot do it. EPERM: the operator's
- *	policy does not allow it. ENOTTY: not this driver.
+ *	policy does not allow it (never of GET alone: it can be had for CPU numbers). ENOTTY: not
+ *	this driver. SET and GET themselves answer the same, whatever else is wrong with them; it
+ *	does not change while the device is open.
  *
  * SET: @data holds @count host CPU numbers for entries @index .. @index + @count - 1, or
  *	VFIO_TPH_CPU_NONE to clear an entry. All or nothing: on any error the entries, the enable
  *	state and the hardware are as they were. SET works with steering enabled or disabled; while
  *	it is enabled, the requester is disabled once for the whole batch. Nothing reaches the
  *	device before steering is enabled.
- *	@flags may hold VFIO_TPH_ST_MEM_TYPE_PM.
+ *	@flags may hold VFIO_TPH_ST_MEM_TYPE_PM. The entries belong to the process that calls.
  *
  * GET: fills @data with the steering tags of entries @index .. @index + @count - 1, the 8-bit ones,
  *	or with VFIO_TPH_ST_EXT the 16-bit extended ones; 0 for an entry that is clear. Tags are
  *	given out under policy ds-st alone (EPERM otherwise). With VFIO_TPH_ST_CPU it fills in the
- *	host CPU numbers instead, under every policy.
+ *	host CPU numbers instead, under every policy, and wherever PROBE of GET answers 0.
  *
  * An entry is an index into the ST table: 0..63 for a table in the TPH capability, 0..2047 for one
  * in the MSI-X table (as many as the device has). The latter is a vector's: it can be set at any
  * time, and its tag is in hardware while the vector is (VFIO_DEVICE_SET_IRQS). A device without an
  * ST table has VFIO_TPH_ST_MAX slots to hold entries for a driver that places the tags itself.
  *
+ * Resets, whoever makes them, and low power (VFIO_DEVICE_FEATURE_LOW_POWER_*, D3 by configuration
+ * space) leave entries and enable as they were, however the device is woken. What is taken back
+ * meanwhile stays away. Removal of the driver takes everything back when it begins, before the user
+ * is asked to let go of the device, and nothing can be set or enabled any more.
+ *
  * Errors: EINVAL - a payload below 8 + 4 * count bytes, undefined flag, SET and GET at once without
  *	PROBE, neither of them, count 0, index + count beyond the table, a CPU number that the system does
- *	not have. EFAULT - @data not readable or writable. EPERM - a CPU that is offline
+ *	not have. EFAULT - the payload is not readable or @data not writable. EPERM - a CPU that is offline
  *	or not among those the threads of the calling process may run on, or not in the operator's
  *	list for the device; a policy; a device that is not attached to an I/O address space. EUSERS
  *	- too many other processes hold entries of the device. EOPNOTSUPP - no TPH, no completer on
  *	the way up, no steering tags in firmware, or none valid for that CPU, memory type and width.
- *	ENODEV - the platform knows no firmware object for this device, or no firmware identity for
- *	that CPU. EIO - firmware's answer is malformed, or the device does not take configuration
+ *	ENODEV - the driver is being removed from the device, or the device is gone; the platform knows
+ *	no firmware object for this device, or no firmware identity for that CPU. EIO - firmware's answer is malformed, or the device does not take configuration
  *	writes. ENOMEM - no memory; firmware is asked again next time.
  */
 #define VFIO_DEVICE_FEATURE_TPH_ST	(VFIO_DEVICE_FEATURE_TPH_BASE + 0)
@@ -82,16 +99,21 @@ struct vfio_device_feature_tph_st {
  * A grant is a lease of the process that set the entry. Entries are taken back, in the ledger and
  * in hardware, when their CPU goes offline, when the operator takes it off the device's list, when
  * the process may run on it no more (within a second) or ends, and when the device is detached from
- * its I/O address space. Nothing comes back by itself. GET with VFIO_TPH_ST_CPU says what is left.
+ * its I/O address space, or from its driver. Nothing comes back by itself. GET with VFIO_TPH_ST_CPU
+ * says what is left. A process that calls daemon(), or forks and ends, after SET has lost all: SET in
+ * the process that stays.
  *
- * PROBE: as for VFIO_DEVICE_FEATURE_TPH_ST.
+ * PROBE: as for SET of VFIO_DEVICE_FEATURE_TPH_ST: where no entry can be set, none is taken back. SET
+ *	itself answers the same.
  *
  * SET: @eventfd is signalled whenever entries are taken back, instead of a former one; -1 removes
- * it.
+ *	it. A device has one, whoever shares its descriptor: another process's takes this one's place,
+ *	and this one is not told.
  *	@flags must be 0.
  *
- * Errors: EINVAL - a payload below 8 bytes, a flag, an @eventfd below -1 or that is no eventfd.
- *	EBADF - no open descriptor. EOPNOTSUPP - no TPH.
+ * Errors: EINVAL - a payload below 8 bytes, GET, a flag, an @eventfd below -1 or that is no eventfd.
+ *	EFAULT - the payload is not readable. EBADF - no open descriptor. EOPNOTSUPP, EPERM - as PROBE
+ *	says.
  */
 #define VFIO_DEVICE_FEATURE_TPH_NOTIFY	(VFIO_DEVICE_FEATURE_TPH_BASE + 1)
 

@@ -113,10 +113,11 @@ struct vfio_device_pci_tph_op {
  * Errors: EINVAL - argsz too small, unknown operation, mode or memory type, a reserved field that
  *	is not 0, a count or index out of range, a CPU that the system does not have. EFAULT.
  *	EOPNOTSUPP - no TPH, no such mode, no ST table (SET_ST), no completer, no steering tags in
- *	firmware, or no valid one. EPERM - the policy; a CPU that is offline, not in the operator's
+ *	firmware, or no valid one. EPERM - the policy, where another would allow it; a CPU that is offline, not in the operator's
  *	list or not among those that the process may run on; a device that is not attached to an I/O
- *	address space. EUSERS, ENODEV, EIO, ENOMEM - as for VFIO_DEVICE_FEATURE_TPH_ST. On any error
- *	nothing has changed.
+ *	address space. EUSERS, ENODEV, EIO, ENOMEM - as for VFIO_DEVICE_FEATURE_TPH_ST. What an
+ *	operation needs and is not on offer comes before all else but an unknown operation; a mode, once
+ *	it is known. On any error nothing has changed.
  */
 #ifndef VFIO_DEVICE_PCI_TPH
 #define VFIO_DEVICE_PCI_TPH	_IO(VFIO_TYPE, VFIO_BASE + 22)
