@@ -332,11 +332,36 @@ static bool overlaps(size_t at, size_t length, size_t start, size_t size)
 	return size && length && at < start + size && start < at + length;
 }
 
+/*
+ * Software that knows that a function sleeps wakes it first, by the registers of its Power
+ * Management capability. Whatever else comes is somebody's mistake, though configuration requests
+ * are answered in D3hot (PCIe 6.2, 5.3.1.4.1).
+ */
+static void count_asleep(struct endpoint *endpoint, uint32_t *counter, const char *access,
+			 size_t at, size_t length)
+{
+	struct json_object *line;
+
+	if (endpoint_powered(endpoint))
+		return;
+	++*counter;
+	line = log_event(endpoint->log, "asleep", endpoint->knobs.name);
+	log_string(line, "access", access);
+	log_hex(line, "at", at, 3);
+	log_number(line, "length", length);
+	log_write(endpoint->log, line);
+}
+
 static void count(struct endpoint *endpoint, bool write, size_t at, size_t length)
 {
 	const struct knobs *knobs = &endpoint->knobs;
 
 	counters_config(&endpoint->counters, write, at, length);
+	if (at < ENDPOINT_PM_AT || at + length > ENDPOINT_PM_AT + PCI_PM_SIZEOF)
+		count_asleep(endpoint,
+			     write ? &endpoint->counters.asleep_writes :
+				     &endpoint->counters.asleep_reads,
+			     write ? "config-write" : "config-read", at, length);
 	if (knobs->tph && overlaps(at, length, knobs->tph_at, tph_size(knobs)))
 		endpoint->counters.tph++;
 	if (write && tph_table_at(knobs) &&
@@ -474,6 +499,7 @@ static bool bars_decoded(const struct endpoint *endpoint)
 void endpoint_bar_read(struct endpoint *endpoint, unsigned int bar, size_t at, uint8_t *data,
 		       size_t length)
 {
+	count_asleep(endpoint, &endpoint->counters.asleep_memory, "memory-read", at, length);
 	memset(data, 0xff, length);
 	if (!bars_decoded(endpoint))
 		return;
@@ -510,6 +536,7 @@ static void msix_bar_write(struct endpoint *endpoint, size_t at, const uint8_t *
 void endpoint_bar_write(struct endpoint *endpoint, unsigned int bar, size_t at, const uint8_t *data,
 			size_t length)
 {
+	count_asleep(endpoint, &endpoint->counters.asleep_memory, "memory-write", at, length);
 	if (!bars_decoded(endpoint))
 		return;
 	if (is_memory(endpoint, bar))

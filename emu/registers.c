@@ -85,6 +85,12 @@ uint32_t registers_read(const struct endpoint *endpoint, size_t at)
 		return counters->received;
 	case EP_COUNT_MALFORMED:
 		return counters->malformed;
+	case EP_COUNT_ASLEEP_READS:
+		return counters->asleep_reads;
+	case EP_COUNT_ASLEEP_WRITES:
+		return counters->asleep_writes;
+	case EP_COUNT_ASLEEP_MEMORY:
+		return counters->asleep_memory;
 	case EP_TRACE_HEAD:
 		return endpoint->trace.head;
 	case EP_RECEIVED_HEAD:

@@ -1059,6 +1059,44 @@ static void accesses_are_counted_per_dword_touched(void **state)
 	assert_int_equal(count(f, 0x08, EP_COUNT_CFG_READS), 0);
 }
 
+/* What wakes a function is its user's business; all else that reaches one asleep is a mistake. */
+static void accesses_in_d3hot_are_counted(void **state)
+{
+	struct fixture *f = *state;
+	struct json_object *line;
+
+	ready(f);
+	config_in(f, TPH_CONTROL, 4);
+	config_out(f, POWER, 2, 3);
+	config_in(f, POWER, 2);
+	config_in(f, POWER - 4, 4);
+	assert_null(last_event(f, "asleep"));
+	config_in(f, TPH_CONTROL, 4);
+	line = last_event(f, "asleep");
+	assert_field(line, "access", "config-read");
+	assert_field(line, "at", "0x118");
+	assert_field(line, "length", "4");
+	json_object_put(line);
+	config_in(f, POWER + 3, 2); /* one byte of it is not of the capability */
+	config_out(f, COMMAND, 2, MEMORY_AND_MASTER);
+	line = last_event(f, "asleep");
+	assert_field(line, "access", "config-write");
+	json_object_put(line);
+	assert_int_equal(reg(f, EP_ID), 0xffffffff);
+	reg_set(f, EP_DMA_PATTERN, 1);
+	line = last_event(f, "asleep");
+	assert_field(line, "access", "memory-write");
+	assert_field(line, "at", "0x114");
+	json_object_put(line);
+	config_out(f, POWER, 2, 0);
+	config_in(f, TPH_CONTROL, 4);
+	assert_int_equal(reg(f, EP_COUNT_ASLEEP_READS), 2);
+	assert_int_equal(reg(f, EP_COUNT_ASLEEP_WRITES), 1);
+	assert_int_equal(reg(f, EP_COUNT_ASLEEP_MEMORY), 2);
+	reg_set(f, EP_COUNT_CLEAR, 0);
+	assert_int_equal(reg(f, EP_COUNT_ASLEEP_READS), 0);
+}
+
 static void log_numbers_rise(void **state)
 {
 	uint64_t before = ((struct fixture *)*state)->log.seq;
@@ -1120,6 +1158,7 @@ int main(void)
 		TEST(power_cycle_keeps_state_with_no_soft_reset),
 		TEST(disconnect_is_as_power_off),
 		TEST(accesses_are_counted_per_dword_touched),
+		TEST(accesses_in_d3hot_are_counted),
 		TEST(log_numbers_rise),
 	};
 
