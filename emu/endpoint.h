@@ -31,6 +31,9 @@ struct qmp;
 #define ENDPOINT_AF_AT	    0xa0
 #define ENDPOINT_PASID_AT   (AER_AT - 8)
 
+/* VSEC ID of the vendor-specific capabilities; the revision is 0 */
+#define ENDPOINT_VSEC_ID 0x7450u
+
 /** enum endpoint_reset - the ways to reset a function */
 enum endpoint_reset {
 	ENDPOINT_RESET_POWER_ON,

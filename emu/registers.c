@@ -40,7 +40,7 @@ uint32_t registers_read(const struct endpoint *endpoint, size_t at)
 	case EP_VECTORS:
 		return knobs->vectors;
 	case EP_ENTRIES:
-		return knobs->tph ? knobs->entries : 0;
+		return knobs->tph ? tph_entries(knobs) : 0;
 	case EP_DMA_SRC_LO:
 		return (uint32_t)dma->setup.source;
 	case EP_DMA_SRC_HI:
