@@ -309,11 +309,15 @@ static void memory_reset(struct endpoint *endpoint)
 		memset(endpoint->memory, 0, endpoint->knobs.memory_size);
 }
 
+/* QEMU resets every device as its machine starts: to the guest that is still power-on. */
 static void restore(struct endpoint *endpoint, enum config_reset how)
 {
+	const bool starts = how == CONFIG_RESET_CONVENTIONAL && endpoint->fresh;
+
 	config_reset(&endpoint->config, how);
-	if (how == CONFIG_RESET_POWER || endpoint->knobs.preset_always)
+	if (how == CONFIG_RESET_POWER || starts || endpoint->knobs.preset_always)
 		tph_preset(&endpoint->knobs, &endpoint->config);
+	endpoint->fresh = how == CONFIG_RESET_POWER;
 }
 
 void endpoint_reset(struct endpoint *endpoint, enum endpoint_reset how)

@@ -790,6 +790,11 @@ static void function_comes_as_it_was_preset(void **state)
 		endpoint_disconnect(&f->endpoint);
 		endpoint_connect(&f->endpoint);
 		assert_int_equal(config_in(f, TPH_CONTROL, 4), 0x102);
+		/* the machine starts; a later reset of the bus is one like any other */
+		endpoint_reset(&f->endpoint, ENDPOINT_RESET_DEVICE);
+		assert_int_equal(config_in(f, TPH_CONTROL, 4), 0x102);
+		endpoint_reset(&f->endpoint, ENDPOINT_RESET_DEVICE);
+		assert_int_equal(config_in(f, TPH_CONTROL, 4), variants[i].after_reset);
 	}
 }
 
