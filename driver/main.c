@@ -279,6 +279,19 @@ static struct pci_driver driver = {
 	.driver_managed_dma = true,
 };
 
+static int is_built_in(struct device_driver *other, void *unused)
+{
+	return !other->owner && !strcmp(other->name, name);
+}
+
+/* The way out, where another driver has the name. */
+static const char *name_taken(void)
+{
+	if (bus_for_each_drv(&pci_bus_type, NULL, NULL, is_built_in))
+		return ": it is built into this kernel and cannot be unloaded; load this module without name=, and set driver_override of devices to tph-vfio-pci";
+	return "; unload the driver of that name first";
+}
+
 static int __init tph_init(void)
 {
 	int ret;
@@ -312,7 +325,7 @@ static int __init tph_init(void)
 	ret = pci_register_driver(&driver);
 	if (ret) {
 		pr_err("cannot register as %s: %d%s\n", name, ret,
-		       ret == -EBUSY ? "; unload the driver of that name first" : "");
+		       ret == -EBUSY ? name_taken() : "");
 		goto err_exit_dmabuf;
 	}
 	tph_stock_ids(&driver);

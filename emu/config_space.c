@@ -21,6 +21,14 @@ void config_define32(struct config_space *config, size_t at, uint32_t value, uin
 	config_define16(config, at + 2, (uint16_t)(value >> 16), (uint16_t)(writable >> 16));
 }
 
+void config_define_scratch(struct config_space *config, size_t at, size_t size)
+{
+	for (size_t i = 0; i < size; i += 4) {
+		config_define32(config, at + i, CONFIG_SCRATCH + (uint32_t)(at + i), UINT32_MAX);
+		le32_put(config->sticky + at + i, UINT32_MAX);
+	}
+}
+
 uint16_t config_get16(const struct config_space *config, size_t at)
 {
 	return le16_get(config->value + at);

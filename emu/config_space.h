@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #define CONFIG_SPACE_SIZE 4096
+#define CONFIG_SCRATCH	  0x5c5c0000u
 
 /**
  * struct config_space - values and the rules for each bit
@@ -36,6 +37,13 @@ void config_define16(struct config_space *config, size_t at, uint16_t value, uin
 
 /** config_define32() - set initial value and writable bits of a dword. */
 void config_define32(struct config_space *config, size_t at, uint32_t value, uint32_t writable);
+
+/**
+ * config_define_scratch() - @size bytes that keep what is written through all but a loss of power
+ *
+ * Each dword begins as CONFIG_SCRATCH plus its offset.
+ */
+void config_define_scratch(struct config_space *config, size_t at, size_t size);
 
 /** config_get16() - read a word, without any effect. */
 uint16_t config_get16(const struct config_space *config, size_t at);

@@ -34,6 +34,11 @@ void counters_report(const struct counters *counters, struct json_object *line)
 		log_number(line, "received", counters->received);
 		log_number(line, "malformed", counters->malformed);
 	}
+	if (counters->asleep_reads || counters->asleep_writes || counters->asleep_memory) {
+		log_number(line, "asleep_reads", counters->asleep_reads);
+		log_number(line, "asleep_writes", counters->asleep_writes);
+		log_number(line, "asleep_memory", counters->asleep_memory);
+	}
 	log_number(line, "interrupts", counters->interrupts);
 	log_number(line, "faults", counters->faults);
 	log_number(line, "resets", counters->resets);

@@ -29,6 +29,9 @@
  * @tlps_hinted: those with TH set
  * @received: memory requests of other functions that arrived
  * @malformed: those that were malformed
+ * @asleep_reads: reads of configuration space in D3hot, but of the registers that wake it
+ * @asleep_writes: writes, likewise
+ * @asleep_memory: accesses to BARs in D3hot
  */
 struct counters {
 	uint32_t config_reads[COUNTERS_DWORDS];
@@ -45,6 +48,9 @@ struct counters {
 	uint32_t tlps_hinted;
 	uint32_t received;
 	uint32_t malformed;
+	uint32_t asleep_reads;
+	uint32_t asleep_writes;
+	uint32_t asleep_memory;
 };
 
 /** counters_config() - count one access to configuration space, whatever its width. */

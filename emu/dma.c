@@ -37,7 +37,7 @@ static void start(struct endpoint *endpoint)
 /* The last command once more, on behalf of the next ST entry. */
 static void start_next(struct endpoint *endpoint)
 {
-	const unsigned int entries = endpoint->knobs.entries;
+	const unsigned int entries = tph_entries(&endpoint->knobs);
 	struct dma *dma = &endpoint->dma;
 	uint32_t select = dma->run.hint & EP_HINT_SELECT_MASK;
 

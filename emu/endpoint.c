@@ -19,6 +19,17 @@
 #define STATUS_ERRORS	     0xf900u /* RW1C bits of the Status register */
 #define DEVICE_STATUS_ERRORS 0x000fu /* RW1C bits of the Device Status register */
 
+static size_t bar_register(unsigned int bar)
+{
+	return PCI_BASE_ADDRESS_0 + 4 * (size_t)bar;
+}
+
+/* BAR 0 has 32 bits, the others two by two 64. */
+static bool msix_bar_is_wide(const struct knobs *knobs)
+{
+	return knobs->msix_bar != EP_BAR && knobs->msix_bar % 2 == 0;
+}
+
 static void define_header(const struct knobs *knobs, struct config_space *config)
 {
 	config_define16(config, PCI_VENDOR_ID, knobs->vendor, 0);
@@ -33,13 +44,17 @@ static void define_header(const struct knobs *knobs, struct config_space *config
 	/* The writable bits of a BAR are what tells software its size. */
 	config_define32(config, PCI_BASE_ADDRESS_0, PCI_BASE_ADDRESS_MEM_TYPE_32,
 			~(uint32_t)(EP_BAR_SIZE - 1));
-	if (knobs->vectors && knobs->msix_bar == MSIX_BAR) {
-		config_define32(config, PCI_BASE_ADDRESS_4, PCI_BASE_ADDRESS_MEM_TYPE_64,
-				~(uint32_t)(MSIX_BAR_SIZE - 1));
-		config_define32(config, PCI_BASE_ADDRESS_5, 0, UINT32_MAX);
+	if (knobs->vectors && knobs->msix_bar != EP_BAR) {
+		const bool wide = msix_bar_is_wide(knobs);
+
+		config_define32(config, bar_register(knobs->msix_bar),
+				wide ? PCI_BASE_ADDRESS_MEM_TYPE_64 : PCI_BASE_ADDRESS_MEM_TYPE_32,
+				~(knobs->msix_size - 1));
+		if (wide)
+			config_define32(config, bar_register(knobs->msix_bar + 1), 0, UINT32_MAX);
 	}
 	if (knobs->memory_bar) {
-		const size_t at = PCI_BASE_ADDRESS_0 + 4 * (size_t)knobs->memory_bar;
+		const size_t at = bar_register(knobs->memory_bar);
 
 		config_define32(config, at,
 				PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH,
@@ -75,7 +90,8 @@ static void define_msix(const struct knobs *knobs, struct config_space *config)
 			PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
 	config_define32(config, ENDPOINT_MSIX_AT + PCI_MSIX_TABLE,
 			knobs->msix_at | knobs->msix_bar, 0);
-	config_define32(config, ENDPOINT_MSIX_AT + PCI_MSIX_PBA, MSIX_PBA_AT | knobs->msix_bar, 0);
+	config_define32(config, ENDPOINT_MSIX_AT + PCI_MSIX_PBA, knobs->pba_at | knobs->msix_bar,
+			0);
 }
 
 static void define_express(const struct knobs *knobs, struct config_space *config)
@@ -130,29 +146,58 @@ static void define_af(const struct knobs *knobs, struct config_space *config)
 	config_define8(config, ENDPOINT_AF_AT + PCI_AF_CAP, PCI_AF_CAP_TP | PCI_AF_CAP_FLR, 0);
 }
 
+static void define_serial(const struct knobs *knobs, struct config_space *config, size_t at)
+{
+	config_define32(config, at, PCI_EXT_CAP_ID_DSN | 1u << 16, 0);
+	config_define32(config, at + 4, (uint32_t)knobs->device << 16 | knobs->rid, 0);
+	config_define32(config, at + 8, EP_ID_VALUE, 0);
+}
+
+static void define_pasid(struct config_space *config)
+{
+	config_define32(config, ENDPOINT_PASID_AT, PCI_EXT_CAP_ID_PASID | 1u << 16, 0);
+	/* 20 bits; none of the permissions that it could have */
+	config_define16(config, ENDPOINT_PASID_AT + PCI_PASID_CAP, 20u << 8, 0);
+	config_define16(config, ENDPOINT_PASID_AT + PCI_PASID_CTRL, 0, PCI_PASID_CTRL_ENABLE);
+}
+
+static void define_vsec(struct config_space *config, size_t at, size_t size)
+{
+	config_define32(config, at, PCI_EXT_CAP_ID_VNDR | 1u << 16, 0);
+	config_define32(config, at + 4, ENDPOINT_VSEC_ID | (uint32_t)size << 20, 0);
+	config_define_scratch(config, at + KNOBS_VSEC_HEADER, size - KNOBS_VSEC_HEADER);
+}
+
 static void define_extended(const struct knobs *knobs, struct config_space *config)
 {
 	const bool tph_first = knobs->tph && knobs->tph_at == EXT_CAP_FIRST;
-	size_t dsn = tph_first ? EXT_CAP_FIRST + tph_size(knobs) : EXT_CAP_FIRST;
-	uint16_t aer = knobs->aer ? AER_AT : 0;
-	uint16_t last = knobs->pasid ? ENDPOINT_PASID_AT : aer;
-	uint16_t after_dsn = knobs->tph && !tph_first ? knobs->tph_at : last;
+	size_t chain[KNOBS_VSECS_MAX + 4], count = 0;
 
-	config_define32(config, dsn, PCI_EXT_CAP_ID_DSN | 1u << 16 | (uint32_t)after_dsn << 20, 0);
-	config_define32(config, dsn + 4, (uint32_t)knobs->device << 16 | knobs->rid, 0);
-	config_define32(config, dsn + 8, EP_ID_VALUE, 0);
+	if (tph_first)
+		chain[count++] = EXT_CAP_FIRST;
+	chain[count] = tph_first ? EXT_CAP_FIRST + tph_size(knobs) : EXT_CAP_FIRST;
+	define_serial(knobs, config, chain[count++]);
 	if (knobs->tph)
-		tph_define(knobs, config, tph_first ? (uint16_t)dsn : last);
-	if (knobs->pasid) {
-		config_define32(config, ENDPOINT_PASID_AT,
-				PCI_EXT_CAP_ID_PASID | 1u << 16 | (uint32_t)aer << 20, 0);
-		/* 20 bits; none of the permissions that it could have */
-		config_define16(config, ENDPOINT_PASID_AT + PCI_PASID_CAP, 20u << 8, 0);
-		config_define16(config, ENDPOINT_PASID_AT + PCI_PASID_CTRL, 0,
-				PCI_PASID_CTRL_ENABLE);
+		tph_define(knobs, config);
+	if (knobs->tph && !tph_first && !knobs->vsec_first)
+		chain[count++] = knobs->tph_at;
+	for (unsigned int i = 0; i < knobs->vsec_count; i++) {
+		chain[count++] = knobs->vsecs[i].at;
+		define_vsec(config, knobs->vsecs[i].at, knobs->vsecs[i].size);
 	}
-	if (knobs->aer)
+	if (knobs->tph && !tph_first && knobs->vsec_first)
+		chain[count++] = knobs->tph_at;
+	if (knobs->pasid) {
+		chain[count++] = ENDPOINT_PASID_AT;
+		define_pasid(config);
+	}
+	if (knobs->aer) {
+		chain[count++] = AER_AT;
 		aer_define(config);
+	}
+	for (size_t i = 0; i + 1 < count; i++)
+		config_define32(config, chain[i],
+				config_get32(config, chain[i]) | (uint32_t)chain[i + 1] << 20, 0);
 }
 
 int endpoint_init(struct endpoint *endpoint, const struct knobs *knobs, struct log *log,
@@ -172,6 +217,7 @@ int endpoint_init(struct endpoint *endpoint, const struct knobs *knobs, struct l
 	define_express(knobs, &endpoint->config);
 	define_af(knobs, &endpoint->config);
 	define_extended(knobs, &endpoint->config);
+	tph_preset(knobs, &endpoint->config);
 	if (knobs->memory_bar) {
 		endpoint->memory = calloc(1, knobs->memory_size);
 		if (!endpoint->memory) {
@@ -263,6 +309,17 @@ static void memory_reset(struct endpoint *endpoint)
 		memset(endpoint->memory, 0, endpoint->knobs.memory_size);
 }
 
+/* QEMU resets every device as its machine starts: to the guest that is still power-on. */
+static void restore(struct endpoint *endpoint, enum config_reset how)
+{
+	const bool starts = how == CONFIG_RESET_CONVENTIONAL && endpoint->fresh;
+
+	config_reset(&endpoint->config, how);
+	if (how == CONFIG_RESET_POWER || starts || endpoint->knobs.preset_always)
+		tph_preset(&endpoint->knobs, &endpoint->config);
+	endpoint->fresh = how == CONFIG_RESET_POWER;
+}
+
 void endpoint_reset(struct endpoint *endpoint, enum endpoint_reset how)
 {
 	static const char *const names[] = {
@@ -295,7 +352,7 @@ void endpoint_reset(struct endpoint *endpoint, enum endpoint_reset how)
 	fabric_abandon(endpoint);
 	memory_reset(endpoint);
 	msix_reset(&endpoint->msix);
-	config_reset(&endpoint->config, configs[how]);
+	restore(endpoint, configs[how]);
 	if (configs[how] != CONFIG_RESET_FUNCTION)
 		endpoint->msix_address = 0;
 	state_compare(endpoint, &old);
@@ -323,7 +380,7 @@ void endpoint_disconnect(struct endpoint *endpoint)
 		msix_mask(&endpoint->msix, i, false);
 	}
 	msix_reset(&endpoint->msix);
-	config_reset(&endpoint->config, CONFIG_RESET_POWER);
+	restore(endpoint, CONFIG_RESET_POWER);
 	state_compare(endpoint, &old);
 }
 
@@ -332,11 +389,36 @@ static bool overlaps(size_t at, size_t length, size_t start, size_t size)
 	return size && length && at < start + size && start < at + length;
 }
 
+/*
+ * Software that knows that a function sleeps wakes it first, by the registers of its Power
+ * Management capability. Whatever else comes is somebody's mistake, though configuration requests
+ * are answered in D3hot (PCIe 6.2, 5.3.1.4.1).
+ */
+static void count_asleep(struct endpoint *endpoint, uint32_t *counter, const char *access,
+			 size_t at, size_t length)
+{
+	struct json_object *line;
+
+	if (endpoint_powered(endpoint))
+		return;
+	++*counter;
+	line = log_event(endpoint->log, "asleep", endpoint->knobs.name);
+	log_string(line, "access", access);
+	log_hex(line, "at", at, 3);
+	log_number(line, "length", length);
+	log_write(endpoint->log, line);
+}
+
 static void count(struct endpoint *endpoint, bool write, size_t at, size_t length)
 {
 	const struct knobs *knobs = &endpoint->knobs;
 
 	counters_config(&endpoint->counters, write, at, length);
+	if (at < ENDPOINT_PM_AT || at + length > ENDPOINT_PM_AT + PCI_PM_SIZEOF)
+		count_asleep(endpoint,
+			     write ? &endpoint->counters.asleep_writes
+				   : &endpoint->counters.asleep_reads,
+			     write ? "config-write" : "config-read", at, length);
 	if (knobs->tph && overlaps(at, length, knobs->tph_at, tph_size(knobs)))
 		endpoint->counters.tph++;
 	if (write && tph_table_at(knobs) &&
@@ -350,24 +432,36 @@ void endpoint_config_read(struct endpoint *endpoint, size_t at, uint8_t *data, s
 	memcpy(data, endpoint->config.value + at, length);
 }
 
-/* Every write to the capability, whether it changes something or not: the order is what counts. */
-static void tph_written(struct endpoint *endpoint, size_t at, const uint8_t *data, size_t length)
+static void log_config_write(struct endpoint *endpoint, const char *event, size_t at,
+			     const uint8_t *data, size_t length)
 {
-	const struct knobs *knobs = &endpoint->knobs;
-	struct json_object *line;
+	struct json_object *line = log_event(endpoint->log, event, endpoint->knobs.name);
 	uint64_t value = 0;
 
-	if (!knobs->tph || !overlaps(at, length, knobs->tph_at, tph_size(knobs)))
-		return;
 	for (size_t i = 0; i < length && i < sizeof(value); i++)
 		value |= (uint64_t)data[i] << 8 * i;
-	dma_tags_changed(endpoint);
-	queues_tags_changed(endpoint);
-	line = log_event(endpoint->log, "tph-write", knobs->name);
 	log_hex(line, "at", at, 3);
 	log_number(line, "length", length);
 	log_hex(line, "value", value, 1);
 	log_write(endpoint->log, line);
+}
+
+/*
+ * Every write to the capability, and to its neighbours that keep what is written, whether it
+ * changes something or not: the order is what counts.
+ */
+static void tph_written(struct endpoint *endpoint, size_t at, const uint8_t *data, size_t length)
+{
+	const struct knobs *knobs = &endpoint->knobs;
+
+	for (unsigned int i = 0; i < knobs->vsec_count; i++)
+		if (overlaps(at, length, knobs->vsecs[i].at, knobs->vsecs[i].size))
+			log_config_write(endpoint, "vsec-write", at, data, length);
+	if (!knobs->tph || !overlaps(at, length, knobs->tph_at, tph_size(knobs)))
+		return;
+	dma_tags_changed(endpoint);
+	queues_tags_changed(endpoint);
+	log_config_write(endpoint, "tph-write", at, data, length);
 }
 
 static void log_entry(struct endpoint *endpoint, unsigned int index, uint16_t old, uint16_t new)
@@ -391,13 +485,14 @@ static int written(size_t byte, size_t at, const uint8_t *data, size_t length)
 
 static void bars_follow(struct endpoint *endpoint, size_t at, size_t length)
 {
-	const bool own = endpoint->knobs.msix_bar == MSIX_BAR;
-	const size_t bar_at = own ? PCI_BASE_ADDRESS_4 : PCI_BASE_ADDRESS_0;
+	const struct knobs *knobs = &endpoint->knobs;
+	const bool wide = msix_bar_is_wide(knobs);
+	const size_t bar_at = bar_register(knobs->msix_bar);
 	uint64_t low = config_get32(&endpoint->config, bar_at);
-	uint64_t high = own ? config_get32(&endpoint->config, PCI_BASE_ADDRESS_5) : 0;
+	uint64_t high = wide ? config_get32(&endpoint->config, bar_at + 4) : 0;
 
-	if (overlaps(at, length, bar_at, own ? 8 : 4))
-		endpoint->msix_address = high << 32 | (low & ~(uint64_t)(MSIX_BAR_SIZE - 1));
+	if (overlaps(at, length, bar_at, wide ? 8 : 4))
+		endpoint->msix_address = high << 32 | (low & ~(uint64_t)(knobs->msix_size - 1));
 }
 
 void endpoint_config_write(struct endpoint *endpoint, size_t at, const uint8_t *data, size_t length)
@@ -451,7 +546,9 @@ size_t endpoint_bar_size(const struct endpoint *endpoint, unsigned int bar)
 		return EP_BAR_SIZE;
 	if (endpoint->memory && bar == endpoint->knobs.memory_bar)
 		return endpoint->knobs.memory_size;
-	return bar == endpoint->knobs.msix_bar && endpoint->knobs.vectors ? MSIX_BAR_SIZE : 0;
+	return bar == endpoint->knobs.msix_bar && endpoint->knobs.vectors
+		       ? endpoint->knobs.msix_size
+		       : 0;
 }
 
 static bool is_memory(const struct endpoint *endpoint, unsigned int bar)
@@ -474,6 +571,7 @@ static bool bars_decoded(const struct endpoint *endpoint)
 void endpoint_bar_read(struct endpoint *endpoint, unsigned int bar, size_t at, uint8_t *data,
 		       size_t length)
 {
+	count_asleep(endpoint, &endpoint->counters.asleep_memory, "memory-read", at, length);
 	memset(data, 0xff, length);
 	if (!bars_decoded(endpoint))
 		return;
@@ -510,6 +608,7 @@ static void msix_bar_write(struct endpoint *endpoint, size_t at, const uint8_t *
 void endpoint_bar_write(struct endpoint *endpoint, unsigned int bar, size_t at, const uint8_t *data,
 			size_t length)
 {
+	count_asleep(endpoint, &endpoint->counters.asleep_memory, "memory-write", at, length);
 	if (!bars_decoded(endpoint))
 		return;
 	if (is_memory(endpoint, bar))

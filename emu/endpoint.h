@@ -31,6 +31,9 @@ struct qmp;
 #define ENDPOINT_AF_AT	    0xa0
 #define ENDPOINT_PASID_AT   (AER_AT - 8)
 
+/* VSEC ID of the vendor-specific capabilities; the revision is 0 */
+#define ENDPOINT_VSEC_ID 0x7450u
+
 /** enum endpoint_reset - the ways to reset a function */
 enum endpoint_reset {
 	ENDPOINT_RESET_POWER_ON,
@@ -46,6 +49,7 @@ enum endpoint_reset {
  * @trace: survives every reset
  * @received: requests of other functions; survives every reset
  * @count_select: EP_COUNT_SELECT
+ * @fresh: no reset since power-on
  * @map: what the client of the moment lets it reach
  * @capture: packets that were transmitted; the caller of endpoint_init() opens it
  * @memory: behind knobs.memory_bar, NULL without; a reset clears it
@@ -76,6 +80,7 @@ struct endpoint {
 	struct endpoint *fabric_next;
 	struct flight flight;
 	uint32_t count_select;
+	bool fresh;
 	uint64_t msix_address;
 };
 

@@ -71,6 +71,9 @@
 #define EP_COUNT_CLEAR		0x220		/* write anything: all counts become 0 */
 #define EP_COUNT_RECEIVED	0x224		/* requests of other functions, good or bad */
 #define EP_COUNT_MALFORMED	0x228		/* those that were malformed */
+#define EP_COUNT_ASLEEP_READS	0x238		/* configuration reads in D3hot, not those of PM, */
+#define EP_COUNT_ASLEEP_WRITES	0x23c		/* writes likewise, */
+#define EP_COUNT_ASLEEP_MEMORY	0x240		/* and accesses to BARs */
 
 /* errors: bits as in AER's status registers, set there as if detected; write only, needs aer=on */
 #define EP_ERROR_CORRECTABLE	0x230

@@ -2,12 +2,15 @@
 #include "knobs.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
+
+#include <linux/pci_regs.h>
 
 #include "bits.h"
 #include "config_space.h"
@@ -23,6 +26,8 @@ struct parser {
 	bool modes_given;
 	bool table_given;
 	bool msix_at_given;
+	bool pba_at_given;
+	bool preset_given;
 	char **error;
 };
 
@@ -217,6 +222,123 @@ static int key_entries(struct parser *parser, const char *key, const char *value
 	return ret;
 }
 
+static int key_claim(struct parser *parser, const char *key, const char *value)
+{
+	unsigned long entries = 0;
+	int ret = parse_range(parser, key, value, 1, KNOBS_VECTORS_MAX, &entries);
+
+	parser->knobs->claim = (unsigned int)entries;
+	return ret;
+}
+
+static int key_tph_size(struct parser *parser, const char *key, const char *value)
+{
+	unsigned long bytes = 0;
+
+	if (!number_read(value, CONFIG_SPACE_SIZE - 0x100, &bytes) || !bytes || bytes % 4)
+		return refuse(parser, key, value, "not a multiple of 4 from 4 to 0xf00");
+	parser->knobs->tph_bytes = (unsigned int)bytes;
+	return 0;
+}
+
+static int key_control(struct parser *parser, const char *key, const char *value)
+{
+	unsigned long control = 0;
+	int ret = parse_id(parser, key, value, UINT32_MAX, &control);
+
+	parser->knobs->control = (uint32_t)control;
+	return ret;
+}
+
+/* Calls @take for each of the words that + joins, up to @max. */
+static int parse_list(struct parser *parser, const char *key, const char *value, unsigned int max,
+		      int (*take)(struct parser *parser, const char *key, const char *word,
+				  unsigned int index))
+{
+	char *list = strdup(value), *rest = list, *word;
+	unsigned int count = 0;
+	int ret = 0;
+
+	if (!list)
+		abort();
+	while (!ret && (word = strsep(&rest, "+"))) {
+		if (count == max)
+			ret = refuse(parser, key, value, "more than %u", max);
+		else
+			ret = take(parser, key, word, count++);
+	}
+	free(list);
+	return ret;
+}
+
+static int take_tag(struct parser *parser, const char *key, const char *word, unsigned int index)
+{
+	unsigned long tag = 0;
+	int ret = parse_id(parser, key, word, UINT16_MAX, &tag);
+
+	parser->knobs->tags[index] = (uint16_t)tag;
+	parser->knobs->tag_count = index + 1;
+	return ret;
+}
+
+static int key_tags(struct parser *parser, const char *key, const char *value)
+{
+	return parse_list(parser, key, value, KNOBS_CAPABILITY_ENTRIES_MAX, take_tag);
+}
+
+static const struct choice presets[] = { { "power-on", 0 }, { "reset", 1 }, { NULL, 0 } };
+
+static int key_preset(struct parser *parser, const char *key, const char *value)
+{
+	unsigned int chosen = 0;
+	int ret = parse_choice(parser, key, value, presets, &chosen);
+
+	parser->knobs->preset_always = chosen;
+	parser->preset_given = true;
+	return ret;
+}
+
+static int take_vsec(struct parser *parser, const char *key, const char *word, unsigned int index)
+{
+	char *at_text = strdup(word), *colon;
+	unsigned long at = 0, size = 0;
+	bool valid;
+
+	if (!at_text)
+		abort();
+	colon = strchr(at_text, ':');
+	if (colon)
+		*colon++ = '\0';
+	valid = colon && number_read(at_text, CONFIG_SPACE_SIZE - 1, &at) && at >= 0x10c &&
+		at % 4 == 0 && number_read(colon, CONFIG_SPACE_SIZE - at, &size) &&
+		size > KNOBS_VSEC_HEADER && size % 4 == 0;
+	free(at_text);
+	if (!valid)
+		return refuse(parser, key, word,
+			      "not AT:SIZE, with multiples of 4 from 0x10c and from 12 up that end "
+			      "by 0x1000");
+	parser->knobs->vsecs[index].at = (uint16_t)at;
+	parser->knobs->vsecs[index].size = (uint16_t)size;
+	parser->knobs->vsec_count = index + 1;
+	return 0;
+}
+
+static int key_vsec(struct parser *parser, const char *key, const char *value)
+{
+	return parse_list(parser, key, value, KNOBS_VSECS_MAX, take_vsec);
+}
+
+static const struct choice firsts[] = { { "tph", 0 }, { "vsec", 1 }, { NULL, 0 } };
+
+static int key_chain(struct parser *parser, const char *key, const char *value)
+{
+	unsigned int chosen = 0;
+	int ret = parse_choice(parser, key, value, firsts, &chosen);
+
+	parser->knobs->vsec_first = chosen;
+	return ret;
+}
+
 static int key_vectors(struct parser *parser, const char *key, const char *value)
 {
 	unsigned long vectors = 0;
@@ -227,23 +349,37 @@ static int key_vectors(struct parser *parser, const char *key, const char *value
 	return ret;
 }
 
-static const struct choice msix_bars[] = { { "0", 0 }, { "4", 4 }, { NULL, 0 } };
-
 static int key_msix_bar(struct parser *parser, const char *key, const char *value)
 {
-	return parse_choice(parser, key, value, msix_bars, &parser->knobs->msix_bar);
+	unsigned long bar = 0;
+	int ret = parse_range(parser, key, value, 0, PCI_STD_NUM_BARS - 1, &bar);
+
+	parser->knobs->msix_bar = (unsigned int)bar;
+	return ret;
+}
+
+static int parse_msix_offset(struct parser *parser, const char *key, const char *value,
+			     uint32_t *offset)
+{
+	unsigned long at = 0;
+
+	if (!number_read(value, KNOBS_MSIX_SIZE_MAX - 8, &at) || at % 8)
+		return refuse(parser, key, value, "not a multiple of 8 from 0 to 0x%x",
+			      KNOBS_MSIX_SIZE_MAX - 8);
+	*offset = (uint32_t)at;
+	return 0;
 }
 
 static int key_msix_at(struct parser *parser, const char *key, const char *value)
 {
-	unsigned long at;
-
-	if (!number_read(value, MSIX_PBA_AT - MSIX_ENTRY_SIZE, &at) || at % 8)
-		return refuse(parser, key, value, "not a multiple of 8 from 0 to 0x%x",
-			      MSIX_PBA_AT - MSIX_ENTRY_SIZE);
-	parser->knobs->msix_at = (uint32_t)at;
 	parser->msix_at_given = true;
-	return 0;
+	return parse_msix_offset(parser, key, value, &parser->knobs->msix_at);
+}
+
+static int key_pba_at(struct parser *parser, const char *key, const char *value)
+{
+	parser->pba_at_given = true;
+	return parse_msix_offset(parser, key, value, &parser->knobs->pba_at);
 }
 
 static const struct choice memory_bars[] = { { "2", 2 }, { "4", 4 }, { NULL, 0 } };
@@ -254,7 +390,8 @@ static int key_memory_bar(struct parser *parser, const char *key, const char *va
 }
 
 /* A number, or one of KiB or MiB with K or M behind it. */
-static int key_memory_size(struct parser *parser, const char *key, const char *value)
+static int parse_size(struct parser *parser, const char *key, const char *value, unsigned long min,
+		      unsigned long max, const char *range, uint32_t *bytes)
 {
 	size_t length = strlen(value);
 	char last = length ? value[length - 1] : '\0';
@@ -265,13 +402,25 @@ static int key_memory_size(struct parser *parser, const char *key, const char *v
 
 	if (!digits)
 		abort();
-	valid = number_read(digits, KNOBS_MEMORY_MAX >> shift, &size);
+	valid = number_read(digits, max >> shift, &size);
 	free(digits);
 	size <<= shift;
-	if (!valid || size < KNOBS_MEMORY_MIN || size & (size - 1))
-		return refuse(parser, key, value, "not a power of two from 4K to 16M");
-	parser->knobs->memory_size = (uint32_t)size;
+	if (!valid || size < min || size & (size - 1))
+		return refuse(parser, key, value, "not a power of two from %s", range);
+	*bytes = (uint32_t)size;
 	return 0;
+}
+
+static int key_memory_size(struct parser *parser, const char *key, const char *value)
+{
+	return parse_size(parser, key, value, KNOBS_MEMORY_MIN, KNOBS_MEMORY_MAX, "4K to 16M",
+			  &parser->knobs->memory_size);
+}
+
+static int key_msix_size(struct parser *parser, const char *key, const char *value)
+{
+	return parse_size(parser, key, value, KNOBS_MSIX_SIZE_MIN, KNOBS_MSIX_SIZE_MAX, "4K to 64K",
+			  &parser->knobs->msix_size);
 }
 
 static int key_p2p(struct parser *parser, const char *key, const char *value)
@@ -310,25 +459,26 @@ static int key_sent(struct parser *parser, const char *key, const char *value)
 	return 0;
 }
 
+static int take_mode(struct parser *parser, const char *key, const char *word, unsigned int index)
+{
+	unsigned int mode = 0;
+	int ret = parse_choice(parser, key, word, modes, &mode);
+
+	(void)index;
+	if (!ret && parser->knobs->modes & mode)
+		ret = refuse(parser, key, word, "%s is named twice", word);
+	parser->knobs->modes |= mode;
+	return ret;
+}
+
 static int key_modes(struct parser *parser, const char *key, const char *value)
 {
-	char *list = strdup(value), *rest = list, *word;
-	int ret = 0;
-
-	if (!list)
-		abort();
 	parser->knobs->modes = 0;
 	parser->modes_given = true;
-	while (!ret && (word = strsep(&rest, "+"))) {
-		unsigned int mode = 0;
-
-		ret = parse_choice(parser, key, word, modes, &mode);
-		if (!ret && parser->knobs->modes & mode)
-			ret = refuse(parser, key, value, "%s is named twice", word);
-		parser->knobs->modes |= mode;
-	}
-	free(list);
-	return ret;
+	/* Such devices exist, though the specification knows none. */
+	if (!strcmp(value, "none"))
+		return 0;
+	return parse_list(parser, key, value, UINT_MAX, take_mode);
 }
 
 static int key_width(struct parser *parser, const char *key, const char *value)
@@ -413,10 +563,15 @@ static const struct {
 	{ "sent", key_sent },
 	{ "af", key_af },	    { "aer", key_aer },
 	{ "pasid", key_pasid },	    { "config", key_config },
+	{ "claim", key_claim },	    { "tph-size", key_tph_size },
+	{ "control", key_control }, { "tags", key_tags },
+	{ "preset", key_preset },   { "vsec", key_vsec },
+	{ "chain-first", key_chain }, { "pba-offset", key_pba_at },
+	{ "msix-size", key_msix_size },
 };
 /* clang-format on */
 
-static int parse_pair(struct parser *parser, char *pair, unsigned int *seen)
+static int parse_pair(struct parser *parser, char *pair, uint64_t *seen)
 {
 	char *value = strchr(pair, '=');
 	char *error;
@@ -427,9 +582,9 @@ static int parse_pair(struct parser *parser, char *pair, unsigned int *seen)
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
 		if (strcmp(keys[i].key, pair))
 			continue;
-		if (*seen & 1u << i)
+		if (*seen & UINT64_C(1) << i)
 			return refuse(parser, pair, value, "the key is given twice");
-		*seen |= 1u << i;
+		*seen |= UINT64_C(1) << i;
 		return keys[i].parse(parser, pair, value);
 	}
 
@@ -447,6 +602,117 @@ static int parse_pair(struct parser *parser, char *pair, unsigned int *seen)
 	return -1;
 }
 
+static bool ranges_meet(size_t a, size_t a_size, size_t b, size_t b_size)
+{
+	return a < b + b_size && b < a + a_size;
+}
+
+/* Table and PBA have to be in their BAR, beside one another and beside the registers. */
+static int check_msix(struct parser *parser)
+{
+	struct knobs *knobs = parser->knobs;
+	const size_t table = msix_table_size(knobs->vectors), pba = msix_pba_size(knobs->vectors);
+	char number[16];
+
+	snprintf(number, sizeof(number), "0x%x", knobs->msix_size);
+	if (knobs->msix_size && (knobs->msix_bar == EP_BAR || !knobs->vectors))
+		return refuse(parser, "msix-size", number,
+			      "there is no BAR for the MSI-X table alone, whose size it could be");
+	if (!knobs->msix_size)
+		knobs->msix_size = EP_BAR_SIZE;
+	if (knobs->msix_bar == EP_BAR && !parser->msix_at_given)
+		knobs->msix_at = EP_REGISTERS_END;
+	if (!parser->pba_at_given)
+		knobs->pba_at = knobs->msix_size / 16 * 15;
+	if (!knobs->vectors)
+		return 0;
+
+	snprintf(number, sizeof(number), "0x%x", knobs->msix_at);
+	if (knobs->msix_bar == EP_BAR && knobs->msix_at < EP_REGISTERS_END)
+		return refuse(parser, "msix-offset", number, "BAR 0 has its registers below 0x%x",
+			      EP_REGISTERS_END);
+	if (knobs->msix_at + table > knobs->msix_size)
+		return refuse(parser, "msix-offset", number,
+			      "a table of %u entries there ends at 0x%zx, beyond the BAR's 0x%x",
+			      knobs->vectors, knobs->msix_at + table, knobs->msix_size);
+	if (ranges_meet(knobs->msix_at, table, knobs->pba_at, pba))
+		return refuse(parser, "msix-offset", number,
+			      "a table of %u entries there ends at 0x%zx; the PBA is at 0x%x",
+			      knobs->vectors, knobs->msix_at + table, knobs->pba_at);
+
+	snprintf(number, sizeof(number), "0x%x", knobs->pba_at);
+	if (knobs->msix_bar == EP_BAR && knobs->pba_at < EP_REGISTERS_END)
+		return refuse(parser, "pba-offset", number, "BAR 0 has its registers below 0x%x",
+			      EP_REGISTERS_END);
+	if (knobs->pba_at + pba > knobs->msix_size)
+		return refuse(parser, "pba-offset", number,
+			      "the PBA of %u vectors there ends at 0x%zx, beyond the BAR's 0x%x",
+			      knobs->vectors, knobs->pba_at + pba, knobs->msix_size);
+	return 0;
+}
+
+/* What the function comes with has to be what its registers can hold. */
+static int check_preset(struct parser *parser)
+{
+	struct knobs *knobs = parser->knobs;
+	char number[16];
+
+	snprintf(number, sizeof(number), "0x%x", knobs->control);
+	if (knobs->control && !knobs->tph)
+		return refuse(parser, "control", number, "there is no TPH capability with tph=off");
+	if (knobs->control & ~tph_control_writable(knobs))
+		return refuse(parser, "control", number,
+			      "only the bits 0x%x of the register can be set",
+			      tph_control_writable(knobs));
+	if (knobs->tag_count && (!knobs->tph || knobs->table != ST_TABLE_CAPABILITY))
+		return refuse(parser, "tags", NULL, "there is no ST table in the capability");
+	snprintf(number, sizeof(number), "%u", knobs->entries);
+	if (knobs->tag_count > knobs->entries)
+		return refuse(parser, "tags", NULL, "%u of them, but entries=%u", knobs->tag_count,
+			      knobs->entries);
+	for (unsigned int i = 0; i < knobs->tag_count; i++) {
+		snprintf(number, sizeof(number), "0x%x", knobs->tags[i]);
+		if (knobs->width == 8 && knobs->tags[i] > 0xff)
+			return refuse(parser, "tags", number, "an entry has 8 bits with width=8");
+	}
+	if (parser->preset_given && !knobs->control && !knobs->tag_count)
+		return refuse(parser, "preset", knobs->preset_always ? "reset" : "power-on",
+			      "there is nothing to set without control or tags");
+	return 0;
+}
+
+static int check_vsecs(struct parser *parser, size_t limit)
+{
+	const struct knobs *knobs = parser->knobs;
+	const size_t tph = knobs->tph ? tph_size(knobs) : 0;
+
+	if (knobs->vsec_first && (!knobs->vsec_count || !knobs->tph))
+		return refuse(parser, "chain-first", "vsec", "needs tph=on and vsec=AT:SIZE");
+	if (knobs->vsec_first && knobs->tph_at == 0x100)
+		return refuse(parser, "chain-first", "vsec", "the first is TPH with tph-at=0x100");
+	for (unsigned int i = 0; i < knobs->vsec_count; i++) {
+		const size_t at = knobs->vsecs[i].at, size = knobs->vsecs[i].size;
+		char range[24];
+
+		snprintf(range, sizeof(range), "0x%zx:%zu", at, size);
+		if (at + size > limit)
+			return refuse(parser, "vsec", range,
+				      "pasid=on and aer=on take 0x%zx and up", limit);
+		if (knobs->tph && ranges_meet(at, size, knobs->tph_at, tph))
+			return refuse(parser, "vsec", range, "TPH is at 0x%x to 0x%zx",
+				      knobs->tph_at, knobs->tph_at + tph - 1);
+		if (knobs->tph && knobs->tph_at == 0x100 && ranges_meet(at, size, 0x100 + tph, 12))
+			return refuse(parser, "vsec", range,
+				      "the Device Serial Number is behind TPH, at 0x%zx to 0x%zx",
+				      0x100 + tph, 0x100 + tph + 11);
+		for (unsigned int j = 0; j < i; j++)
+			if (ranges_meet(at, size, knobs->vsecs[j].at, knobs->vsecs[j].size))
+				return refuse(parser, "vsec", range, "another one is at 0x%x:%u",
+					      knobs->vsecs[j].at, knobs->vsecs[j].size);
+	}
+	return 0;
+}
+
 /* What single values cannot tell: whether they fit together. */
 static int check_whole(struct parser *parser)
 {
@@ -454,6 +720,7 @@ static int check_whole(struct parser *parser)
 	struct knobs *knobs = parser->knobs;
 	size_t end, limit = CONFIG_SPACE_SIZE;
 	char number[16];
+	int ret;
 
 	if (!knobs->socket)
 		return refuse(parser, "socket", NULL, "missing; every function needs socket=PATH");
@@ -486,6 +753,10 @@ static int check_whole(struct parser *parser)
 			return refuse(parser, "entries", number,
 				      "there is no ST table with st-table=none");
 		knobs->entries = 0;
+		snprintf(number, sizeof(number), "%u", knobs->claim);
+		if (knobs->claim)
+			return refuse(parser, "claim", number,
+				      "there is no ST table with st-table=none");
 		if (!parser->modes_given)
 			knobs->modes &= ~iv;
 		if (knobs->modes & iv)
@@ -494,26 +765,30 @@ static int check_whole(struct parser *parser)
 				"Interrupt Vector mode needs an ST table: st-table=cap or msix");
 		break;
 	}
+	if (!knobs->claim)
+		knobs->claim = knobs->entries;
 
-	if (knobs->msix_bar == EP_BAR && !parser->msix_at_given)
-		knobs->msix_at = EP_REGISTERS_END;
-	end = knobs->msix_at + (size_t)knobs->vectors * MSIX_ENTRY_SIZE;
-	snprintf(number, sizeof(number), "0x%x", knobs->msix_at);
-	if (knobs->msix_bar == EP_BAR && knobs->msix_at < EP_REGISTERS_END)
-		return refuse(parser, "msix-offset", number, "BAR 0 has its registers below 0x%x",
-			      EP_REGISTERS_END);
-	if (end > MSIX_PBA_AT)
-		return refuse(parser, "msix-offset", number,
-			      "a table of %u entries there ends at 0x%zx, beyond the PBA at 0x%x",
-			      knobs->vectors, end, MSIX_PBA_AT);
+	snprintf(number, sizeof(number), "0x%x", knobs->tph_bytes);
+	if (knobs->tph_bytes && knobs->tph_bytes < tph_used(knobs))
+		return refuse(parser, "tph-size", number,
+			      "the capability with its table has %zu bytes", tph_used(knobs));
+	ret = check_preset(parser);
+	if (ret)
+		return ret;
+
+	ret = check_msix(parser);
+	if (ret)
+		return ret;
 
 	snprintf(number, sizeof(number), "0x%x", knobs->memory_size);
 	if (knobs->memory_size && !knobs->memory_bar)
 		return refuse(parser, "memory-size", number,
 			      "there is no memory without memory-bar=2 or 4");
-	if (knobs->memory_bar == MSIX_BAR && knobs->vectors && knobs->msix_bar == MSIX_BAR)
-		return refuse(parser, "memory-bar", "4",
-			      "the MSI-X table is there; use 2, or msix-bar=0 or vectors=0");
+	snprintf(number, sizeof(number), "%u", knobs->memory_bar);
+	if (knobs->memory_bar && knobs->vectors && knobs->msix_bar / 2 == knobs->memory_bar / 2)
+		return refuse(parser, "memory-bar", number,
+			      "the MSI-X table is there; use %u, or msix-bar=0 or vectors=0",
+			      knobs->memory_bar ^ 6);
 	if (knobs->memory_bar && !knobs->memory_size)
 		knobs->memory_size = KNOBS_MEMORY_DEFAULT;
 
@@ -542,14 +817,14 @@ static int check_whole(struct parser *parser)
 		return refuse(
 			parser, "tph-at", number,
 			"the Device Serial Number is at 0x100..0x10b; use 0x100 to put TPH first");
-	return 0;
+	return check_vsecs(parser, limit);
 }
 
 int knobs_parse(struct knobs *knobs, const char *text, unsigned int number, char **error)
 {
 	struct parser parser = { .knobs = knobs, .error = error };
 	char *list = strdup(text), *rest = list, *pair;
-	unsigned int seen = 0;
+	uint64_t seen = 0;
 	int ret = 0;
 
 	*knobs = (struct knobs){

@@ -37,6 +37,12 @@ enum completer {
 #define KNOBS_EXTRA_FIRST 0xb0u
 #define KNOBS_EXTRA_LAST  0xfcu
 
+#define KNOBS_VSECS_MAX	  4u
+#define KNOBS_VSEC_HEADER 8u /* bytes before its registers */
+
+#define KNOBS_MSIX_SIZE_MIN 0x1000u
+#define KNOBS_MSIX_SIZE_MAX 0x10000u
+
 #define KNOBS_MEMORY_MIN     0x1000u
 #define KNOBS_MEMORY_MAX     0x1000000u
 #define KNOBS_MEMORY_DEFAULT 0x10000u
@@ -50,12 +56,25 @@ enum completer {
  * @tph_at: offset of that capability
  * @table: where its ST table is
  * @entries: entries of the ST table, 0 without one
+ * @claim: entries that the capability says there are; those beyond @entries are other bytes of
+ *	configuration space
+ * @tph_bytes: of the capability, with registers of no name behind its table; 0 for no such
+ * @control: TPH Requester Control register as the function comes
+ * @tags: ST table in the capability as the function comes
+ * @tag_count: entries of @tags that were given
+ * @preset_always: every reset brings @control and @tags back, not power-on alone
+ * @vsecs: vendor-specific extended capabilities, in the order of the chain
+ * @vsec_count: how many
+ * @vsec_first: they come before the TPH capability in the chain
  * @modes: bits 1 << enum st_mode
  * @width: 8, or 16 for an Extended TPH Requester
  * @completer: TPH Completer Supported field of its Device Capabilities 2
  * @vectors: MSI-X vectors, 0 without MSI-X
- * @msix_bar: BAR of the MSI-X table and PBA, 0 (that of the registers) or 4
+ * @msix_bar: BAR of the MSI-X table and PBA: 0 (that of the registers) or another, of 64 bits if
+ *	its number is even
  * @msix_at: offset of the table there
+ * @pba_at: offset of the PBA there
+ * @msix_size: bytes of that BAR, a power of two
  * @memory_bar: BAR of its memory, 2 or 4; 0 without
  * @memory_size: bytes of it, a power of two
  * @p2p: whether requests to what the client did not map go by the client
@@ -78,12 +97,26 @@ struct knobs {
 	uint16_t tph_at;
 	enum st_table table;
 	unsigned int entries;
+	unsigned int claim;
+	unsigned int tph_bytes;
+	uint32_t control;
+	uint16_t tags[KNOBS_CAPABILITY_ENTRIES_MAX];
+	unsigned int tag_count;
+	bool preset_always;
+	struct {
+		uint16_t at;
+		uint16_t size;
+	} vsecs[KNOBS_VSECS_MAX];
+	unsigned int vsec_count;
+	bool vsec_first;
 	unsigned int modes;
 	unsigned int width;
 	unsigned int completer;
 	unsigned int vectors;
 	unsigned int msix_bar;
 	uint32_t msix_at;
+	uint32_t pba_at;
+	uint32_t msix_size;
 	unsigned int memory_bar;
 	uint32_t memory_size;
 	bool p2p;

@@ -13,7 +13,11 @@
 
 int msix_init(struct msix *msix, const struct knobs *knobs)
 {
-	*msix = (struct msix){ .count = knobs->vectors, .table_at = knobs->msix_at };
+	*msix = (struct msix){
+		.count = knobs->vectors,
+		.table_at = knobs->msix_at,
+		.pba_at = knobs->pba_at,
+	};
 	if (knobs->tph && knobs->table == ST_TABLE_MSIX)
 		msix->tags = knobs->width == 16 ? 0xffff : 0x00ff;
 	if (!msix->count)
@@ -59,11 +63,11 @@ static uint8_t pba_byte(const struct msix *msix, size_t byte)
 
 bool msix_covers(const struct msix *msix, size_t at, size_t length)
 {
-	size_t table_end = msix->table_at + (size_t)msix->count * MSIX_ENTRY_SIZE;
-	size_t pba_end = MSIX_PBA_AT + ((size_t)msix->count + 63) / 64 * 8;
+	size_t table_end = msix->table_at + msix_table_size(msix->count);
+	size_t pba_end = msix->pba_at + msix_pba_size(msix->count);
 
 	return (at < table_end && at + length > msix->table_at) ||
-	       (at < pba_end && at + length > MSIX_PBA_AT);
+	       (at < pba_end && at + length > msix->pba_at);
 }
 
 void msix_read(const struct msix *msix, size_t at, uint8_t *data, size_t length)
@@ -71,8 +75,8 @@ void msix_read(const struct msix *msix, size_t at, uint8_t *data, size_t length)
 	for (size_t i = 0; i < length; i++, at++) {
 		size_t in_table = at - msix->table_at;
 
-		if (at >= MSIX_PBA_AT)
-			data[i] = pba_byte(msix, at - MSIX_PBA_AT);
+		if (at >= msix->pba_at && at - msix->pba_at < msix_pba_size(msix->count))
+			data[i] = pba_byte(msix, at - msix->pba_at);
 		else if (at >= msix->table_at && in_table / MSIX_ENTRY_SIZE < msix->count)
 			data[i] = msix->vectors[in_table / MSIX_ENTRY_SIZE]
 					  .entry[in_table % MSIX_ENTRY_SIZE];

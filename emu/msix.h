@@ -9,9 +9,8 @@
 
 #include "knobs.h"
 
-#define MSIX_BAR	   4 /* unless it is that of the registers */
-#define MSIX_BAR_SIZE	   0x10000u
-#define MSIX_PBA_AT	   0xf000u
+#define MSIX_BAR	   4 /* the default of the BAR, */
+#define MSIX_PBA_AT	   0xf000u /* and of the PBA there */
 #define MSIX_ENTRY_SIZE	   16u
 #define MSIX_ENTRY_CONTROL 12u /* Vector Control within an entry; the tag is in 31:16 */
 
@@ -36,6 +35,7 @@ struct msix_vector {
  * @vectors: @count of them
  * @pending: how many are
  * @table_at: offset of the table in its BAR
+ * @pba_at: offset of the PBA in that BAR
  * @tags: writable bits of the tag in Vector Control
  */
 struct msix {
@@ -43,8 +43,21 @@ struct msix {
 	unsigned int count;
 	unsigned int pending;
 	uint32_t table_at;
+	uint32_t pba_at;
 	uint16_t tags;
 };
+
+/** msix_table_size() - bytes of a table of @vectors. */
+static inline size_t msix_table_size(unsigned int vectors)
+{
+	return (size_t)vectors * MSIX_ENTRY_SIZE;
+}
+
+/** msix_pba_size() - bytes of their PBA: whole quadwords. */
+static inline size_t msix_pba_size(unsigned int vectors)
+{
+	return ((size_t)vectors + 63) / 64 * 8;
+}
 
 /** msix_init() - make the vectors. Return: 0 or -ENOMEM. */
 int msix_init(struct msix *msix, const struct knobs *knobs);

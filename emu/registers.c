@@ -40,7 +40,7 @@ uint32_t registers_read(const struct endpoint *endpoint, size_t at)
 	case EP_VECTORS:
 		return knobs->vectors;
 	case EP_ENTRIES:
-		return knobs->tph ? knobs->entries : 0;
+		return knobs->tph ? tph_entries(knobs) : 0;
 	case EP_DMA_SRC_LO:
 		return (uint32_t)dma->setup.source;
 	case EP_DMA_SRC_HI:
@@ -85,6 +85,12 @@ uint32_t registers_read(const struct endpoint *endpoint, size_t at)
 		return counters->received;
 	case EP_COUNT_MALFORMED:
 		return counters->malformed;
+	case EP_COUNT_ASLEEP_READS:
+		return counters->asleep_reads;
+	case EP_COUNT_ASLEEP_WRITES:
+		return counters->asleep_writes;
+	case EP_COUNT_ASLEEP_MEMORY:
+		return counters->asleep_memory;
 	case EP_TRACE_HEAD:
 		return endpoint->trace.head;
 	case EP_RECEIVED_HEAD:

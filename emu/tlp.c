@@ -34,7 +34,7 @@ enum tlp_entry tlp_entry(const struct knobs *knobs, uint32_t control, uint32_t h
 	if (tph_control_mode(control) == ST_MODE_NO_ST)
 		return TLP_ENTRY_NONE;
 	/* This device takes its tags from the table in Device Specific mode too, if it has one. */
-	return (hint & EP_HINT_SELECT_MASK) < knobs->entries ? TLP_ENTRY_NEEDED : TLP_ENTRY_NONE;
+	return (hint & EP_HINT_SELECT_MASK) < tph_entries(knobs) ? TLP_ENTRY_NEEDED : TLP_ENTRY_NONE;
 }
 
 struct tlp_hint tlp_hint(const struct knobs *knobs, uint32_t control, uint32_t hint, uint16_t entry,

@@ -15,11 +15,34 @@
 #define TPH_ENABLE_MASK	     0x300u
 #define TPH_TABLE	     12
 
-size_t tph_size(const struct knobs *knobs)
+size_t tph_used(const struct knobs *knobs)
 {
 	size_t table = knobs->table == ST_TABLE_CAPABILITY ? 2 * (size_t)knobs->entries : 0;
 
 	return (TPH_TABLE + table + 3) & ~(size_t)3;
+}
+
+size_t tph_size(const struct knobs *knobs)
+{
+	return knobs->tph_bytes ? knobs->tph_bytes : tph_used(knobs);
+}
+
+unsigned int tph_entries(const struct knobs *knobs)
+{
+	return knobs->table == ST_TABLE_CAPABILITY && knobs->claim ? knobs->claim : knobs->entries;
+}
+
+uint32_t tph_control_writable(const struct knobs *knobs)
+{
+	uint32_t control = TPH_ENABLE_MASK;
+
+	/* Where No ST is the only mode the select field is hardwired (7.9.13.3). */
+	if (knobs->modes != 1u << ST_MODE_NO_ST)
+		control |= TPH_MODE_MASK;
+	/* Without Extended TPH the upper enable bit is hardwired, so 10b and 11b cannot be set. */
+	if (knobs->width == 8)
+		control &= ~(2u << TPH_ENABLE_SHIFT);
+	return control;
 }
 
 size_t tph_table_at(const struct knobs *knobs)
@@ -29,29 +52,39 @@ size_t tph_table_at(const struct knobs *knobs)
 	return knobs->tph_at + TPH_TABLE;
 }
 
-void tph_define(const struct knobs *knobs, struct config_space *config, uint16_t next)
+static uint16_t tag_writable(const struct knobs *knobs)
 {
-	uint32_t capability = knobs->modes, control = TPH_ENABLE_MASK;
+	return knobs->width == 16 ? 0xffff : 0x00ff;
+}
+
+void tph_define(const struct knobs *knobs, struct config_space *config)
+{
+	uint32_t capability = knobs->modes;
 	size_t at = knobs->tph_at, table = tph_table_at(knobs);
 
 	if (knobs->width == 16)
 		capability |= TPH_EXTENDED;
 	capability |= (uint32_t)knobs->table << TPH_LOCATION_SHIFT;
-	if (knobs->entries)
-		capability |= (knobs->entries - 1) << TPH_TABLE_SIZE_SHIFT;
+	if (knobs->claim)
+		capability |= (knobs->claim - 1) << TPH_TABLE_SIZE_SHIFT;
 
-	/* Where No ST is the only mode the select field is hardwired (7.9.13.3). */
-	if (knobs->modes != 1u << ST_MODE_NO_ST)
-		control |= TPH_MODE_MASK;
-	/* Without Extended TPH the upper enable bit is hardwired, so 10b and 11b cannot be set. */
-	if (knobs->width == 8)
-		control &= ~(2u << TPH_ENABLE_SHIFT);
-
-	config_define32(config, at, PCI_EXT_CAP_ID_TPH | 1u << 16 | (uint32_t)next << 20, 0);
+	config_define32(config, at, PCI_EXT_CAP_ID_TPH | 1u << 16, 0);
 	config_define32(config, at + TPH_CAPABILITY, capability, 0);
-	config_define32(config, at + TPH_CONTROL, 0, control);
+	config_define32(config, at + TPH_CONTROL, 0, tph_control_writable(knobs));
 	for (unsigned int i = 0; table && i < knobs->entries; i++)
-		config_define16(config, table + 2 * i, 0, knobs->width == 16 ? 0xffff : 0x00ff);
+		config_define16(config, table + 2 * i, 0, tag_writable(knobs));
+	if (tph_size(knobs) > tph_used(knobs))
+		config_define_scratch(config, at + tph_used(knobs),
+				      tph_size(knobs) - tph_used(knobs));
+}
+
+void tph_preset(const struct knobs *knobs, struct config_space *config)
+{
+	if (!knobs->tph)
+		return;
+	config_set32(config, knobs->tph_at + TPH_CONTROL, knobs->control);
+	for (unsigned int i = 0; i < knobs->tag_count; i++)
+		config_set16(config, tph_table_at(knobs) + 2 * (size_t)i, knobs->tags[i]);
 }
 
 uint32_t tph_control(const struct knobs *knobs, const struct config_space *config)
@@ -93,5 +126,7 @@ const char *tph_enable_name(enum tph_enable enable)
 uint16_t tph_table_entry(const struct knobs *knobs, const struct config_space *config,
 			 unsigned int index)
 {
-	return config_get16(config, tph_table_at(knobs) + 2 * index);
+	const size_t at = tph_table_at(knobs) + 2 * (size_t)index;
+
+	return at < CONFIG_SPACE_SIZE ? config_get16(config, at) : 0;
 }

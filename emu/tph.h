@@ -18,11 +18,28 @@ enum tph_enable {
 	TPH_ENABLE_EXTENDED = 3,
 };
 
-/** tph_size() - bytes of the capability with the ST table in it. */
+/** tph_used() - bytes of the capability's registers and of the ST table in it. */
+size_t tph_used(const struct knobs *knobs);
+
+/** tph_size() - bytes of all of the capability. */
 size_t tph_size(const struct knobs *knobs);
 
-/** tph_define() - lay the capability out in configuration space; @next: next capability, or 0. */
-void tph_define(const struct knobs *knobs, struct config_space *config, uint16_t next);
+/**
+ * tph_entries() - entries that the function takes tags from
+ *
+ * Of a table in the capability as many as it claims: those that there is no room for are what else
+ * is there in configuration space.
+ */
+unsigned int tph_entries(const struct knobs *knobs);
+
+/** tph_control_writable() - bits of the control register that can be set. */
+uint32_t tph_control_writable(const struct knobs *knobs);
+
+/** tph_define() - lay the capability out in configuration space, the last of the chain. */
+void tph_define(const struct knobs *knobs, struct config_space *config);
+
+/** tph_preset() - set control register and table as the function comes. */
+void tph_preset(const struct knobs *knobs, struct config_space *config);
 
 /** tph_control() - the TPH Requester Control register, 0 without the capability. */
 uint32_t tph_control(const struct knobs *knobs, const struct config_space *config);
@@ -45,7 +62,7 @@ const char *tph_enable_name(enum tph_enable enable);
 /** tph_table_at() - offset of the ST table in configuration space, 0 if it is not there. */
 size_t tph_table_at(const struct knobs *knobs);
 
-/** tph_table_entry() - an entry of the table in the capability; @index must be in range. */
+/** tph_table_entry() - entry @index of the table in the capability; 0 beyond the space's end. */
 uint16_t tph_table_entry(const struct knobs *knobs, const struct config_space *config,
 			 unsigned int index);
 

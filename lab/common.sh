@@ -33,6 +33,9 @@ die()
 [[ $CACHE == /*/* && $CACHE != /.cache/* ]] ||
 	die "no place for the cache: '$CACHE'" "Set HOME, or VFIO_TPH_CACHE to an absolute path."
 
+# Where make builds this checkout's programs: the same rule as in the Makefile.
+VFIO_TPH_BUILD=${VFIO_TPH_BUILD:-$CACHE/build/$(printf %s "$TOP" | sha256sum | cut -c1-12)/plain}
+
 # need PROGRAM...: every program that a step runs and that a minimal system may lack.
 need()
 {

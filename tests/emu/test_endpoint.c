@@ -108,6 +108,12 @@ static void every_access_to_configuration_space(void **state)
 		{ AER + 0x14, 0x000031c1 }, { 0, 0 },
 	};
 
+	static const struct rule scratch[] = {
+		{ 0x18, 0xfffff000 }, { 0x1c, 0xffffffff },  { 0x50, 0xc0000000 },
+		{ 0x168, 0x00000107 }, { 0x16c, 0x00ff00ff }, { 0x170, 0xffffffff },
+		{ 0x17c, 0xffffffff }, { 0x180, 0xffffffff }, { 0, 0 },
+	};
+
 	for (size_t i = 0; i < 32; i++)
 		wide[4 + i] = (struct rule){ TPH_TABLE + 4 * i, 0xffffffff };
 	f->log.fd = dup(f->log.fd);
@@ -121,6 +127,10 @@ static void every_access_to_configuration_space(void **state)
 	access_matrix(f, "flr=off,tph=off,vectors=0,memory-bar=2,memory-size=4K", memory_at_2);
 	access_matrix(f, "flr=off,tph=off,vectors=0,memory-bar=4,memory-size=16M", memory_at_4);
 	access_matrix(f, "flr=off,tph=off,aer=on,pasid=on", no_tph_aer);
+	access_matrix(f,
+		      "flr=off,width=8,tph-at=0x160,entries=2,claim=64,tph-size=20,vsec=0x174:16,"
+		      "msix-bar=2,msix-size=4K",
+		      scratch);
 }
 
 static void capabilities_say_what_was_asked_for(void **state)
@@ -132,6 +142,9 @@ static void capabilities_say_what_was_asked_for(void **state)
 	} variants[] = {
 		{ "", 0x110, 0x003f0307 },
 		{ "entries=1,width=8", 0x110, 0x00000207 },
+		{ "entries=2,claim=64", 0x110, 0x003f0307 },
+		{ "modes=none,entries=16", 0x110, 0x000f0300 },
+		{ "st-table=msix,vectors=16,claim=2048", 0x110, 0x07ff0507 },
 		{ "st-table=none", 0x110, 0x00000105 },
 		{ "st-table=msix,entries=2048", 0x110, 0x07ff0507 },
 		{ "st-table=msix,vectors=4,modes=iv,width=8,tph-at=0x100", 0x100, 0x00030402 },
@@ -165,6 +178,67 @@ static void capabilities_say_what_was_asked_for(void **state)
 		assert_true(serial && tph);
 		assert_int_equal(errors, !strncmp(variants[i].keys, "aer", 3));
 	}
+}
+
+/* The offsets of the extended capabilities in the order of the chain. */
+static void assert_chain(struct fixture *f, const char *keys, const uint16_t *expected)
+{
+	size_t at = 0x100;
+
+	remake(f, keys);
+	for (; *expected; expected++) {
+		assert_int_equal(at, *expected);
+		at = config_in(f, at, 4) >> 20;
+	}
+	assert_int_equal(at, 0);
+}
+
+static void vendor_capabilities_are_chained_as_asked_for(void **state)
+{
+	struct fixture *f = *state;
+
+	assert_chain(f, "tph-at=0x230,st-table=none,vsec=0x300:16+0x200:16",
+		     (uint16_t[]){ 0x100, 0x230, 0x300, 0x200, 0 });
+	assert_chain(f, "tph-at=0x160,entries=2,vsec=0x170:16,chain-first=vsec,aer=on,pasid=on",
+		     (uint16_t[]){ 0x100, 0x170, 0x160, AER - 8, AER, 0 });
+	assert_chain(f, "tph=off,vsec=0x10c:12", (uint16_t[]){ 0x100, 0x10c, 0 });
+	assert_int_equal(config_in(f, 0x10c, 4), 0x0001000b);
+	assert_int_equal(config_in(f, 0x110, 4), 0x00c07450);
+	assert_chain(f, "tph-at=0x100,entries=2,tph-size=20,vsec=0x120:12",
+		     (uint16_t[]){ 0x100, 0x114, 0x120, 0 });
+}
+
+/* Scratch registers show a write that came, whoever resets the function after it. */
+static void scratch_registers_keep_what_is_written(void **state)
+{
+	struct fixture *f = *state;
+	struct json_object *line;
+
+	remake(f, "tph-at=0x160,entries=2,tph-size=24,vsec=0x178:16,st-table=cap");
+	assert_int_equal(config_in(f, 0x170, 4), 0x5c5c0170);
+	assert_int_equal(config_in(f, 0x174, 4), 0x5c5c0174);
+	assert_int_equal(config_in(f, 0x180, 4), 0x5c5c0180);
+	assert_int_equal(config_in(f, 0x188, 4), 0);
+	config_out(f, 0x172, 2, 0);
+	line = last_event(f, "tph-write");
+	assert_field(line, "at", "0x172");
+	json_object_put(line);
+	assert_null(last_event(f, "vsec-write"));
+	config_out(f, 0x184, 1, 0xaa);
+	line = last_event(f, "vsec-write");
+	assert_field(line, "at", "0x184");
+	assert_field(line, "length", "1");
+	assert_field(line, "value", "0xaa");
+	json_object_put(line);
+	config_out(f, 0x178, 4, 0); /* the header takes none */
+	assert_int_equal(config_in(f, 0x178, 4), 0x0001000b);
+	config_out(f, DEVICE_CONTROL, 2, 0x8000);
+	endpoint_reset(&f->endpoint, ENDPOINT_RESET_DEVICE);
+	assert_int_equal(config_in(f, 0x170, 4), 0x00000170);
+	assert_int_equal(config_in(f, 0x184, 4), 0x5c5c01aa);
+	endpoint_disconnect(&f->endpoint);
+	endpoint_connect(&f->endpoint);
+	assert_int_equal(config_in(f, 0x170, 4), 0x5c5c0170);
 }
 
 static void standard_capabilities_are_chained(void **state)
@@ -226,6 +300,52 @@ static void bars_tell_their_size(void **state)
 	assert_int_equal(config_in(f, 0x24, 4), 0xffffffff);
 	config_out(f, 0x30, 4, 0xffffffff);
 	assert_int_equal(config_in(f, 0x30, 4), 0);
+}
+
+/* Table and PBA where devices in the field have them. */
+static void msix_is_where_it_was_asked_for(void **state)
+{
+	static const struct {
+		const char *keys;
+		unsigned int bar;
+		uint32_t control, table, pba, size;
+	} variants[] = {
+		{ "vectors=255,msix-size=8K,pba-offset=0xff0", 4, 254, 0x4, 0xff4, 0xffffe004 },
+		{ "vectors=16,msix-bar=2,msix-offset=0x5200,pba-offset=0xd600", 2, 15, 0x5202,
+		  0xd602, 0xffff0004 },
+		{ "vectors=5,msix-bar=3,msix-size=4K", 3, 4, 0x3, 0xf03, 0xfffff000 },
+		{ "vectors=16,msix-bar=1,msix-offset=0x100,pba-offset=0", 1, 15, 0x101, 0x1,
+		  0xffff0000 },
+	};
+	struct fixture *f = *state;
+	const uint8_t data = 0x5a;
+	uint8_t seen;
+
+	for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++) {
+		const size_t bar = 0x10 + 4 * variants[i].bar;
+		const size_t table = variants[i].table & ~7u, pba = variants[i].pba & ~7u;
+
+		remake(f, variants[i].keys);
+		assert_int_equal(config_in(f, 0x52, 2), variants[i].control);
+		assert_int_equal(config_in(f, 0x54, 4), variants[i].table);
+		assert_int_equal(config_in(f, 0x58, 4), variants[i].pba);
+		config_out(f, bar, 4, 0xffffffff);
+		config_out(f, bar + 4, 4, 0xffffffff);
+		assert_int_equal(config_in(f, bar, 4), variants[i].size);
+		assert_int_equal(config_in(f, bar + 4, 4), variants[i].size & 4 ? 0xffffffff : 0);
+		assert_int_equal(endpoint_bar_size(&f->endpoint, variants[i].bar),
+				 ~(variants[i].size & ~7u) + 1);
+		assert_int_equal(f->endpoint.msix_address & 0xffffffff, variants[i].size & ~7u);
+
+		config_out(f, COMMAND, 2, MEMORY_AND_MASTER);
+		config_out(f, MSIX_CONTROL, 2, 0xc000); /* a masked message stays pending */
+		endpoint_interrupt(&f->endpoint, 4);
+		endpoint_bar_read(&f->endpoint, variants[i].bar, pba, &seen, 1);
+		assert_int_equal(seen, 1 << 4);
+		endpoint_bar_write(&f->endpoint, variants[i].bar, table + 4 * 16 + 8, &data, 1);
+		endpoint_bar_read(&f->endpoint, variants[i].bar, table + 4 * 16 + 8, &seen, 1);
+		assert_int_equal(seen, data);
+	}
 }
 
 static void error_bits_clear_by_writing_one(void **state)
@@ -616,6 +736,66 @@ static void tag_in_an_msix_table_beside_the_registers(void **state)
 	endpoint_bar_read(&f->endpoint, EP_BAR, MSIX_PBA_AT + 8, &pba, 1);
 	assert_int_equal(pba, 0xff);
 	assert_int_equal(reg(f, EP_ID), EP_ID_VALUE);
+}
+
+/* Entries that there is no room for are what is there instead. */
+static void tags_come_from_where_the_claim_reaches(void **state)
+{
+	struct fixture *f = *state;
+
+	remake(f, "tph-at=0x160,entries=2,claim=64,vsec=0x170:16");
+	ready(f);
+	assert_int_equal(reg(f, EP_ENTRIES), 64);
+	config_out(f, 0x168, 4, 0x301);
+	config_out(f, 0x16e, 2, 0x1101);
+	config_out(f, 0x17a, 2, 0x1103); /* the second half of the second scratch register */
+	dma(f, EP_DMA_WRITE, 0, MEMORY_IOVA, 64, 1 | EP_HINT_ENTRY << EP_HINT_SOURCE_SHIFT);
+	assert_int_equal(trace(f, 0, EP_TLP_ST), 0x1101);
+	dma(f, EP_DMA_WRITE, 0, MEMORY_IOVA, 64, 7 | EP_HINT_ENTRY << EP_HINT_SOURCE_SHIFT);
+	assert_int_equal(trace(f, 1, EP_TLP_ST), 0x1103);
+	remake(f, "tph-at=0xff0,entries=2,claim=64");
+	ready(f);
+	config_out(f, 0xff8, 4, 0x301);
+	dma(f, EP_DMA_WRITE, 0, MEMORY_IOVA, 64, 63 | EP_HINT_ENTRY << EP_HINT_SOURCE_SHIFT);
+	assert_int_equal(trace(f, 0, EP_TLP_ST), 0);
+}
+
+/* What it comes with, and after which reset again. */
+static void function_comes_as_it_was_preset(void **state)
+{
+	static const struct {
+		const char *preset;
+		uint32_t after_reset;
+	} variants[] = { { "", 0 }, { ",preset=power-on", 0 }, { ",preset=reset", 0x102 } };
+	struct fixture *f = *state;
+	char keys[96];
+
+	for (size_t i = 0; i < sizeof(variants) / sizeof(variants[0]); i++) {
+		snprintf(keys, sizeof(keys), "entries=2,width=8,control=0x102,tags=0x11+0x12%s",
+			 variants[i].preset);
+		remake(f, keys);
+		assert_int_equal(config_in(f, TPH_CONTROL, 4), 0x102);
+		endpoint_connect(&f->endpoint);
+		assert_int_equal(config_in(f, TPH_CONTROL, 4), 0x102);
+		assert_int_equal(config_in(f, TPH_TABLE, 4), 0x00120011);
+		ready(f);
+		dma(f, EP_DMA_WRITE, 0, MEMORY_IOVA, 64, 1 | EP_HINT_ENTRY << EP_HINT_SOURCE_SHIFT);
+		assert_int_equal(trace(f, 0, EP_TLP_ST), 0x12);
+		config_out(f, TPH_CONTROL, 4, 0);
+		config_out(f, TPH_TABLE, 4, 0);
+		config_out(f, DEVICE_CONTROL, 2, 0x8000);
+		assert_int_equal(config_in(f, TPH_CONTROL, 4), variants[i].after_reset);
+		assert_int_equal(config_in(f, TPH_TABLE, 4),
+				 variants[i].after_reset ? 0x00120011 : 0);
+		endpoint_disconnect(&f->endpoint);
+		endpoint_connect(&f->endpoint);
+		assert_int_equal(config_in(f, TPH_CONTROL, 4), 0x102);
+		/* the machine starts; a later reset of the bus is one like any other */
+		endpoint_reset(&f->endpoint, ENDPOINT_RESET_DEVICE);
+		assert_int_equal(config_in(f, TPH_CONTROL, 4), 0x102);
+		endpoint_reset(&f->endpoint, ENDPOINT_RESET_DEVICE);
+		assert_int_equal(config_in(f, TPH_CONTROL, 4), variants[i].after_reset);
+	}
 }
 
 static void tph_events_tell_old_and_new(void **state)
@@ -1059,6 +1239,44 @@ static void accesses_are_counted_per_dword_touched(void **state)
 	assert_int_equal(count(f, 0x08, EP_COUNT_CFG_READS), 0);
 }
 
+/* What wakes a function is its user's business; all else that reaches one asleep is a mistake. */
+static void accesses_in_d3hot_are_counted(void **state)
+{
+	struct fixture *f = *state;
+	struct json_object *line;
+
+	ready(f);
+	config_in(f, TPH_CONTROL, 4);
+	config_out(f, POWER, 2, 3);
+	config_in(f, POWER, 2);
+	config_in(f, POWER - 4, 4);
+	assert_null(last_event(f, "asleep"));
+	config_in(f, TPH_CONTROL, 4);
+	line = last_event(f, "asleep");
+	assert_field(line, "access", "config-read");
+	assert_field(line, "at", "0x118");
+	assert_field(line, "length", "4");
+	json_object_put(line);
+	config_in(f, POWER + 3, 2); /* one byte of it is not of the capability */
+	config_out(f, COMMAND, 2, MEMORY_AND_MASTER);
+	line = last_event(f, "asleep");
+	assert_field(line, "access", "config-write");
+	json_object_put(line);
+	assert_int_equal(reg(f, EP_ID), 0xffffffff);
+	reg_set(f, EP_DMA_PATTERN, 1);
+	line = last_event(f, "asleep");
+	assert_field(line, "access", "memory-write");
+	assert_field(line, "at", "0x114");
+	json_object_put(line);
+	config_out(f, POWER, 2, 0);
+	config_in(f, TPH_CONTROL, 4);
+	assert_int_equal(reg(f, EP_COUNT_ASLEEP_READS), 2);
+	assert_int_equal(reg(f, EP_COUNT_ASLEEP_WRITES), 1);
+	assert_int_equal(reg(f, EP_COUNT_ASLEEP_MEMORY), 2);
+	reg_set(f, EP_COUNT_CLEAR, 0);
+	assert_int_equal(reg(f, EP_COUNT_ASLEEP_READS), 0);
+}
+
 static void log_numbers_rise(void **state)
 {
 	uint64_t before = ((struct fixture *)*state)->log.seq;
@@ -1085,9 +1303,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		TEST(every_access_to_configuration_space),
 		TEST(capabilities_say_what_was_asked_for),
+		TEST(vendor_capabilities_are_chained_as_asked_for),
+		TEST(scratch_registers_keep_what_is_written),
 		TEST(standard_capabilities_are_chained),
 		TEST(extended_tags_need_prefixes),
 		TEST(bars_tell_their_size),
+		TEST(msix_is_where_it_was_asked_for),
 		TEST(error_bits_clear_by_writing_one),
 		TEST(registers_answer_whole_aligned_accesses_only),
 		TEST(registers_hold_what_is_written),
@@ -1102,6 +1323,8 @@ int main(void)
 		TEST(hint_is_in_trace_and_log),
 		TEST(tag_in_the_msix_table_of_a_client_that_writes_it),
 		TEST(tag_in_an_msix_table_beside_the_registers),
+		TEST(tags_come_from_where_the_claim_reaches),
+		TEST(function_comes_as_it_was_preset),
 		TEST(tph_events_tell_old_and_new),
 		TEST(every_write_to_the_capability_is_logged),
 		TEST(command_is_repeated_after_each_config_write),
@@ -1120,6 +1343,7 @@ int main(void)
 		TEST(power_cycle_keeps_state_with_no_soft_reset),
 		TEST(disconnect_is_as_power_off),
 		TEST(accesses_are_counted_per_dword_touched),
+		TEST(accesses_in_d3hot_are_counted),
 		TEST(log_numbers_rise),
 	};
 

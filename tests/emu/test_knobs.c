@@ -48,7 +48,46 @@ static void bad_values_are_explained(void **state)
 		{ SOCKET ",vectors=99999999999999999999", "vectors=99999999999999999999", "2048" },
 		{ SOCKET ",modes=", "modes=", "not one of nost, iv, ds" },
 		{ SOCKET ",modes=iv+", "modes=", "not one of nost, iv, ds" },
-		{ SOCKET ",modes=iv+ds+iv", "modes=iv+ds+iv", "iv is named twice" },
+		{ SOCKET ",modes=iv+ds+iv", "modes=iv", "iv is named twice" },
+		{ SOCKET ",modes=none+iv", "modes=none", "not one of nost, iv, ds" },
+		{ SOCKET ",claim=0", "claim=0", "from 1 to 2048" },
+		{ SOCKET ",claim=2049", "claim=2049", "from 1 to 2048" },
+		{ SOCKET ",st-table=none,claim=1", "claim=1", "no ST table" },
+		{ SOCKET ",tph-size=0", "tph-size=0", "multiple of 4" },
+		{ SOCKET ",tph-size=142", "tph-size=142", "multiple of 4" },
+		{ SOCKET ",tph-size=136", "tph-size=0x88", "has 140 bytes" },
+		{ SOCKET ",entries=1,tph-at=0xff0,tph-size=20", "tph-at=0xff0",
+		  "0xfec is the highest" },
+		{ SOCKET ",control=0x100000000", "control=0x100000000", "0 to 0xffffffff" },
+		{ SOCKET ",control=0x400", "control=0x400", "only the bits 0x307" },
+		{ SOCKET ",width=8,control=0x301", "control=0x301", "only the bits 0x107" },
+		{ SOCKET ",modes=nost,st-table=none,control=0x101", "control=0x101", "bits 0x300" },
+		{ SOCKET ",tph=off,control=0x101", "control=0x101", "no TPH capability" },
+		{ SOCKET ",tags=", "tags=", "0 to 0xffff" },
+		{ SOCKET ",tags=1+65536", "tags=65536", "0 to 0xffff" },
+		{ SOCKET ",width=8,tags=0x100", "tags=0x100", "8 bits" },
+		{ SOCKET ",entries=1,tags=1+2", "tags", "2 of them, but entries=1" },
+		{ SOCKET ",st-table=msix,tags=1", "tags", "no ST table in the capability" },
+		{ SOCKET ",tph=off,tags=1", "tags", "no ST table in the capability" },
+		{ SOCKET ",preset=flr", "preset=flr", "not one of power-on, reset" },
+		{ SOCKET ",preset=reset", "preset=reset", "nothing to set" },
+		{ SOCKET ",vsec=0x200", "vsec=0x200", "not AT:SIZE" },
+		{ SOCKET ",vsec=0x200:8", "vsec=0x200:8", "from 12 up" },
+		{ SOCKET ",vsec=0x200:14", "vsec=0x200:14", "multiples of 4" },
+		{ SOCKET ",vsec=0x202:16", "vsec=0x202:16", "multiples of 4" },
+		{ SOCKET ",vsec=0x108:16", "vsec=0x108:16", "from 0x10c" },
+		{ SOCKET ",vsec=0xff0:20", "vsec=0xff0:20", "end by 0x1000" },
+		{ SOCKET ",aer=on,vsec=0xfb0:12", "vsec=0xfb0:12", "take 0xfb8 and up" },
+		{ SOCKET ",vsec=0x198:12", "vsec=0x198:12", "TPH is at 0x110 to 0x19b" },
+		{ SOCKET ",vsec=0x10c:12", "vsec=0x10c:12", "TPH is at" },
+		{ SOCKET ",tph-at=0x100,vsec=0x190:12", "vsec=0x190:12", "Serial Number" },
+		{ SOCKET ",vsec=0x200:16+0x20c:12", "vsec=0x20c:12", "another one is at 0x200:16" },
+		{ SOCKET ",vsec=0x200:16+0x220:16+0x240:16+0x260:16+0x280:16", "vsec=", "than 4" },
+		{ SOCKET ",chain-first=aer", "chain-first=aer", "not one of tph, vsec" },
+		{ SOCKET ",chain-first=vsec", "chain-first=vsec", "needs" },
+		{ SOCKET ",chain-first=vsec,vsec=0x200:16,tph=off", "chain-first=vsec", "needs" },
+		{ SOCKET ",chain-first=vsec,vsec=0x200:16,tph-at=0x100", "chain-first=vsec",
+		  "tph-at=0x100" },
 		{ SOCKET ",modes=nost+iv,st-table=none", "modes=iv", "needs an ST table" },
 		{ SOCKET ",width=12", "width=12", "not one of 8, 16" },
 		{ SOCKET ",completer=2", "completer=2", "not one of none, 8, 16, reserved" },
@@ -64,14 +103,29 @@ static void bad_values_are_explained(void **state)
 		  "0xf24 is the highest with pasid=on" },
 		{ SOCKET ",pasid=1", "pasid=1", "not one of on, off" },
 		{ SOCKET ",aer=1", "aer=1", "not one of on, off" },
-		{ SOCKET ",msix-bar=2", "msix-bar=2", "not one of 0, 4" },
+		{ SOCKET ",msix-bar=6", "msix-bar=6", "from 0 to 5" },
 		{ SOCKET ",msix-offset=0x1004", "msix-offset=0x1004", "multiple of 8" },
-		{ SOCKET ",msix-offset=0xf000", "msix-offset=0xf000", "to 0xeff0" },
+		{ SOCKET ",msix-offset=0x10000", "msix-offset=0x10000", "to 0xfff8" },
+		{ SOCKET ",pba-offset=0x1004", "pba-offset=0x1004", "multiple of 8" },
+		{ SOCKET ",pba-offset=0x10000", "pba-offset=0x10000", "to 0xfff8" },
+		{ SOCKET ",msix-offset=0xff08", "msix-offset=0xff08", "beyond the BAR's 0x10000" },
+		{ SOCKET ",vectors=65,pba-offset=0xfff8", "pba-offset=0xfff8", "ends at 0x10008" },
+		{ SOCKET ",vectors=256,pba-offset=0xff8", "msix-offset=0x0", "the PBA is at 0xff8" },
+		{ SOCKET ",msix-bar=0,pba-offset=0x5ff8", "pba-offset=0x5ff8", "below 0x6000" },
+		{ SOCKET ",msix-size=2K", "msix-size=2K", "4K to 64K" },
+		{ SOCKET ",msix-size=12K", "msix-size=12K", "power of two" },
+		{ SOCKET ",msix-size=128K", "msix-size=128K", "4K to 64K" },
+		{ SOCKET ",msix-bar=0,msix-size=8K", "msix-size=0x2000", "no BAR" },
+		{ SOCKET ",vectors=0,msix-size=8K", "msix-size=0x2000", "no BAR" },
+		{ SOCKET ",msix-size=8K,vectors=512", "msix-offset=0x0", "the PBA is at 0x1e00" },
+		{ SOCKET ",msix-size=8K,msix-offset=0x1f08", "msix-offset=0x1f08", "0x2000" },
 		{ SOCKET ",msix-bar=0,msix-offset=0x5ff8", "msix-offset=0x5ff8", "below 0x6000" },
 		{ SOCKET ",msix-offset=0xef08", "msix-offset=0xef08", "ends at 0xf008" },
 		{ SOCKET ",vectors=2048,msix-offset=0x7008", "msix-offset=0x7008", "2048 entries" },
 		{ SOCKET ",memory-bar=0", "memory-bar=0", "not one of 2, 4" },
-		{ SOCKET ",memory-bar=4", "memory-bar=4", "the MSI-X table is there" },
+		{ SOCKET ",memory-bar=4", "memory-bar=4", "the MSI-X table is there; use 2" },
+		{ SOCKET ",memory-bar=2,msix-bar=3", "memory-bar=2", "use 4" },
+		{ SOCKET ",memory-bar=4,msix-bar=5", "memory-bar=4", "the MSI-X table is there" },
 		{ SOCKET ",memory-size=64K", "memory-size=0x10000", "without memory-bar" },
 		{ SOCKET ",memory-bar=2,memory-size=", "memory-size=", "4K to 16M" },
 		{ SOCKET ",memory-bar=2,memory-size=K", "memory-size=K", "4K to 16M" },
@@ -161,6 +215,16 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_true(knobs.flr);
 	assert_false(knobs.af);
 	assert_false(knobs.aer);
+	assert_int_equal(knobs.claim, 64);
+	assert_int_equal(tph_size(&knobs), 140);
+	assert_int_equal(knobs.control, 0);
+	assert_int_equal(knobs.tag_count, 0);
+	assert_false(knobs.preset_always);
+	assert_int_equal(knobs.vsec_count, 0);
+	assert_false(knobs.vsec_first);
+	assert_int_equal(knobs.msix_bar, 4);
+	assert_int_equal(knobs.msix_size, 0x10000);
+	assert_int_equal(knobs.pba_at, 0xf000);
 	assert_false(knobs.pasid);
 	assert_true(knobs.no_soft_reset);
 	assert_int_equal(knobs.queues, 0);
@@ -201,6 +265,39 @@ static void every_key_takes_effect(void **state)
 	assert_string_equal(knobs.sent, "/tmp/sent");
 	assert_int_equal(knobs.extra_at, 0xfc);
 	assert_int_equal(knobs.extra_value, 0x12345678);
+	knobs_free(&knobs);
+}
+
+static void every_key_for_odd_devices_takes_effect(void **state)
+{
+	struct knobs knobs =
+		parse("entries=2,claim=64,modes=none,tph-at=0x160,tph-size=0x8c,control=0x102,"
+		      "tags=0x1101+0x1102,preset=reset,vsec=0x300:16+0x200:12,chain-first=vsec,"
+		      "msix-bar=2,msix-size=8K,msix-offset=0x1000,pba-offset=0x1fc0," SOCKET);
+
+	(void)state;
+	assert_int_equal(knobs.entries, 2);
+	assert_int_equal(knobs.claim, 64);
+	assert_int_equal(tph_entries(&knobs), 64);
+	assert_int_equal(knobs.modes, 0);
+	assert_int_equal(tph_used(&knobs), 16);
+	assert_int_equal(tph_size(&knobs), 0x8c);
+	assert_int_equal(knobs.control, 0x102);
+	assert_int_equal(knobs.tag_count, 2);
+	assert_int_equal(knobs.tags[1], 0x1102);
+	assert_true(knobs.preset_always);
+	assert_int_equal(knobs.vsec_count, 2);
+	assert_int_equal(knobs.vsecs[0].at, 0x300);
+	assert_int_equal(knobs.vsecs[1].size, 12);
+	assert_true(knobs.vsec_first);
+	assert_int_equal(knobs.msix_bar, 2);
+	assert_int_equal(knobs.msix_size, 0x2000);
+	assert_int_equal(knobs.msix_at, 0x1000);
+	assert_int_equal(knobs.pba_at, 0x1fc0);
+	knobs_free(&knobs);
+	/* a claim beyond the MSI-X table reaches nothing that could be a tag */
+	knobs = parse(SOCKET ",st-table=msix,vectors=4,claim=2048");
+	assert_int_equal(tph_entries(&knobs), 4);
 	knobs_free(&knobs);
 }
 
@@ -252,6 +349,7 @@ int main(void)
 		cmocka_unit_test(long_socket_path_is_refused),
 		cmocka_unit_test(defaults_are_those_of_the_manual),
 		cmocka_unit_test(every_key_takes_effect),
+		cmocka_unit_test(every_key_for_odd_devices_takes_effect),
 		cmocka_unit_test(table_follows_from_what_is_given),
 	};
 

@@ -96,6 +96,7 @@ struct guest *guest_open(const char *bdf);
 int guest_try_open(const char *bdf);
 int guest_open_raw(const char *bdf);
 void guest_close(struct guest *g);
+int guest_close_all(void **state);
 uint32_t guest_config(struct guest *g, unsigned int at, unsigned int bytes);
 void guest_config_write(struct guest *g, unsigned int at, unsigned int bytes, uint32_t value);
 uint32_t guest_raw(struct guest *g, unsigned int at, unsigned int bytes);
