@@ -4,6 +4,7 @@
 #include <signal.h>
 #include <sys/ioctl.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <linux/pci_regs.h>
@@ -14,6 +15,8 @@
 #define F0 "0000:01:00.0"
 #define F1 "0000:01:00.1"
 #define F2 "0000:01:00.2"
+
+#define PATIENCE 30 /* s; a state that does not come at all */
 
 #define COMMAND_ON (PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER)
 
@@ -87,6 +90,7 @@ static void hot_reset_that_fails_loses_nothing(void **state)
 	} arg = { .reset = { .argsz = sizeof(arg), .count = 1 } };
 	struct group_guest group;
 	struct guest second, third, *first = &group.g;
+	time_t end = time(NULL) + PATIENCE;
 	int ret, status;
 	pid_t pid;
 
@@ -106,8 +110,10 @@ static void hot_reset_that_fails_loses_nothing(void **state)
 		close(first->fd);
 		_exit(guest_try("echo " F2 " >/sys/bus/pci/drivers/tph-vfio-pci/unbind") != 0);
 	}
+	/* the unbind has begun, and holds the lock of the third */
 	while (control_read(&third) & TPH_CTRL_16)
-		;
+		if (time(NULL) > end)
+			fail_msg("the unbind of " F2 " does not end its steering");
 	guest_config_write(first, power_at(first), 2, 3);
 	guest_config_write(&second, power_at(&second), 2, 3);
 	ret = ioctl(first->fd, VFIO_DEVICE_PCI_HOT_RESET, &arg) ? -errno : 0;
