@@ -280,3 +280,17 @@ int tph_group_cause(const struct tph_group *group, size_t index, struct tph_grou
 	*cause = group->causes[index];
 	return 0;
 }
+
+int tph_group_peer(const struct tph_group *group, size_t member, size_t from, size_t *peer)
+{
+	if (member >= group->member_count)
+		return -ERANGE;
+	for (size_t i = from; i < group->member_count; i++) {
+		if (i == member || group->functions[i].bridge ||
+		    group->members[i].kind == TPH_DRIVER_PORT)
+			continue;
+		*peer = i;
+		return 0;
+	}
+	return -ENOENT;
+}
