@@ -74,11 +74,24 @@ static void print_answer(const char *when, const struct tph_group_answer *answer
 	       answer->certain ? "" : ", perhaps", answer->because);
 }
 
-static void print_member(const struct tph_group_member *member, size_t index, size_t fault)
+/* width of the column of addresses: not all are of PCI functions in domain 0000 */
+static int address_width(const struct picture *picture)
+{
+	struct tph_group_member member;
+	int width = (int)strlen("0000:00:00.0");
+
+	for (size_t i = 0; !tph_group_member(picture->group, i, &member); i++)
+		if ((int)strlen(member.address) > width)
+			width = (int)strlen(member.address);
+	return width;
+}
+
+static void print_member(const struct tph_group_member *member, int width, size_t index,
+			 size_t fault)
 {
 	bool blamed = member->beside == TPH_NO || index == fault;
 
-	printf("%s %-12s  %-14s %-9s  %s", blamed ? "=>" : "  ", member->address,
+	printf("%s %-*s  %-14s %-9s  %s", blamed ? "=>" : "  ", width, member->address,
 	       member->driver[0] ? member->driver : "-", member->beside == TPH_YES ? "may stay" :
 	       member->beside == TPH_NO ? "must go" : "unknown", member->because);
 	if (member->alias != member->requester)
@@ -112,7 +125,7 @@ static void print_group(const struct picture *picture)
 		printf("  %-14s %s: %s\n", "DMA reaches", dma_text(member.dma), member.dma_because);
 	printf("\n");
 	for (size_t i = 0; !tph_group_member(picture->group, i, &member); i++)
-		print_member(&member, i, picture->rebound ? picture->later.fault :
+		print_member(&member, address_width(picture), i, picture->rebound ? picture->later.fault :
 			     picture->now.fault);
 }
 

@@ -6,7 +6,6 @@
  * command line is named here. So what is private has no way in.
  */
 #include <dirent.h>
-#include <endian.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -96,42 +95,38 @@ static void keep(uint8_t *kept, const struct pci_function *function, uint32_t at
 		kept[at] = function->space[at];
 }
 
-static uint32_t dword_at(const struct pci_function *function, uint32_t at)
-{
-	uint32_t value = 0;
-
-	if (at + 4 <= function->size)
-		memcpy(&value, function->space + at, 4);
-	return le32toh(value);
-}
-
 /*
  * The registers that are decoded, and of all other capabilities where they are: not what is in
  * them, such as a serial number. Offsets: PCIe 6.2, 7.5.1 and 7.6 to 7.9.
  */
 static void mask_space(const struct pci_function *function, uint8_t kept[4096])
 {
-	uint32_t at, word;
-	int hops;
+	struct tph_config config = function_config(function);
+	struct tph_walk walk;
+	uint32_t id;
 
 	memset(kept, 0, 4096);
+	if (function->silent) {		/* that it reads all ones is all there is to it */
+		memset(kept, 0xff, function->size);
+		return;
+	}
 	keep(kept, function, 0x00, 0x10);	/* ids, status, class, header type */
 	if (function_is_bridge(function))
 		keep(kept, function, 0x18, 3);	/* its buses */
 	keep(kept, function, 0x34, 1);
-	at = function->size > 0x34 ? function->space[0x34] & ~3u : 0;
-	for (hops = 0; at >= 0x40 && at < 0x100 && hops < 48; hops++) {
-		word = dword_at(function, at);
-		keep(kept, function, at, (word & 0xff) == 0x10 ? 0x3c :	/* PCI Express */
-					 (word & 0xff) == 0x11 ? 12 : 2);	/* MSI-X */
-		at = word >> 8 & 0xfc;
+	if (!tph_walk_begin(&walk, &config, false)) {
+		while (tph_walk_next(&walk) > 0) {
+			id = walk.header & 0xff;
+			keep(kept, function, walk.at, id == 0x10 ? 0x3c :	/* PCI Express */
+						      id == 0x11 ? 12 : 2);	/* MSI-X */
+		}
 	}
-	at = 0x100;
-	for (hops = 0; at >= 0x100 && hops < 480; hops++) {
-		word = dword_at(function, at);
-		keep(kept, function, at, (word & 0xffff) == 0x0d ? 8 :	/* ACS */
-					 (word & 0xffff) == 0x17 ? 12 : 4);	/* TPH Requester */
-		at = word >> 20 & 0xffc;
+	if (!tph_walk_begin(&walk, &config, true)) {
+		while (tph_walk_next(&walk) > 0) {
+			id = walk.header & 0xffff;
+			keep(kept, function, walk.at, id == 0x0d ? 8 :		/* ACS */
+						      id == 0x17 ? 12 : 4);	/* TPH Requester */
+		}
 	}
 }
 
@@ -177,6 +172,8 @@ static void pack_driver(struct pack *pack, const char *driver)
 	pack_text(pack, text);
 	/* tells tph-vfio-pci from what has its name (driver_steers()) */
 	snprintf(text, sizeof(text), "%s/parameters/policy", name);
+	pack_text(pack, text);
+	snprintf(text, sizeof(text), "%s/parameters/disable_denylist", name);
 	pack_text(pack, text);
 }
 

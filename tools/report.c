@@ -47,6 +47,8 @@ int exit_code_of(int error)
 	switch (-error) {
 	case EPERM:
 	case EACCES:
+	case ENOKEY:
+	case EKEYREJECTED:
 		return TPHCTL_NOT_PERMITTED;
 	case EOPNOTSUPP:
 	case ENOTTY:

@@ -126,6 +126,15 @@ static int visit_offer(struct tphctl *ctl, struct report *report)
 		lack_offer(report, "not read: --sysfs does not open devices");
 		return TPHCTL_OK;
 	}
+	if (!held && function_is_bridge(&report->function)) {
+		lack_offer(report, "nothing: it is a bridge, which is not given to users");
+		return TPHCTL_OK;
+	}
+	if (!held && !report->function.vfio && function_denied(&report->function)) {
+		lack_offer(report, "nothing: it is not bound to a VFIO driver, and on vfio-pci's "
+			   "denylist for its errata; see tphctl why %s", report->name);
+		return TPHCTL_OK;
+	}
 	if (!held && !report->function.vfio) {
 		lack_offer(report, "nothing: it is not bound to a VFIO driver; tphctl bind %s",
 			   report->name);
@@ -153,6 +162,8 @@ static const char *hardware_missing(int error)
 	case EACCES:
 		return "hidden: the kernel shows extended configuration space to CAP_SYS_ADMIN "
 		       "alone; run as root";
+	case ENXIO:
+		return SILENT_TEXT;
 	case ENODEV:
 		return "the kernel does not tell which device this descriptor is";
 	default:
@@ -185,7 +196,7 @@ static void print_requester(const char *label, bool enabled, enum tph_mode mode,
 }
 
 static void print_side(uint32_t modes, enum tph_width width, enum tph_table table,
-		       uint32_t entries)
+		       uint32_t entries, const char *wrong)
 {
 	char text[VIEW_MODES_SIZE];
 
@@ -194,7 +205,20 @@ static void print_side(uint32_t modes, enum tph_width width, enum tph_table tabl
 	printf("    %-14s %s", "ST table", view_table(table));
 	if (entries)
 		printf(", %u entries", entries);
+	if (wrong)
+		printf(": it %s", wrong);
 	putchar('\n');
+}
+
+/* Who enabled what no user of the driver did; NULL where that cannot be told, or it is off. */
+static const char *found_on(const struct report *report)
+{
+	const struct operator_view *operator = &report->operator;
+
+	if (report->hardware_error || !report->known ||
+	    (!report->operator_error && strcmp(operator->requester, "off")))
+		return NULL;
+	return view_found_on(&report->function, &report->capability);
 }
 
 static void print_text(const struct tphctl *ctl, const struct report *report)
@@ -202,7 +226,7 @@ static void print_text(const struct tphctl *ctl, const struct report *report)
 	const struct pci_function *function = &report->function;
 	const struct tph_capability *capability = &report->capability;
 	const struct tph_state *state = &report->state;
-	char name[256], narrow[VIEW_NARROW_SIZE];
+	char name[256], narrow[VIEW_NARROW_SIZE], claim[VIEW_CLAIM_SIZE];
 	enum tph_width completer;
 	struct tph_port port;
 
@@ -234,9 +258,11 @@ static void print_text(const struct tphctl *ctl, const struct report *report)
 	} else {
 		printf("  hardware\n");
 		print_side(capability->modes, capability->width_max, capability->table,
-			   capability->table_entries);
+			   capability->table_entries, view_claim(capability, claim));
 		print_requester("requester", capability->enabled, capability->mode,
 				capability->width);
+		if (found_on(report))
+			printf("    %-14s %s\n", "enabled by", found_on(report));
 		printf("    %-14s 0x%08x\n", "control", capability->control);
 	}
 	if (!report->operator_error)
@@ -248,7 +274,7 @@ static void print_text(const struct tphctl *ctl, const struct report *report)
 		return;
 	}
 	printf("  on offer\n");
-	print_side(state->modes, state->width_max, state->table, state->entries);
+	print_side(state->modes, state->width_max, state->table, state->entries, NULL);
 	print_requester("in force", state->enabled, state->mode, state->width);
 	printf("    %-14s %s\n", "steering", probe_text(report->probe));
 	if (report->entry_count)
@@ -303,6 +329,7 @@ static void add_function(struct tphctl *ctl, const struct report *report)
 	answer_add(ctl, "address", json_object_new_string(function->address));
 	answer_add(ctl, "name", json_object_new_string(function_name(function, name,
 								     sizeof(name))));
+	answer_add(ctl, "bridge", json_object_new_boolean(function_is_bridge(function)));
 	answer_add(ctl, "driver", json_text(function->driver[0] ? function->driver : NULL));
 	answer_add(ctl, "group", function->group < 0 ? NULL :
 		   json_object_new_int64(function->group));
@@ -337,7 +364,9 @@ static void add_hardware(struct tphctl *ctl, const struct report *report)
 	json_object_object_add(object, "requester",
 			       requester_json(capability->enabled, capability->mode,
 					      capability->width));
+	view_claim_json(capability, object);
 	json_object_object_add(object, "control", json_object_new_int64(capability->control));
+	json_object_object_add(object, "enabled_by", json_text(found_on(report)));
 	answer_add(ctl, "hardware", object);
 }
 
@@ -424,12 +453,8 @@ static int show_address(struct tphctl *ctl, struct report *report)
 
 	answer_add(ctl, "device", json_object_new_string(report->name));
 	error = function_read(ctl->sysfs, report->name, &report->function);
-	if (error == -ENODEV)
-		return fail(ctl, TPHCTL_FAILED, "device", report->name, "see tphctl list",
-			    "there is no such PCI device");
 	if (error)
-		return fail(ctl, exit_code_of(error), "device", report->name, "", "sysfs cannot be "
-			    "read: %s", strerror(-error));
+		return function_failure(ctl, report->name, error);
 	report->known = true;
 	report->hardware_error = function_capability(&report->function, &report->capability);
 	if (report->hardware_error == -EOPNOTSUPP)
