@@ -99,6 +99,7 @@ struct tph_group {
 /* group_sysfs.c: small files. All: 0 or -errno. */
 int group_path(char path[PATH_MAX], const char *format, ...) __attribute__((format(printf, 2, 3)));
 int group_read_text(const char *path, char *text, size_t size);
+int group_read_own(const struct tph_group *group, const char *path, char *text, size_t size);
 int group_link_name(const char *path, char *name, size_t size);
 
 /* group_topology.c: what is above whom, and why the group is one. */

@@ -119,7 +119,7 @@ static void read_configuration(const char *sysfs, struct group_function *functio
 
 	if (group_path(path, "%s/bus/pci/devices/%s/config", sysfs, function->address))
 		return;
-	image.fd = open(path, O_RDONLY | O_CLOEXEC);
+	image.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
 	if (image.fd < 0)
 		return;
 	/* Ones in place of command and status: nobody answers there. */
@@ -150,6 +150,10 @@ int group_add_function(struct tph_group *group, const char *address, size_t *ind
 			return 0;
 	if (strlen(address) >= TPH_GROUP_NAME)
 		return -ENAMETOOLONG;
+	/* No kernel names a device so. */
+	for (const char *letter = address; *letter; letter++)
+		if ((unsigned char)*letter < ' ')
+			return -EIO;
 	if (group->function_count == group->function_room) {
 		size_t room = group->function_room ? 2 * group->function_room : 16;
 

@@ -271,16 +271,16 @@ int bind_run(struct tphctl *ctl, const struct invocation *invocation)
 		answer_add(ctl, "operator", operator_json(&view));
 	if (ctl->json)
 		return TPHCTL_OK;
-	printf("%s: bound to %s", change.before.address, driver);
+	say("%s: bound to %s", change.before.address, driver);
 	if (!strcmp(change.before.driver, driver))
-		printf(" already");
+		say(" already");
 	else
-		printf(" (before: %s)", change.before.driver[0] ? change.before.driver :
+		say(" (before: %s)", change.before.driver[0] ? change.before.driver :
 		       "no driver");
 	if (terms_given(&terms) && view.policy[0])
-		printf("; policy %s, CPUs %s", view.policy, operator_cpus(view.cpus));
+		say("; policy %s, CPUs %s", view.policy, operator_cpus(view.cpus));
 	if (terms.publish)
-		printf("; publishing %s", operator_publishing(view.publish));
+		say("; publishing %s", operator_publishing(view.publish));
 	putchar('\n');
 	return TPHCTL_OK;
 }
@@ -325,7 +325,7 @@ int unbind_run(struct tphctl *ctl, const struct invocation *invocation)
 	answer_add(ctl, "driver_before", json_text(change.before.driver[0] ?
 						   change.before.driver : NULL));
 	if (!ctl->json)
-		printf("%s: %s%s (before: %s)\n", change.before.address,
+		say("%s: %s%s (before: %s)\n", change.before.address,
 		       now[0] ? "bound to " : "free, no driver took it", now,
 		       change.before.driver[0] ? change.before.driver : "no driver");
 	return TPHCTL_OK;

@@ -70,7 +70,7 @@ struct picture {
 
 static void print_answer(const char *when, const struct tph_group_answer *answer)
 {
-	printf("  %-14s %s%s: %s\n", when, error_name(answer->error),
+	say("  %-14s %s%s: %s\n", when, error_name(answer->error),
 	       answer->certain ? "" : ", perhaps", answer->because);
 }
 
@@ -91,13 +91,13 @@ static void print_member(const struct tph_group_member *member, int width, size_
 {
 	bool blamed = member->beside == TPH_NO || index == fault;
 
-	printf("%s %-*s  %-14s %-9s  %s", blamed ? "=>" : "  ", width, member->address,
+	say("%s %-*s  %-14s %-9s  %s", blamed ? "=>" : "  ", width, member->address,
 	       member->driver[0] ? member->driver : "-", member->beside == TPH_YES ? "may stay" :
 	       member->beside == TPH_NO ? "must go" : "unknown", member->because);
 	if (member->alias != member->requester)
-		printf("; its requests come as " ADDRESS_FORMAT, member->alias >> 8,
+		say("; its requests come as " ADDRESS_FORMAT, member->alias >> 8,
 		       member->alias >> 3 & 0x1f, member->alias & 7);
-	printf("\n");
+	say("\n");
 }
 
 static void print_group(const struct picture *picture)
@@ -107,23 +107,23 @@ static void print_group(const struct picture *picture)
 	struct tph_group_cause cause;
 
 	if (facts->number < 0)
-		printf("%s: in no IOMMU group\n", picture->address);
+		say("%s: in no IOMMU group\n", picture->address);
 	else
-		printf("%s: IOMMU group %d, %zu member%s%s\n", picture->address,
+		say("%s: IOMMU group %d, %zu member%s%s\n", picture->address,
 		       facts->number, facts->members, facts->members == 1 ? "" : "s",
 		       facts->noiommu ? ", made up by VFIO (noiommu)" : "");
 	print_answer("BIND_IOMMUFD", &picture->now);
 	if (picture->rebound)
 		print_answer("after bind", &picture->later);
-	printf("  %-14s %s\n", "owner", facts->owner);
-	printf("  %-14s %s%s\n", "default domain", facts->default_domain, facts->direct_region ?
+	say("  %-14s %s\n", "owner", facts->owner);
+	say("  %-14s %s%s\n", "default domain", facts->default_domain, facts->direct_region ?
 	       "; a region must stay mapped 1:1 (RMRR)" : "");
-	printf("  %-14s %s\n", "interrupts", facts->interrupts_because);
+	say("  %-14s %s\n", "interrupts", facts->interrupts_because);
 	for (size_t i = 0; !tph_group_cause(picture->group, i, &cause); i++)
-		printf("  %-14s %s\n", i ? "" : "one group", cause.because);
+		say("  %-14s %s\n", i ? "" : "one group", cause.because);
 	if (!tph_group_member(picture->group, 0, &member))
-		printf("  %-14s %s: %s\n", "DMA reaches", dma_text(member.dma), member.dma_because);
-	printf("\n");
+		say("  %-14s %s: %s\n", "DMA reaches", dma_text(member.dma), member.dma_because);
+	say("\n");
 	for (size_t i = 0; !tph_group_member(picture->group, i, &member); i++)
 		print_member(&member, address_width(picture), i, picture->rebound ? picture->later.fault :
 			     picture->now.fault);

@@ -64,7 +64,7 @@ static void print_lines(const struct census *census)
 		driver = (int)strlen(line->driver) > driver ? (int)strlen(line->driver) : driver;
 	}
 	if (census->listed)
-		printf("%-*s  %-*s  %5s  %-11s  %-10s  %7s  %5s  %s\n", address, "DEVICE", driver,
+		say("%-*s  %-*s  %5s  %-11s  %-10s  %7s  %5s  %s\n", address, "DEVICE", driver,
 		       "DRIVER", "GROUP", "MODES", "TABLE", "ENTRIES", "WIDTH", "NAME");
 	for (size_t i = 0; i < census->listed; i++) {
 		const struct line *line = &census->lines[i];
@@ -76,7 +76,7 @@ static void print_lines(const struct census *census)
 			snprintf(entries, sizeof(entries), "%u", capability->table_entries);
 		if (line->group >= 0)
 			snprintf(group, sizeof(group), "%ld", line->group);
-		printf("%-*s  %-*s  %5s  %-11s  %-10s  %7s  %5d  %s\n", address, line->address,
+		say("%-*s  %-*s  %5s  %-11s  %-10s  %7s  %5d  %s\n", address, line->address,
 		       driver, line->driver, group, view_modes(capability->modes, ",", modes),
 		       view_table(capability->table), entries, (int)capability->width_max,
 		       line->name);

@@ -222,7 +222,7 @@ static int read_options(const struct tphctl *ctl, int values[KERNEL_OPTIONS])
 	error = beside_sysfs(ctl, "boot", name, path);
 	if (error)
 		return error;
-	file = fopen(path, "re");
+	file = sysfs_fopen(path);
 	if (!file)
 		return -errno;
 	while (fgets(line, sizeof(line), file)) {

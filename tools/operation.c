@@ -238,7 +238,7 @@ int caller_cpus(const struct tphctl *ctl, struct cpu_list *own)
 		return cpu_list_affinity(own);
 	if (beside_sysfs(ctl, "proc", "self/status", path))
 		return -ENAMETOOLONG;
-	file = fopen(path, "re");
+	file = sysfs_fopen(path);
 	while (file && error == -ENOENT && fgets(line, sizeof(line), file)) {
 		line[strcspn(line, "\n")] = '\0';
 		if (!strncmp(line, key, strlen(key)))

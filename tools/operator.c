@@ -129,18 +129,18 @@ const char *operator_publishing(const char *publish)
 /** operator_print() - the attributes, as a part of tphctl show. */
 void operator_print(const struct operator_view *view)
 {
-	printf("  operator\n"
+	say("  operator\n"
 	       "    %-14s %s\n    %-14s %s\n", "policy", view->policy, "CPUs allowed",
 	       operator_cpus(view->cpus));
 	if (view->hidden)
-		printf("    %-14s hidden: run as root\n", "CPUs targeted");
+		say("    %-14s hidden: run as root\n", "CPUs targeted");
 	else
-		printf("    %-14s %s\n    %-14s %s\n    %-14s %llu entries\n", "CPUs targeted",
+		say("    %-14s %s\n    %-14s %s\n    %-14s %llu entries\n", "CPUs targeted",
 		       operator_cpus(view->targets), "requester", view->requester, "taken back",
 		       view->revocations);
-	printf("    %-14s %s\n", "steering", operator_obstacle(view->steering));
+	say("    %-14s %s\n", "steering", operator_obstacle(view->steering));
 	if (*view->publish)
-		printf("    %-14s %s\n", "publishing", operator_publishing(view->publish));
+		say("    %-14s %s\n", "publishing", operator_publishing(view->publish));
 }
 
 static struct json_object *json_word(const char *word)

@@ -7,6 +7,7 @@
  */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -44,7 +45,7 @@ static void pack_text_from(struct pack *pack, const char *from, const char *name
 {
 	char path[PATH_MAX], text[4096];
 	size_t length;
-	FILE *file = source_path(pack, from, path) ? fopen(path, "re") : NULL;
+	FILE *file = source_path(pack, from, path) ? sysfs_fopen(path) : NULL;
 
 	if (!file)
 		return;
@@ -74,7 +75,8 @@ static bool link_name_of(const struct pack *pack, const char *link, char name[PA
 	target[length] = '\0';
 	slash = strrchr(target, '/');
 	snprintf(name, PATH_MAX, "%s", slash ? slash + 1 : target);
-	return true;
+	/* What is to be a component of other paths. */
+	return *name && strcmp(name, ".") && strcmp(name, "..");
 }
 
 /* A link from a file at @name to @target, both below the top. */
@@ -286,6 +288,7 @@ static void pack_group(struct pack *pack)
 	char from[PLACE], group[PLACE], number[PATH_MAX], name[PLACE + 32], path[PATH_MAX];
 	const struct dirent *entry;
 	DIR *devices;
+	int fd;
 
 	snprintf(from, sizeof(from), "bus/pci/devices/%s/iommu_group", pack->address);
 	if (!link_name_of(pack, from, number))
@@ -296,7 +299,10 @@ static void pack_group(struct pack *pack)
 		pack_text(pack, name);
 	}
 	snprintf(name, sizeof(name), "%s/devices", group);
-	devices = source_path(pack, name, path) ? opendir(path) : NULL;
+	fd = source_path(pack, name, path) ? sysfs_open(path, O_DIRECTORY) : -1;
+	devices = fd >= 0 ? fdopendir(fd) : NULL;
+	if (fd >= 0 && !devices)
+		close(fd);
 	while (devices && (entry = readdir(devices)))
 		if (entry->d_name[0] != '.')
 			pack_member(pack, group, entry->d_name);
@@ -338,7 +344,7 @@ static void pack_kernel(struct pack *pack)
 	    sysfs_read_text(path, release, sizeof(release)))
 		return;
 	snprintf(name, sizeof(name), "config-%s", release);
-	file = beside_sysfs(pack->ctl, "boot", name, path) ? NULL : fopen(path, "re");
+	file = beside_sysfs(pack->ctl, "boot", name, path) ? NULL : sysfs_fopen(path);
 	release[strspn(release, "0123456789.")] = '\0';
 	archive_text(&pack->archive, "proc/sys/kernel/osrelease", release);
 	if (!file)
@@ -387,8 +393,8 @@ static int tell(struct tphctl *ctl, const struct pack *pack, const char *file)
 	if (ctl->json)
 		return TPHCTL_OK;
 	for (size_t i = 0; i < json_object_array_length(names); i++)
-		printf("%s\n", json_object_get_string(json_object_array_get_idx(names, i)));
-	printf("\n%s holds that, and neither serial numbers nor names of hosts or users.\n"
+		say("%s\n", json_object_get_string(json_object_array_get_idx(names, i)));
+	say("\n%s holds that, and neither serial numbers nor names of hosts or users.\n"
 	       "To read it:\n"
 	       "  tar -xf %s; tphctl why --sysfs " TOP " %s\n", file, file, pack->address);
 	return TPHCTL_OK;
@@ -418,7 +424,10 @@ int report_run(struct tphctl *ctl, const struct invocation *invocation)
 	pack->ctl = ctl;
 	pack->address = address;
 	snprintf(name, sizeof(name), "bus/pci/devices/%s", address);
-	if (!source_path(pack, name, path) || access(path, F_OK)) {
+	fd = source_path(pack, name, path) ? sysfs_open(path, O_DIRECTORY) : -ENODEV;
+	if (fd >= 0)
+		close(fd);
+	if (fd < 0) {
 		code = fail(ctl, TPHCTL_FAILED, "device", address, "see tphctl list",
 			    "there is no such PCI device");
 		goto out;

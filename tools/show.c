@@ -189,9 +189,9 @@ static void print_requester(const char *label, bool enabled, enum tph_mode mode,
 			    enum tph_width width)
 {
 	if (!enabled)
-		printf("    %-14s off\n", label);
+		say("    %-14s off\n", label);
 	else
-		printf("    %-14s %s mode, %d-bit tags\n", label,
+		say("    %-14s %s mode, %d-bit tags\n", label,
 		       mode_title(mode) ? mode_title(mode) : "reserved", (int)width);
 }
 
@@ -200,13 +200,13 @@ static void print_side(uint32_t modes, enum tph_width width, enum tph_table tabl
 {
 	char text[VIEW_MODES_SIZE];
 
-	printf("    %-14s %s\n", "modes", view_modes(modes, " ", text));
-	printf("    %-14s %d\n", "tag width", (int)width);
-	printf("    %-14s %s", "ST table", view_table(table));
+	say("    %-14s %s\n", "modes", view_modes(modes, " ", text));
+	say("    %-14s %d\n", "tag width", (int)width);
+	say("    %-14s %s", "ST table", view_table(table));
 	if (entries)
-		printf(", %u entries", entries);
+		say(", %u entries", entries);
 	if (wrong)
-		printf(": it %s", wrong);
+		say(": it %s", wrong);
 	putchar('\n');
 }
 
@@ -230,65 +230,65 @@ static void print_text(const struct tphctl *ctl, const struct report *report)
 	enum tph_width completer;
 	struct tph_port port;
 
-	printf("%s", report->name);
+	say("%s", report->name);
 	if (report->known) {
 		if (strcmp(report->name, function->address))
-			printf(" %s", function->address);
-		printf(" %s\n", function_name(function, name, sizeof(name)));
-		printf("  %-16s %s\n", "driver", function->driver[0] ? function->driver : "none");
+			say(" %s", function->address);
+		say(" %s\n", function_name(function, name, sizeof(name)));
+		say("  %-16s %s\n", "driver", function->driver[0] ? function->driver : "none");
 		if (function->group >= 0)
-			printf("  %-16s %ld\n", "IOMMU group", function->group);
+			say("  %-16s %ld\n", "IOMMU group", function->group);
 		else
-			printf("  %-16s none\n", "IOMMU group");
+			say("  %-16s none\n", "IOMMU group");
 		if (function->root[0] && strcmp(function->root, function->address))
-			printf("  %-16s %s, %s\n", "root port", function->root,
+			say("  %-16s %s, %s\n", "root port", function->root,
 			       view_root_port(ctl->sysfs, function, &completer));
 		else
-			printf("  %-16s %s\n", "root port",
+			say("  %-16s %s\n", "root port",
 			       view_root_port(ctl->sysfs, function, &completer));
 		if (completer == TPH_WIDTH_16 && view_narrow(ctl->sysfs, function, narrow))
-			printf("  %-16s no 16-bit tags: %s\n", "way up", narrow);
+			say("  %-16s no 16-bit tags: %s\n", "way up", narrow);
 		if (!function_port(function, &port) && port.completer != TPH_WIDTH_OFF)
-			printf("  %-16s %s\n", "completer", view_completer(port.completer));
+			say("  %-16s %s\n", "completer", view_completer(port.completer));
 	} else {
 		putchar('\n');
 	}
 	if (report->hardware_error) {
-		printf("  %-16s %s\n", "hardware", hardware_missing(report->hardware_error));
+		say("  %-16s %s\n", "hardware", hardware_missing(report->hardware_error));
 	} else {
-		printf("  hardware\n");
+		say("  hardware\n");
 		print_side(capability->modes, capability->width_max, capability->table,
 			   capability->table_entries, view_claim(capability, claim));
 		print_requester("requester", capability->enabled, capability->mode,
 				capability->width);
 		if (found_on(report))
-			printf("    %-14s %s\n", "enabled by", found_on(report));
-		printf("    %-14s 0x%08x\n", "control", capability->control);
+			say("    %-14s %s\n", "enabled by", found_on(report));
+		say("    %-14s 0x%08x\n", "control", capability->control);
 	}
 	if (!report->operator_error)
 		operator_print(&report->operator);
 	else if (report->operator_error != -ENOENT)
-		printf("  %-16s %s\n", "operator", strerror(-report->operator_error));
+		say("  %-16s %s\n", "operator", strerror(-report->operator_error));
 	if (*report->offer_missing) {
-		printf("  %-16s %s\n", "on offer", report->offer_missing);
+		say("  %-16s %s\n", "on offer", report->offer_missing);
 		return;
 	}
-	printf("  on offer\n");
+	say("  on offer\n");
 	print_side(state->modes, state->width_max, state->table, state->entries, NULL);
 	print_requester("in force", state->enabled, state->mode, state->width);
-	printf("    %-14s %s\n", "steering", probe_text(report->probe));
+	say("    %-14s %s\n", "steering", probe_text(report->probe));
 	if (report->entry_count)
-		printf("  entries\n");
+		say("  entries\n");
 	else
-		printf("  %-16s all clear\n", "entries");
+		say("  %-16s all clear\n", "entries");
 	for (size_t i = 0; i < report->entry_count; i++) {
 		const struct entry *entry = &report->entries[i];
 
-		printf("    %-14u cpu %u", entry->index, entry->cpu);
+		say("    %-14u cpu %u", entry->index, entry->cpu);
 		if (entry->tag8 >= 0)
-			printf("  8-bit tag 0x%02x", (unsigned int)entry->tag8);
+			say("  8-bit tag 0x%02x", (unsigned int)entry->tag8);
 		if (entry->tag16 >= 0)
-			printf("  16-bit tag 0x%04x", (unsigned int)entry->tag16);
+			say("  16-bit tag 0x%04x", (unsigned int)entry->tag16);
 		putchar('\n');
 	}
 }

@@ -10,6 +10,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "beneath.h"
 #include "denylist.h"
 #include "sysfs.h"
 #include "tphctl.h"
@@ -25,14 +26,53 @@ static int attribute_path(char *path, const char *sysfs, const char *address, co
 	return length < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
+/* a tree that is not the kernel's: nothing outside it is read by its links */
+static const char *confined;
+
+/** sysfs_confine() - from here on @root is such a tree, and must outlive its use; NULL: none is. */
+void sysfs_confine(const char *root)
+{
+	confined = root;
+}
+
+/**
+ * sysfs_open() - open a file of sysfs or proc, to read it
+ * @flags: 0, or O_DIRECTORY
+ *
+ * Return: descriptor or -errno; -EINVAL of what is neither a file nor a directory.
+ */
+int sysfs_open(const char *path, int flags)
+{
+	size_t length = confined ? strlen(confined) : 0;
+
+	if (confined && !strncmp(path, confined, length) && path[length] == '/')
+		return tph_beneath_open(confined, path, flags);
+	/* The kernel's own leads nowhere else, and has no FIFO. */
+	flags = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
+	return flags < 0 ? -errno : flags;
+}
+
+/** sysfs_fopen() - the same, of a file, as a stream; NULL and errno where it cannot be. */
+FILE *sysfs_fopen(const char *path)
+{
+	int fd = sysfs_open(path, 0);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+
+	if (fd < 0)
+		errno = -fd;
+	else if (!file)
+		close(fd);
+	return file;
+}
+
 /** sysfs_read_text() - read a small file, less the newline at its end. Return: 0 or -errno. */
 int sysfs_read_text(const char *path, char *text, size_t size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = sysfs_open(path, 0);
 	ssize_t length;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	length = read(fd, text, size - 1);
 	if (length < 0) {
 		int error = -errno;
@@ -57,9 +97,11 @@ static int link_name(const char *path, char *name, size_t size)
 		return -errno;
 	target[length] = '\0';
 	slash = strrchr(target, '/');
-	if (snprintf(name, size, "%s", slash ? slash + 1 : target) >= (int)size)
+	slash = slash ? slash + 1 : target;
+	if (snprintf(name, size, "%s", slash) >= (int)size)
 		return -ENAMETOOLONG;
-	return 0;
+	/* What is to be a component of other paths. */
+	return strcmp(name, ".") && strcmp(name, "..") ? 0 : -EIO;
 }
 
 static int read_id(const char *sysfs, const char *address, const char *attribute, uint16_t *id)
@@ -90,9 +132,9 @@ static int read_space(const char *sysfs, struct pci_function *function)
 	error = attribute_path(path, sysfs, function->address, "config");
 	if (error)
 		return error;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = sysfs_open(path, 0);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	function->size = 0;
 	do {
 		length = read(fd, function->space + function->size,
@@ -269,12 +311,18 @@ int function_list(const char *sysfs, char (**addresses)[TPH_ADDRESS_SIZE], size_
 	const struct dirent *entry;
 	char path[PATH_MAX];
 	DIR *directory;
+	int fd;
 
 	if (snprintf(path, sizeof(path), "%s/bus/pci/devices", sysfs) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	directory = opendir(path);
-	if (!directory)
-		return -errno;
+	fd = sysfs_open(path, O_DIRECTORY);
+	if (fd < 0)
+		return fd;
+	directory = fdopendir(fd);
+	if (!directory) {
+		close(fd);
+		return -ENOMEM;
+	}
 	while ((entry = readdir(directory))) {
 		char address[TPH_ADDRESS_SIZE];
 

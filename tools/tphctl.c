@@ -95,6 +95,7 @@ static int run(struct tphctl *ctl, int count, char *const *words)
 	if (given(&invocation, OPTION_SYSFS)) {
 		ctl->sysfs = invocation.value[OPTION_SYSFS];
 		ctl->foreign_sysfs = is_foreign(ctl->sysfs);
+		sysfs_confine(ctl->foreign_sysfs ? ctl->sysfs : NULL);
 	}
 	if (given(&invocation, OPTION_HELP)) {
 		help_print(invocation.command);

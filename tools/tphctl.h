@@ -150,6 +150,7 @@ int fail(struct tphctl *ctl, int code, const char *thing, const char *value, con
 	 const char *reason, ...) __attribute__((format(printf, 6, 7)));
 void add_reason(struct tphctl *ctl, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int exit_code_of(int error);
 void note(struct tphctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void answer_begin(struct tphctl *ctl, const struct invocation *invocation);

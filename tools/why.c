@@ -43,10 +43,10 @@ static const struct {
 
 static void print_condition(const struct condition *condition, bool first_broken)
 {
-	printf("%s %-8s %-20s %s\n", first_broken ? "=>" : "  ", verdicts[condition->verdict],
+	say("%s %-8s %-20s %s\n", first_broken ? "=>" : "  ", verdicts[condition->verdict],
 	       condition->name, condition->text);
 	if (first_broken)
-		printf("   %-8s %-20s %s\n", "", "", condition->remedy);
+		say("   %-8s %-20s %s\n", "", "", condition->remedy);
 }
 
 static struct json_object *condition_json(const struct condition *condition)
