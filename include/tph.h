@@ -89,8 +89,9 @@ struct tph_device;
  *
  * Return: 0; -EINVAL: @bdf is no PCI address; -ENODEV: no such device, or it is not bound to a VFIO
  * driver; -EBUSY: somebody else has it open; -EACCES, -EPERM: file permissions, or the device's
- * IOMMU group is not free for a user; -ENOKEY: it wants a VF token, see tph_open_with(); -ENOENT: the kernel has no iommufd or VFIO character device;
- * -EIO: sysfs, the IOMMU or configuration space is not usable; -ENOMEM, -EMFILE, -ENFILE.
+ * IOMMU group is not free for a user; -ENOKEY: it wants a VF token, see tph_open_with(); -ENOENT:
+ * the kernel has no iommufd or VFIO character device; -EIO: sysfs, the IOMMU or configuration space
+ * is not usable; -ENOMEM, -EMFILE, -ENFILE.
  */
 int tph_open(const char *bdf, struct tph_device **device);
 

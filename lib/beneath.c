@@ -16,7 +16,7 @@
 /* A FIFO that nobody writes to is opened at once, and then refused. */
 #define FLAGS	(O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY)
 
-/* For kernels before 5.6, and where system calls are filtered: a tree that changes meanwhile wins. */
+/* Before Linux 5.6, and where system calls are filtered; not for trees that change meanwhile. */
 static int open_by_name(const char *root, const char *path, int flags)
 {
 	char top[PATH_MAX], real[PATH_MAX];

@@ -18,7 +18,7 @@
 struct tph_vfio_bind_iommufd {
 	__u32 argsz;
 	__u32 flags;
-#define TPH_VFIO_BIND_TOKEN	(1 << 0)	/* token is valid; kernels up to 6.17 do not know it */
+#define TPH_VFIO_BIND_TOKEN	(1 << 0)	/* token is valid; since Linux 6.17 */
 	__s32 iommufd;
 	__u32 out_devid;
 	__aligned_u64 token;	/* address of 16 bytes */

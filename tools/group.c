@@ -105,6 +105,7 @@ static void print_group(const struct picture *picture)
 	const struct tph_group_facts *facts = &picture->facts;
 	struct tph_group_member member;
 	struct tph_group_cause cause;
+	int width = address_width(picture);
 
 	if (facts->number < 0)
 		say("%s: in no IOMMU group\n", picture->address);
@@ -125,7 +126,7 @@ static void print_group(const struct picture *picture)
 		say("  %-14s %s: %s\n", "DMA reaches", dma_text(member.dma), member.dma_because);
 	say("\n");
 	for (size_t i = 0; !tph_group_member(picture->group, i, &member); i++)
-		print_member(&member, address_width(picture), i, picture->rebound ? picture->later.fault :
+		print_member(&member, width, i, picture->rebound ? picture->later.fault :
 			     picture->now.fault);
 }
 
