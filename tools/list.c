@@ -15,7 +15,7 @@ struct line {
 	char driver[SYSFS_NAME_SIZE];
 	long group;
 	struct tph_capability capability;
-	char name[256];
+	char name[256 + 16];
 };
 
 /* what a listing found beside the devices in it */
