@@ -9,6 +9,7 @@
 #include <linux/pci.h>
 #include <linux/string.h>
 
+#include "denylist.h"
 #include "tph_vfio_pci.h"
 
 /* the register that holds the address of an Intel graphics device's OpRegion */
@@ -42,18 +43,8 @@ static bool disable_denylist;
 module_param(disable_denylist, bool, 0444);
 MODULE_PARM_DESC(disable_denylist, "Also take devices with errata that an untrusted user could use against the system");
 
-/* drivers/vfio/pci/vfio_pci.c of Linux 7.3 */
-static const struct pci_device_id denied[] = {
-	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_QAT_C3XXX) },
-	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_QAT_C3XXX_VF) },
-	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_QAT_C62X) },
-	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_QAT_C62X_VF) },
-	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_QAT_DH895XCC) },
-	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_QAT_DH895XCC_VF) },
-	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_DSA_SPR0) },
-	{ PCI_VDEVICE(INTEL, PCI_DEVICE_ID_INTEL_IAX_SPR0) },
-	{}
-};
+#define DENIED(vendor, device) { PCI_DEVICE(vendor, device) },
+static const struct pci_device_id denied[] = { TPH_DENYLIST(DENIED) {} };
 
 /*
  * Whether stock vfio-pci would give the device's user regions with the OpRegion and the bridges'

@@ -89,10 +89,39 @@ struct tph_device;
  *
  * Return: 0; -EINVAL: @bdf is no PCI address; -ENODEV: no such device, or it is not bound to a VFIO
  * driver; -EBUSY: somebody else has it open; -EACCES, -EPERM: file permissions, or the device's
- * IOMMU group is not free for a user; -ENOENT: the kernel has no iommufd or VFIO character device;
- * -EIO: sysfs, the IOMMU or configuration space is not usable; -ENOMEM, -EMFILE, -ENFILE.
+ * IOMMU group is not free for a user; -ENOKEY: it wants a VF token, see tph_open_with(); -ENOENT:
+ * the kernel has no iommufd or VFIO character device; -EIO: sysfs, the IOMMU or configuration space
+ * is not usable; -ENOMEM, -EMFILE, -ENFILE.
  */
 int tph_open(const char *bdf, struct tph_device **device);
+
+/**
+ * struct tph_open_options - what tph_open_with() is to do otherwise than tph_open()
+ * @size: sizeof(struct tph_open_options), so that later versions can have more of them
+ * @vf_token: the VF token of a device that wants one, "bd8d9d2b-5a5f-4f5a-a211-f591514ba1f3"; NULL:
+ *	none
+ *
+ * All that is not set is to be zero. A virtual function (VF) whose physical function (PF) is used
+ * through VFIO can be opened by those alone who know the VF token, which the PF's user chose
+ * (VFIO_DEVICE_FEATURE_PCI_VF_TOKEN); so can the PF while VFs of it are open. To a PF whose VFs are
+ * not, the token given is its new one.
+ */
+struct tph_open_options {
+	size_t size;
+	const char *vf_token;
+};
+
+/**
+ * tph_open_with() - tph_open() with options
+ * @options: NULL, or with nothing but its size set: as tph_open()
+ *
+ * Return: as tph_open(), and: -EKEYREJECTED: the VF token is not the right one; -EINVAL: also a VF
+ * token that is no UUID, or that device or kernel (before Linux 6.17) have no use for: it is no VF of a
+ * PF that is used through VFIO, and no PF; -E2BIG: @options has something that this version of the
+ * library does not know.
+ */
+int tph_open_with(const char *bdf, const struct tph_open_options *options,
+		  struct tph_device **device);
 
 /**
  * tph_from_fd() - use a VFIO device that the caller has opened

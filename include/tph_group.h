@@ -242,6 +242,19 @@ int tph_group_member(const struct tph_group *group, size_t index,
 int tph_group_find(const struct tph_group *group, const char *bdf, size_t *index);
 
 /**
+ * tph_group_peer() - a member that can reach another one's memory without the IOMMU seeing it
+ * @member: the one whose memory (BARs) is reached
+ * @from: index to begin at: 0, then the last one found plus 1
+ * @peer: receives the index of the next one
+ *
+ * Functions are one group because nothing keeps their requests from going to each other directly.
+ * Ports and bridges have no requests of their own, and are none.
+ *
+ * Return: 0; -ENOENT: there is none from there on; -ERANGE: there is no member of that index.
+ */
+int tph_group_peer(const struct tph_group *group, size_t member, size_t from, size_t *peer);
+
+/**
  * tph_group_cause() - one of the reasons for which the group is one
  * @index: 0 .. causes - 1
  *

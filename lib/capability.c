@@ -15,6 +15,7 @@
 #define ID_MSIX			0x11
 #define EXTENDED_ID_TPH		0x17
 
+#define EXPRESS_SLOT		0x01000000u	/* Slot Implemented */
 #define PCI_EXPRESS_DEVCAP2	0x24
 #define  DEVCAP2_TPH_SHIFT	12
 #define  DEVCAP2_PREFIXES	0x00200000u
@@ -33,67 +34,99 @@ static int read_dword(const struct tph_config *config, uint32_t offset, uint32_t
 	return error ? -EIO : 0;
 }
 
-/* PCI 3.0, 6.7: a linked list of dword-aligned structures behind the header. */
-static int find_standard(const struct tph_config *config, uint8_t id, uint16_t *offset)
+/*
+ * PCI 3.0, 6.7: a linked list of dword-aligned structures behind the header. PCIe 6.2, 7.6.3: in
+ * extended space one that begins at 0x100, the next one's place in bits 31:20.
+ */
+int tph_walk_begin(struct tph_walk *walk, const struct tph_config *config, bool extended)
 {
-	uint32_t value, next;
-	unsigned int left = (EXTENDED_START - HEADER_SIZE) / 4;
+	uint32_t value;
 	int error;
 
+	*walk = (struct tph_walk){ .config = config, .extended = extended };
+	if (extended) {
+		walk->next = config->size > EXTENDED_START ? EXTENDED_START : 0;
+		walk->left = (SPACE_SIZE - EXTENDED_START) / 4;
+		return 0;
+	}
+	walk->left = (EXTENDED_START - HEADER_SIZE) / 4;
 	error = read_dword(config, REG_COMMAND_STATUS, &value);
 	if (error)
 		return error;
-	if (value == UINT32_MAX)	/* nobody answers there */
-		return -EIO;
+	if (value == UINT32_MAX)
+		return -ENXIO;
 	if (!(value & STATUS_CAPABILITIES))
-		return -EOPNOTSUPP;
+		return 0;
 	error = read_dword(config, REG_CAPABILITIES, &value);
-	if (error)
-		return error;
-	for (next = value & 0xfc; next; next = value >> 8 & 0xfc) {
-		if (next < HEADER_SIZE || !left--)
-			return -EIO;
-		error = read_dword(config, next, &value);
-		if (error)
-			return error;
-		if ((value & 0xff) == id) {
-			*offset = (uint16_t)next;
-			return 0;
-		}
-	}
-	return -EOPNOTSUPP;
+	if (!error)
+		walk->next = value & 0xfc;
+	return error;
 }
 
-/* PCIe 6.2, 7.6.3: id in bits 15:0, next in 31:20; a first header of zeros is an empty list. */
-static int find_extended(const struct tph_config *config, uint16_t id, uint16_t *offset)
+int tph_walk_next(struct tph_walk *walk)
 {
-	uint32_t value, next;
-	unsigned int left = (SPACE_SIZE - EXTENDED_START) / 4;
+	uint16_t lowest = walk->extended ? EXTENDED_START : HEADER_SIZE;
 	int error;
 
-	if (config->size <= EXTENDED_START)
-		return -EOPNOTSUPP;
-	for (next = EXTENDED_START; next; next = value >> 20 & 0xffc) {
-		if (next < EXTENDED_START || !left--)
-			return -EIO;
-		error = read_dword(config, next, &value);
-		if (error)
-			return error;
-		if (value == UINT32_MAX)
-			return -EIO;
-		if (!value)
-			return -EOPNOTSUPP;
-		if ((value & 0xffff) == id) {
-			*offset = (uint16_t)next;
+	if (!walk->next)
+		return 0;
+	if (walk->next < lowest || !walk->left--)
+		return -ELOOP;
+	walk->at = walk->next;
+	error = read_dword(walk->config, walk->at, &walk->header);
+	if (error)
+		return error;
+	if (walk->extended && walk->header == UINT32_MAX)
+		return -ENXIO;
+	/* In extended space a header of zeros is an empty list. */
+	if (walk->extended && !walk->header)
+		return walk->next = 0;
+	walk->next = walk->extended ? walk->header >> 20 & 0xffc : walk->header >> 8 & 0xfc;
+	return 1;
+}
+
+static int find(const struct tph_config *config, bool extended, uint16_t id, uint16_t *offset)
+{
+	uint16_t mask = extended ? 0xffff : 0xff;
+	struct tph_walk walk;
+	int result = tph_walk_begin(&walk, config, extended);
+
+	if (result)
+		return result;
+	while ((result = tph_walk_next(&walk)) > 0) {
+		if ((walk.header & mask) == id) {
+			*offset = walk.at;
 			return 0;
 		}
 	}
-	return -EOPNOTSUPP;
+	if (!result)
+		return -EOPNOTSUPP;
+	/* Further on it is the list that leads to nowhere, and not the function that is silent. */
+	return result == -ELOOP || walk.at > EXTENDED_START ? -EIO : result;
 }
 
 int tph_capability_find(const struct tph_config *config, uint16_t *offset)
 {
-	return find_extended(config, EXTENDED_ID_TPH, offset);
+	return find(config, true, EXTENDED_ID_TPH, offset);
+}
+
+/*
+ * Where the capability at @offset ends at the latest: where another one begins. Lists are not
+ * ordered, so that this is any of them, and not the one that comes next. What a list that is
+ * malformed further on has shown until then counts.
+ */
+static int find_end(const struct tph_config *config, uint16_t offset, uint32_t *end)
+{
+	struct tph_walk walk;
+	int result = tph_walk_begin(&walk, config, true);
+
+	*end = config->size;
+	while (!result && (result = tph_walk_next(&walk)) > 0) {
+		if (walk.at > offset && walk.at < *end)
+			*end = walk.at;
+		result = 0;
+	}
+	return result == -ELOOP ? 0 : result ? -EIO : 0;
 }
 
 /*
@@ -104,20 +137,30 @@ static int decode_table(const struct tph_config *config, uint32_t value,
 			struct tph_capability *capability)
 {
 	uint16_t offset;
-	uint32_t entries;
+	uint32_t entries, end, room;
 	int error;
 
 	capability->table = TPH_TABLE_NONE;
-	capability->table_entries = 0;
+	capability->table_entries = capability->table_claimed = capability->table_room = 0;
 	switch ((value & TPH_REG_CAP_LOCATION) >> TPH_REG_CAP_LOCATION_SHIFT) {
 	case TPH_LOCATION_CAPABILITY:
 		entries = ((value & TPH_REG_CAP_SIZE) >> TPH_REG_CAP_SIZE_SHIFT) + 1;
-		if (entries > TPH_CAPABILITY_TABLE_MAX)
+		error = find_end(config, capability->offset, &end);
+		if (error)
+			return error;
+		room = (uint32_t)capability->offset + TPH_REG_TABLE < end ?
+		       (end - capability->offset - TPH_REG_TABLE) / 2 : 0;
+		if (room > TPH_CAPABILITY_TABLE_MAX)
+			room = TPH_CAPABILITY_TABLE_MAX;
+		if (entries > room) {
+			capability->table_claimed = entries;
+			capability->table_room = room;
 			return 0;
+		}
 		capability->table = TPH_TABLE_CAPABILITY;
 		break;
 	case TPH_LOCATION_MSIX:
-		error = find_standard(config, ID_MSIX, &offset);
+		error = find(config, false, ID_MSIX, &offset);
 		if (error == -EOPNOTSUPP)
 			return 0;
 		if (!error)
@@ -146,7 +189,7 @@ int tph_capability_decode(const struct tph_config *config, uint16_t offset,
 	if (error)
 		return error;
 	if (value == UINT32_MAX)
-		return -EIO;
+		return -ENXIO;
 	capability->offset = offset;
 	capability->modes = value & TPH_REG_CAP_MODES;
 	capability->width_max = value & TPH_REG_CAP_EXTENDED ? TPH_WIDTH_16 : TPH_WIDTH_8;
@@ -173,12 +216,13 @@ int tph_port_decode(const struct tph_config *config, struct tph_port *port)
 	uint16_t offset;
 	int error;
 
-	error = find_standard(config, ID_PCI_EXPRESS, &offset);
+	error = find(config, false, ID_PCI_EXPRESS, &offset);
 	if (!error)
 		error = read_dword(config, offset, &value);
 	if (error)
 		return error;
 	port->type = value >> 20 & 0xf;
+	port->slot = value & EXPRESS_SLOT;
 	port->completer = TPH_WIDTH_OFF;
 	port->prefixes = port->blocks = false;
 	/* The first version of the capability ends before Device Capabilities 2. */

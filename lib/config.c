@@ -31,8 +31,10 @@ static struct tph_config config_of(struct tph_device *device)
 int tph_config_find(struct tph_device *device)
 {
 	struct tph_config config = config_of(device);
+	int error = device->capability ? 0 : tph_capability_find(&config, &device->capability);
 
-	return device->capability ? 0 : tph_capability_find(&config, &device->capability);
+	/* A device that does not answer is one that cannot be read, to who has it open. */
+	return error == -ENXIO ? -EIO : error;
 }
 
 int tph_config_decode(struct tph_device *device, struct tph_capability *capability)
@@ -43,7 +45,8 @@ int tph_config_decode(struct tph_device *device, struct tph_capability *capabili
 	error = tph_config_find(device);
 	if (error)
 		return error;
-	return tph_capability_decode(&config, device->capability, capability);
+	error = tph_capability_decode(&config, device->capability, capability);
+	return error == -ENXIO ? -EIO : error;
 }
 
 int tph_config_control(struct tph_device *device, enum tph_mode mode, uint32_t enable)

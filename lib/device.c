@@ -3,6 +3,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,6 +17,12 @@
 
 /* vfioN, and longer than any N */
 #define CDEV_NAME_SIZE	32
+
+/* bytes of a UUID */
+#define TOKEN_SIZE	16
+
+/* struct tph_open_options as the first version had it */
+#define OPTIONS_SIZE_FIRST	(sizeof(size_t) + sizeof(char *))
 
 static bool is_cdev_name(const char *name)
 {
@@ -107,18 +114,59 @@ static int open_iommu(void)
 	return fd == -ENXIO || fd == -ENODEV ? -ENOENT : fd;
 }
 
-static int bind_iommu(struct tph_device *device)
+static int hex_digit(char digit)
+{
+	if (digit >= '0' && digit <= '9')
+		return digit - '0';
+	digit |= 0x20;
+	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
+}
+
+/* RFC 9562, 4: five groups of hex digits, whose bytes the kernel takes in that order. */
+static int parse_token(const char *text, uint8_t token[TOKEN_SIZE])
+{
+	for (int i = 0; i < TOKEN_SIZE; i++) {
+		int high, low;
+
+		if ((i == 4 || i == 6 || i == 8 || i == 10) && *text++ != '-')
+			return -EINVAL;
+		high = hex_digit(text[0]);
+		low = high < 0 ? -1 : hex_digit(text[1]);
+		if (low < 0)
+			return -EINVAL;
+		token[i] = (uint8_t)(high << 4 | low);
+		text += 2;
+	}
+	return *text ? -EINVAL : 0;
+}
+
+static int bind_with(struct tph_device *device, const uint8_t *token)
 {
 	struct tph_vfio_bind_iommufd bind = {
-		.argsz = sizeof(bind),
+		.argsz = token ? sizeof(bind) : TPH_VFIO_BIND_SIZE,
+		.flags = token ? TPH_VFIO_BIND_TOKEN : 0,
 		.iommufd = device->iommu_fd,
+		.token = (uintptr_t)token,
 	};
 	int answer = tph_system_ioctl(device->device_fd, TPH_VFIO_BIND_IOMMUFD, &bind);
 
-	/* The arguments are right, so EINVAL says that another descriptor has the device. */
-	if (answer == -EINVAL)
-		return -EBUSY;
+	/* Whoever may not open the node did not get here: this is about the token. */
+	if (answer == -EACCES)
+		return token ? -EKEYREJECTED : -ENOKEY;
 	return answer < 0 ? answer : 0;
+}
+
+static int bind_iommu(struct tph_device *device, const uint8_t *token)
+{
+	int error = bind_with(device, token);
+
+	/*
+	 * The arguments are right, so EINVAL says that another descriptor has the device, or that
+	 * there is no use for a token. The second is so if it works without.
+	 */
+	if (error == -EINVAL && token && !bind_with(device, NULL))
+		return -EINVAL;
+	return error == -EINVAL ? -EBUSY : error;
 }
 
 static int attach_ioas(struct tph_device *device)
@@ -175,13 +223,37 @@ static struct tph_device *alloc_device(void)
 	return device;
 }
 
-int tph_open(const char *bdf, struct tph_device **result)
+/* What the caller knows of the options, be it less or more than is known here. */
+static int read_options(const struct tph_open_options *given, struct tph_open_options *options)
 {
+	size_t known = sizeof(*options);
+
+	memset(options, 0, sizeof(*options));
+	if (!given)
+		return 0;
+	if (given->size < OPTIONS_SIZE_FIRST)
+		return -EINVAL;
+	for (size_t i = known; i < given->size; i++)
+		if (((const unsigned char *)given)[i])
+			return -E2BIG;
+	memcpy(options, given, given->size < known ? given->size : known);
+	return 0;
+}
+
+int tph_open_with(const char *bdf, const struct tph_open_options *given,
+		  struct tph_device **result)
+{
+	struct tph_open_options options;
 	struct tph_device *device;
 	char name[TPH_ADDRESS_SIZE];
+	uint8_t token[TOKEN_SIZE];
 	int error;
 
-	error = tph_address_parse(bdf, name);
+	error = read_options(given, &options);
+	if (!error)
+		error = tph_address_parse(bdf, name);
+	if (!error && options.vf_token)
+		error = parse_token(options.vf_token, token);
 	if (error)
 		return error;
 	device = alloc_device();
@@ -195,14 +267,14 @@ int tph_open(const char *bdf, struct tph_device **result)
 	if (error < 0)
 		goto err_close_device;
 	device->iommu_fd = error;
-	error = bind_iommu(device);
-	if (!error)
-		error = attach_ioas(device);
+	error = bind_iommu(device, options.vf_token ? token : NULL);
 	if (error)
 		goto err_close_iommu;
-	error = find_config(device);
+	error = attach_ioas(device);
+	if (!error)
+		error = find_config(device);
 	if (error) {
-		/* -EINVAL is kept for @bdf. */
+		/* -EINVAL is kept for what was given. */
 		error = error == -EINVAL ? -EIO : error;
 		goto err_close_iommu;
 	}
@@ -217,6 +289,11 @@ err_close_device:
 err_free:
 	free(device);
 	return error;
+}
+
+int tph_open(const char *bdf, struct tph_device **result)
+{
+	return tph_open_with(bdf, NULL, result);
 }
 
 int tph_from_fd(int device_fd, struct tph_device **result)

@@ -33,10 +33,10 @@ struct tph_device {
 	uint32_t request[TPH_REQUEST_HEADER / 4 + TPH_ENTRIES_MAX];
 };
 
-/** tph_config_find() - look up the capability, once. Errors as tph_capability_find(). */
+/** tph_config_find() - look up the capability, once. Return: 0; -EOPNOTSUPP: none; -EIO. */
 int tph_config_find(struct tph_device *device);
 
-/** tph_config_decode() - decode the capability. Errors as tph_capability_find(). */
+/** tph_config_decode() - decode the capability. Errors as tph_config_find(). */
 int tph_config_decode(struct tph_device *device, struct tph_capability *capability);
 
 /**

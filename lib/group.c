@@ -2,12 +2,14 @@
 /* An IOMMU group, read from sysfs: see tph_group.h. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "address.h"
+#include "beneath.h"
 #include "group.h"
 
 /* What VFIO names the groups that it makes up. */
@@ -54,12 +56,19 @@ static int read_members(struct tph_group *group)
 	int error = group_path(path, "%s/kernel/iommu_groups/%d/devices", group->sysfs,
 			       group->number);
 	DIR *folder;
+	int fd;
 
 	if (error)
 		return error;
-	folder = opendir(path);
-	if (!folder)
-		return errno == ENOENT ? -EIO : -errno;
+	fd = tph_beneath_open(group->sysfs, path, O_DIRECTORY);
+	if (fd < 0)
+		return fd == -ENOENT || fd == -EXDEV ? -EIO : fd;
+	folder = fdopendir(fd);
+	if (!folder) {
+		error = -errno;
+		close(fd);
+		return error;
+	}
 	for (entry = readdir(folder); entry && !error; entry = readdir(folder))
 		if (entry->d_name[0] != '.')
 			error = add_member(group, entry->d_name);
@@ -76,14 +85,14 @@ static void read_attributes(struct tph_group *group)
 	if (group->number < 0)
 		return;
 	if (!group_path(path, "%s/kernel/iommu_groups/%d/type", group->sysfs, group->number) &&
-	    !group_read_text(path, text, sizeof(group->default_domain)) && text[0])
+	    !group_read_own(group, path, text, sizeof(group->default_domain)) && text[0])
 		strcpy(group->default_domain, text);
 	if (!group_path(path, "%s/kernel/iommu_groups/%d/name", group->sysfs, group->number) &&
-	    !group_read_text(path, text, sizeof(text)))
+	    !group_read_own(group, path, text, sizeof(text)))
 		group->noiommu = !strcmp(text, NOIOMMU_NAME);
 	if (!group_path(path, "%s/kernel/iommu_groups/%d/reserved_regions", group->sysfs,
 			group->number) &&
-	    !group_read_text(path, text, sizeof(text) - 1)) {
+	    !group_read_own(group, path, text, sizeof(text) - 1)) {
 		strcat(text, "\n");
 		group->direct_region = strstr(text, " direct\n");
 	}
@@ -279,4 +288,18 @@ int tph_group_cause(const struct tph_group *group, size_t index, struct tph_grou
 		return -ERANGE;
 	*cause = group->causes[index];
 	return 0;
+}
+
+int tph_group_peer(const struct tph_group *group, size_t member, size_t from, size_t *peer)
+{
+	if (member >= group->member_count)
+		return -ERANGE;
+	for (size_t i = from; i < group->member_count; i++) {
+		if (i == member || group->functions[i].bridge ||
+		    group->members[i].kind == TPH_DRIVER_PORT)
+			continue;
+		*peer = i;
+		return 0;
+	}
+	return -ENOENT;
 }

@@ -22,6 +22,7 @@
  * @member: whether it is in the group
  * @pci: whether it is a PCI function at all
  * @readable: whether its configuration space could be read as far as the next fields need
+ * @bridge: whether it is a port or bridge
  * @express: whether it has a PCI Express capability
  * @type: device/port type (PCIe 6.2, 7.5.3.2)
  * @multifunction: one of several
@@ -36,6 +37,7 @@ struct group_function {
 	bool member;
 	bool pci;
 	bool readable;
+	bool bridge;
 	bool express;
 	uint8_t type;
 	bool multifunction;
@@ -97,6 +99,7 @@ struct tph_group {
 /* group_sysfs.c: small files. All: 0 or -errno. */
 int group_path(char path[PATH_MAX], const char *format, ...) __attribute__((format(printf, 2, 3)));
 int group_read_text(const char *path, char *text, size_t size);
+int group_read_own(const struct tph_group *group, const char *path, char *text, size_t size);
 int group_link_name(const char *path, char *name, size_t size);
 
 /* group_topology.c: what is above whom, and why the group is one. */

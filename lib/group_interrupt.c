@@ -23,13 +23,13 @@ static enum tph_known read_switch(const char *path)
 	return !strcmp(text, "Y") ? TPH_YES : !strcmp(text, "N") ? TPH_NO : TPH_UNKNOWN;
 }
 
-static enum tph_known read_chips(const char *sysfs, char because[TPH_GROUP_TEXT])
+static enum tph_known read_chips(const struct tph_group *group, char because[TPH_GROUP_TEXT])
 {
 	char path[PATH_MAX], chip[64];
 
 	for (int irq = 0; irq < IRQS_LOOKED_AT; irq++) {
-		if (group_path(path, "%s/kernel/irq/%d/chip_name", sysfs, irq) ||
-		    group_read_text(path, chip, sizeof(chip)))
+		if (group_path(path, "%s/kernel/irq/%d/chip_name", group->sysfs, irq) ||
+		    group_read_own(group, path, chip, sizeof(chip)))
 			continue;
 		if (!strncmp(chip, "IR-", 3)) {
 			snprintf(because, TPH_GROUP_TEXT, "interrupt remapping is on: interrupt %d "
@@ -52,7 +52,7 @@ void group_read_interrupts(struct tph_group *group)
 {
 	char path[PATH_MAX];
 
-	group->isolated_interrupts = read_chips(group->sysfs, group->interrupts_because);
+	group->isolated_interrupts = read_chips(group, group->interrupts_because);
 	group->unsafe_interrupts = TPH_UNKNOWN;
 	if (!group_path(path, "%s/module/iommufd/parameters/allow_unsafe_interrupts",
 			group->sysfs))

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "beneath.h"
 #include "group.h"
 
 int group_path(char path[PATH_MAX], const char *format, ...)
@@ -20,15 +21,14 @@ int group_path(char path[PATH_MAX], const char *format, ...)
 	return length < 0 || length >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
-/* The first bytes of a file, with an end and without its last newline. */
-int group_read_text(const char *path, char *text, size_t size)
+static int read_first(int fd, char *text, size_t size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC), error = 0;
 	ssize_t length;
+	int error = 0;
 
 	text[0] = '\0';
 	if (fd < 0)
-		return -errno;
+		return fd;
 	length = read(fd, text, size - 1);
 	if (length < 0) {
 		error = -errno;
@@ -39,6 +39,23 @@ int group_read_text(const char *path, char *text, size_t size)
 		length--;
 	text[length] = '\0';
 	return error;
+}
+
+/*
+ * The first bytes of a file, with an end and without its last newline: of one whose text is not
+ * passed on, so that it does not matter where links lead.
+ */
+int group_read_text(const char *path, char *text, size_t size)
+{
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+	return read_first(fd < 0 ? -errno : fd, text, size);
+}
+
+/* The same of one of the tree, and of nothing else. */
+int group_read_own(const struct tph_group *group, const char *path, char *text, size_t size)
+{
+	return read_first(tph_beneath_open(group->sysfs, path, 0), text, size);
 }
 
 /* The last component of where a link points. */
@@ -55,6 +72,9 @@ int group_link_name(const char *path, char *name, size_t size)
 	slash = slash ? slash + 1 : target;
 	if (strlen(slash) >= size)
 		return -ENAMETOOLONG;
+	/* What is to be a component of other paths. */
+	if (!strcmp(slash, ".") || !strcmp(slash, ".."))
+		return -EIO;
 	strcpy(name, slash);
 	return 0;
 }

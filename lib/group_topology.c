@@ -13,18 +13,16 @@
 #include <unistd.h>
 
 #include "address.h"
+#include "capability.h"
 #include "group.h"
 
 #define HEADER_SIZE		64
-#define STATUS			0x06
-#define  STATUS_CAPABILITIES	0x10
+#define COMMAND			0x04
 #define HEADER_TYPE		0x0e
 #define  HEADER_MULTIFUNCTION	0x80
 #define SECONDARY_BUS		0x19
-#define CAPABILITIES		0x34
-#define  CAPABILITY_EXPRESS	0x10
-#define EXTENDED		0x100
-#define  EXTENDED_ACS		0x000d
+#define CAPABILITY_EXPRESS	0x10
+#define EXTENDED_ACS		0x000d
 #define SPACE_SIZE		4096
 
 /* device/port types, PCIe 6.2, 7.5.3.2 */
@@ -41,87 +39,71 @@
 #define ACS_NEEDED		0x1d
 #define ACS_EGRESS		0x20
 
-static bool read_bytes(int fd, void *bytes, size_t size, unsigned int at)
-{
-	return pread(fd, bytes, size, at) == (ssize_t)size;
-}
+/* configuration space that is being read; the header is read once */
+struct image {
+	int fd;
+	uint8_t header[HEADER_SIZE];
+};
 
-static bool read_dword(int fd, unsigned int at, uint32_t *value)
+static int image_read(void *context, uint32_t offset, uint32_t *value)
 {
-	uint8_t bytes[4];
+	const struct image *image = context;
+	uint8_t own[4];
+	const uint8_t *bytes = own;
 
-	if (!read_bytes(fd, bytes, sizeof(bytes), at))
-		return false;
+	if (offset < HEADER_SIZE)
+		bytes = image->header + offset;
+	else if (pread(image->fd, own, sizeof(own), offset) != sizeof(own))
+		return -EIO;
 	*value = bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
 		 (uint32_t)bytes[3] << 24;
-	return true;
+	return 0;
 }
 
-/* Return: whether the list could be read to its end, or to what was looked for. */
-static bool find_express(int fd, const uint8_t header[HEADER_SIZE], struct group_function *function)
+/* Find a capability; @walk is then at it. Return: 1; 0: there is none; -1: that is not known. */
+static int find(const struct tph_config *config, bool extended, uint32_t id, struct tph_walk *walk)
 {
-	unsigned int at = header[STATUS] & STATUS_CAPABILITIES ? header[CAPABILITIES] & ~3u : 0;
-	uint32_t word;
+	uint32_t mask = extended ? 0xffff : 0xff;
+	int result = tph_walk_begin(walk, config, extended);
 
-	for (int hops = 0; at >= HEADER_SIZE && hops < 48; hops++) {
-		if (!read_dword(fd, at, &word))
-			return false;
-		if ((word & 0xff) == CAPABILITY_EXPRESS) {
-			function->express = true;
-			function->type = word >> 20 & 0xf;
-			return true;
-		}
-		at = word >> 8 & 0xfc;
-	}
-	return true;
+	if (result)
+		return -1;
+	while ((result = tph_walk_next(walk)) > 0)
+		if ((walk->header & mask) == id)
+			return 1;
+	/* What the kernel does not find in a list that never ends is not there. */
+	return !result || result == -ELOOP ? 0 : -1;
 }
 
-/* Return: whether the list could be read; @at: 0 if there is none. */
-static bool find_acs(int fd, unsigned int *at)
+static enum tph_known control_isolates(const struct tph_config *config)
 {
+	struct tph_walk walk;
 	uint32_t word;
+	int found = find(config, true, EXTENDED_ACS, &walk);
 
-	*at = EXTENDED;
-	for (int hops = 0; *at >= EXTENDED && hops < (SPACE_SIZE - EXTENDED) / 8; hops++) {
-		if (!read_dword(fd, *at, &word))
-			return false;
-		if ((word & 0xffff) == EXTENDED_ACS)
-			return true;
-		*at = word >> 20 & 0xffc;
-	}
-	*at = 0;
-	return true;
-}
-
-static enum tph_known control_isolates(int fd)
-{
-	unsigned int at;
-	uint32_t word;
-
-	if (!find_acs(fd, &at))
-		return TPH_UNKNOWN;
-	if (!at)
-		return TPH_NO;
-	if (!read_dword(fd, at + 4, &word))
+	if (found <= 0)
+		return found ? TPH_UNKNOWN : TPH_NO;
+	if (walk.at + 8u > config->size || config->read(config->context, walk.at + 4, &word))
 		return TPH_UNKNOWN;
 	/* What a function cannot control it has by construction. */
 	word = ACS_NEEDED & ((word & 0xffff) | ACS_EGRESS) & ~(word >> 16);
 	return word ? TPH_NO : TPH_YES;
 }
 
-static enum tph_known isolates(int fd, const struct group_function *function)
+static enum tph_known isolates(const struct tph_config *config,
+			       const struct group_function *function)
 {
 	if (!function->express)
 		return TPH_NO;
 	switch (function->type) {
 	case TYPE_ROOT_PORT:
 	case TYPE_DOWNSTREAM:
-		return control_isolates(fd);
+		return control_isolates(config);
 	case TYPE_ENDPOINT:
 	case TYPE_LEGACY:
 	case TYPE_UPSTREAM:
 	case TYPE_INTEGRATED:
-		return function->multifunction ? control_isolates(fd) : TPH_YES;
+		return function->multifunction ? control_isolates(config) : TPH_YES;
 	default:
 		return TPH_NO;
 	}
@@ -129,24 +111,32 @@ static enum tph_known isolates(int fd, const struct group_function *function)
 
 static void read_configuration(const char *sysfs, struct group_function *function)
 {
-	uint8_t header[HEADER_SIZE];
+	struct image image = { .fd = -1 };
+	struct tph_config config = { .read = image_read, .context = &image, .size = SPACE_SIZE };
+	struct tph_walk walk;
 	char path[PATH_MAX];
-	int fd;
+	int found;
 
 	if (group_path(path, "%s/bus/pci/devices/%s/config", sysfs, function->address))
 		return;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	image.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	if (image.fd < 0)
 		return;
-	if (read_bytes(fd, header, sizeof(header), 0)) {
+	/* Ones in place of command and status: nobody answers there. */
+	if (pread(image.fd, image.header, HEADER_SIZE, 0) == HEADER_SIZE &&
+	    memcmp(image.header + COMMAND, "\xff\xff\xff\xff", 4)) {
+		function->bridge = image.header[HEADER_TYPE] & 0x7f;
 		function->multifunction = function->multifunction ||
-					  header[HEADER_TYPE] & HEADER_MULTIFUNCTION;
-		function->secondary = header[HEADER_TYPE] & 0x7f ? header[SECONDARY_BUS] : 0;
-		function->readable = find_express(fd, header, function);
+					  image.header[HEADER_TYPE] & HEADER_MULTIFUNCTION;
+		function->secondary = function->bridge ? image.header[SECONDARY_BUS] : 0;
+		found = find(&config, false, CAPABILITY_EXPRESS, &walk);
+		function->express = found > 0;
+		function->type = found > 0 ? walk.header >> 20 & 0xf : 0;
+		function->readable = found >= 0;
 		if (function->readable)
-			function->acs = isolates(fd, function);
+			function->acs = isolates(&config, function);
 	}
-	close(fd);
+	close(image.fd);
 }
 
 int group_add_function(struct tph_group *group, const char *address, size_t *index)
@@ -160,6 +150,10 @@ int group_add_function(struct tph_group *group, const char *address, size_t *ind
 			return 0;
 	if (strlen(address) >= TPH_GROUP_NAME)
 		return -ENAMETOOLONG;
+	/* No kernel names a device so. */
+	for (const char *letter = address; *letter; letter++)
+		if ((unsigned char)*letter < ' ')
+			return -EIO;
 	if (group->function_count == group->function_room) {
 		size_t room = group->function_room ? 2 * group->function_room : 16;
 
@@ -180,6 +174,16 @@ int group_add_function(struct tph_group *group, const char *address, size_t *ind
 	function->requester = (uint16_t)(bus << 8 | slot << 3 | number);
 	function->multifunction = number != 0;
 	read_configuration(group->sysfs, function);
+	return 0;
+}
+
+/* A function that is above itself is one of a tree that was made up: no way up would end. */
+static int set_up(struct tph_group *group, size_t index, size_t up)
+{
+	for (size_t at = up; at != GROUP_TOP; at = group->functions[at].up)
+		if (at == index)
+			return -EIO;
+	group->functions[index].up = up;
 	return 0;
 }
 
@@ -208,10 +212,9 @@ int group_climb(struct tph_group *group, size_t index)
 		if (tph_address_parse(word, name) || strcmp(name, word))
 			continue;
 		error = group_add_function(group, word, &at);
+		error = error ? error : set_up(group, at, up);
 		if (error)
 			return error;
-		if (at != up)
-			group->functions[at].up = up;
 		up = at;
 		if (at == index)
 			break;

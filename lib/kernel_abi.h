@@ -18,9 +18,13 @@
 struct tph_vfio_bind_iommufd {
 	__u32 argsz;
 	__u32 flags;
+#define TPH_VFIO_BIND_TOKEN	(1 << 0)	/* token is valid; since Linux 6.17 */
 	__s32 iommufd;
 	__u32 out_devid;
+	__aligned_u64 token;	/* address of 16 bytes */
 };
+/* without a token: all that older kernels take */
+#define TPH_VFIO_BIND_SIZE	16
 
 /* on the VFIO character device: attach it to an I/O address space */
 #define TPH_VFIO_ATTACH_IOMMUFD	_IO(VFIO_TYPE, VFIO_BASE + 19)
@@ -60,7 +64,10 @@ _Static_assert(TPH_VFIO_BIND_IOMMUFD == VFIO_DEVICE_BIND_IOMMUFD, "as the kernel
 _Static_assert(TPH_VFIO_ATTACH_IOMMUFD == VFIO_DEVICE_ATTACH_IOMMUFD_PT,
 	       "as the kernel numbers it");
 #endif
-_Static_assert(sizeof(struct tph_vfio_bind_iommufd) == 16, "the kernel's layout");
+#ifdef VFIO_DEVICE_BIND_FLAG_TOKEN
+_Static_assert(TPH_VFIO_BIND_TOKEN == VFIO_DEVICE_BIND_FLAG_TOKEN, "as the kernel numbers it");
+#endif
+_Static_assert(sizeof(struct tph_vfio_bind_iommufd) == 24, "the kernel's layout");
 _Static_assert(sizeof(struct tph_vfio_attach_iommufd) == 12, "the kernel's layout");
 _Static_assert(sizeof(struct tph_iommu_ioas_alloc) == 12, "the kernel's layout");
 _Static_assert(sizeof(struct tph_vfio_dma_buf) == 32, "the kernel's layout");

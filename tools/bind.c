@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "attribute.h"
+#include "descriptor.h"
 #include "operator.h"
 #include "sysfs.h"
 #include "tphctl.h"
@@ -113,6 +114,7 @@ static int write_failure(const struct change *change, const char *what, int erro
 static int check_idle(struct tphctl *ctl, const struct pci_function *function)
 {
 	struct handle *handle;
+	struct holder holder;
 	int error;
 
 	if (handle_find(ctl, function->address))
@@ -123,6 +125,10 @@ static int check_idle(struct tphctl *ctl, const struct pci_function *function)
 	error = handle_open_quietly(ctl, function->address, &handle);
 	if (!error)
 		handle_close(ctl, handle);
+	/* Without the VF token the kernel does not tell; who is in charge of processes can look. */
+	if ((error == -ENOKEY || error == -EKEYREJECTED) &&
+	    descriptor_holder(ctl, function, &holder) > 0)
+		error = -EBUSY;
 	if (error == -EBUSY)
 		return fail(ctl, TPHCTL_FAILED, "device", function->address,
 			    "stop its user first",
@@ -143,15 +149,9 @@ static int begin(struct tphctl *ctl, const char *text, struct change *change)
 			    "this is not a PCI address");
 	answer_add(ctl, "device", json_object_new_string(name));
 	error = function_read(ctl->sysfs, name, &change->before);
-	if (error == -ENODEV)
-		return fail(ctl, TPHCTL_FAILED, "device", name, "see tphctl list",
-			    "there is no such PCI device");
 	if (!error)
 		error = override_read(change);
-	if (error)
-		return fail(ctl, exit_code_of(error), "device", name, "",
-			    "sysfs cannot be read: %s", strerror(-error));
-	return TPHCTL_OK;
+	return error ? function_failure(ctl, name, error) : TPHCTL_OK;
 }
 
 static int check_driver(struct tphctl *ctl, const char *driver)
@@ -222,6 +222,14 @@ static int bind_on_terms(struct change *change, const char *driver, const struct
 		if (function_is_bridge(&change->before))
 			return fail(ctl, TPHCTL_UNSUPPORTED, "device", change->before.address,
 				    "bind the devices below it", "it is a bridge");
+		/* The driver would refuse it, and dmesg alone say why. */
+		if (function_denied(&change->before) && !denylist_lifted(ctl->sysfs, driver) &&
+		    (!strcmp(driver, DRIVER_NAME) || !strcmp(driver, DRIVER_NAME_STOCK)))
+			return fail(ctl, TPHCTL_UNSUPPORTED, "device", change->before.address,
+				    "another device; or, if its user is trusted not to turn its errata "
+				    "against the system, load the driver with disable_denylist=1",
+				    "%04x:%04x is on vfio-pci's denylist, for its errata",
+				    change->before.vendor, change->before.device);
 		code = check_idle(ctl, &change->before);
 		if (!code)
 			code = bind_change(change, driver);
@@ -245,11 +253,12 @@ int bind_run(struct tphctl *ctl, const struct invocation *invocation)
 	if (!driver)
 		driver = driver_steers(ctl->sysfs, DRIVER_NAME_STOCK) ? DRIVER_NAME_STOCK :
 									DRIVER_NAME;
-	code = begin(ctl, invocation->operand[0], &change);
+	/* Words that make no sense are told before what is not there. */
+	code = terms_parse(ctl, invocation, &terms);
+	if (!code)
+		code = begin(ctl, invocation->operand[0], &change);
 	if (!code)
 		code = check_driver(ctl, driver);
-	if (!code)
-		code = terms_parse(ctl, invocation, &terms);
 	if (code)
 		return code;
 	answer_add(ctl, "driver", json_object_new_string(driver));
@@ -262,16 +271,16 @@ int bind_run(struct tphctl *ctl, const struct invocation *invocation)
 		answer_add(ctl, "operator", operator_json(&view));
 	if (ctl->json)
 		return TPHCTL_OK;
-	printf("%s: bound to %s", change.before.address, driver);
+	say("%s: bound to %s", change.before.address, driver);
 	if (!strcmp(change.before.driver, driver))
-		printf(" already");
+		say(" already");
 	else
-		printf(" (before: %s)", change.before.driver[0] ? change.before.driver :
+		say(" (before: %s)", change.before.driver[0] ? change.before.driver :
 		       "no driver");
 	if (terms_given(&terms) && view.policy[0])
-		printf("; policy %s, CPUs %s", view.policy, operator_cpus(view.cpus));
+		say("; policy %s, CPUs %s", view.policy, operator_cpus(view.cpus));
 	if (terms.publish)
-		printf("; publishing %s", operator_publishing(view.publish));
+		say("; publishing %s", operator_publishing(view.publish));
 	putchar('\n');
 	return TPHCTL_OK;
 }
@@ -316,7 +325,7 @@ int unbind_run(struct tphctl *ctl, const struct invocation *invocation)
 	answer_add(ctl, "driver_before", json_text(change.before.driver[0] ?
 						   change.before.driver : NULL));
 	if (!ctl->json)
-		printf("%s: %s%s (before: %s)\n", change.before.address,
+		say("%s: %s%s (before: %s)\n", change.before.address,
 		       now[0] ? "bound to " : "free, no driver took it", now,
 		       change.before.driver[0] ? change.before.driver : "no driver");
 	return TPHCTL_OK;

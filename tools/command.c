@@ -27,6 +27,8 @@ const struct option_description tphctl_options[OPTION_COUNT] = {
 	[OPTION_PUBLISH] = { "publish", 0, "on|off", false,
 			     "whether a user may publish tags for the device's dma-bufs" },
 	[OPTION_CHANGES] = { "count", 0, "N", false, "end after N changes" },
+	[OPTION_VF_TOKEN] = { "vf-token", 0, "UUID", false,
+			      "VF token of a device that wants one: a VF whose PF is used through VFIO" },
 };
 
 const struct command tphctl_commands[] = {
@@ -42,6 +44,7 @@ const struct command tphctl_commands[] = {
 		.operands = "DEV",
 		.least = 1,
 		.most = 1,
+		.options = BIT(OPTION_VF_TOKEN),
 		.purpose = "show what a device has, what is on offer and what is in force",
 		.details = "A device that is bound to a VFIO driver and free is opened for it,\n"
 			   "which resets it.\n",
@@ -52,7 +55,7 @@ const struct command tphctl_commands[] = {
 		.operands = "DEV INDEX[-INDEX]=CPU[,...]",
 		.least = 2,
 		.most = 2,
-		.options = BIT(OPTION_PM),
+		.options = BIT(OPTION_PM) | BIT(OPTION_VF_TOKEN),
 		.purpose = "steer ST entries to CPUs",
 		.details = "CPU is a number, or none to clear the entry. Entries in a row are\n"
 			   "set all or none.\n",
@@ -63,6 +66,7 @@ const struct command tphctl_commands[] = {
 		.operands = "DEV INDEX[-INDEX]|all",
 		.least = 2,
 		.most = 2,
+		.options = BIT(OPTION_VF_TOKEN),
 		.purpose = "clear ST entries",
 		.details = "",
 		.run = clear_run,
@@ -72,6 +76,7 @@ const struct command tphctl_commands[] = {
 		.operands = "DEV [no-st|iv|ds] [8|16|widest]",
 		.least = 1,
 		.most = 3,
+		.options = BIT(OPTION_VF_TOKEN),
 		.purpose = "let the device put hints on its requests",
 		.details = "no-st is No ST mode, iv Interrupt Vector mode, ds Device Specific\n"
 			   "mode. Without one, it is the first on offer of iv, ds and no-st. Tags\n"
@@ -84,6 +89,7 @@ const struct command tphctl_commands[] = {
 		.operands = "DEV",
 		.least = 1,
 		.most = 1,
+		.options = BIT(OPTION_VF_TOKEN),
 		.purpose = "no more hints; ST entries stay",
 		.details = "",
 		.run = disable_run,
@@ -94,7 +100,7 @@ const struct command tphctl_commands[] = {
 		.least = 1,
 		.most = 1,
 		.options = BIT(OPTION_DRIVER) | BIT(OPTION_POLICY) | BIT(OPTION_CPUS) |
-			   BIT(OPTION_PUBLISH),
+			   BIT(OPTION_PUBLISH) | BIT(OPTION_VF_TOKEN),
 		.purpose = "give a device to tph-vfio-pci, or to another VFIO driver",
 		.details = "Takes it from the driver that has it. Where that fails, or the other\n"
 			   "options are not taken, everything is put back as it was. A device\n"
@@ -107,6 +113,7 @@ const struct command tphctl_commands[] = {
 		.operands = "DEV",
 		.least = 1,
 		.most = 1,
+		.options = BIT(OPTION_VF_TOKEN),
 		.purpose = "give a device back to the kernel's own driver",
 		.details = "It is opened first, to see that it is free, which resets it.\n",
 		.run = unbind_run,

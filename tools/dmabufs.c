@@ -140,7 +140,7 @@ static int read_list(struct tphctl *ctl, const char *address, struct published_l
 	if (snprintf(path, sizeof(path), "%s/" FOLDER "/%s", ctl->sysfs, address) >=
 	    (int)sizeof(path))
 		return list_failure(ctl, address, path, -ENAMETOOLONG);
-	fd = attribute_open(path);
+	fd = ctl->foreign_sysfs ? sysfs_open(path, 0) : attribute_open(path);
 	if (fd < 0)
 		return list_failure(ctl, address, path, fd);
 	file = fdopen(fd, "r");
@@ -176,31 +176,31 @@ static void print_function(const struct pci_function *function, const char *comp
 {
 	char name[256];
 
-	printf("%s %s\n", function->address, function_name(function, name, sizeof(name)));
-	printf("  %-16s %s\n", "completer", completer);
-	printf("  %-16s %s", "publishing", operator_publishing(publish));
+	say("%s %s\n", function->address, function_name(function, name, sizeof(name)));
+	say("  %-16s %s\n", "completer", completer);
+	say("  %-16s %s", "publishing", operator_publishing(publish));
 	if (!strcmp(publish, "0"))
-		printf(" by the operator; tphctl grant %s --publish on", function->address);
+		say(" by the operator; tphctl grant %s --publish on", function->address);
 	putchar('\n');
 }
 
 static void print_list(const struct published_list *list)
 {
 	if (!list->count) {
-		printf("  %-16s none has tags\n", "dma-bufs");
+		say("  %-16s none has tags\n", "dma-bufs");
 		return;
 	}
-	printf("  dma-bufs\n");
+	say("  dma-bufs\n");
 	for (size_t i = 0; i < list->count; i++) {
 		const struct published *published = &list->items[i];
 
-		printf("    inode %-8" PRIu64 " %" PRIu64 " bytes", published->inode,
+		say("    inode %-8" PRIu64 " %" PRIu64 " bytes", published->inode,
 		       published->size);
 		if (published->tag8 >= 0)
-			printf("  8-bit tag 0x%02x", (unsigned int)published->tag8);
+			say("  8-bit tag 0x%02x", (unsigned int)published->tag8);
 		if (published->tag16 >= 0)
-			printf("  16-bit tag 0x%04x", (unsigned int)published->tag16);
-		printf("  hint %s\n", hints[published->hint]);
+			say("  16-bit tag 0x%04x", (unsigned int)published->tag16);
+		say("  hint %s\n", hints[published->hint]);
 	}
 }
 

@@ -8,34 +8,34 @@
 
 static void print_publishing(const struct operator_view *before, const struct operator_view *after)
 {
-	printf("publishing %s", operator_publishing(after->publish));
+	say("publishing %s", operator_publishing(after->publish));
 	if (strcmp(before->publish, after->publish))
-		printf(" (before: %s)", operator_publishing(before->publish));
+		say(" (before: %s)", operator_publishing(before->publish));
 }
 
 static void print_change(const char *address, const struct terms *terms,
 			 const struct operator_view *before, const struct operator_view *after)
 {
-	printf("%s: ", address);
+	say("%s: ", address);
 	if (!terms->policy && !terms->has_cpus) {
 		print_publishing(before, after);
 		putchar('\n');
 		return;
 	}
-	printf("policy %s", after->policy);
+	say("policy %s", after->policy);
 	if (strcmp(before->policy, after->policy))
-		printf(" (before: %s)", before->policy);
-	printf(", CPUs %s", operator_cpus(after->cpus));
+		say(" (before: %s)", before->policy);
+	say(", CPUs %s", operator_cpus(after->cpus));
 	if (strcmp(before->cpus, after->cpus))
-		printf(" (before: %s)", operator_cpus(before->cpus));
+		say(" (before: %s)", operator_cpus(before->cpus));
 	if (terms->publish) {
-		printf(", ");
+		say(", ");
 		print_publishing(before, after);
 	}
 	if (after->revocations == before->revocations)
-		printf("; nothing was taken back\n");
+		say("; nothing was taken back\n");
 	else
-		printf("; %llu entries taken back, CPUs targeted now: %s\n",
+		say("; %llu entries taken back, CPUs targeted now: %s\n",
 		       after->revocations - before->revocations, operator_cpus(after->targets));
 }
 

@@ -70,21 +70,34 @@ struct picture {
 
 static void print_answer(const char *when, const struct tph_group_answer *answer)
 {
-	printf("  %-14s %s%s: %s\n", when, error_name(answer->error),
+	say("  %-14s %s%s: %s\n", when, error_name(answer->error),
 	       answer->certain ? "" : ", perhaps", answer->because);
 }
 
-static void print_member(const struct tph_group_member *member, size_t index, size_t fault)
+/* width of the column of addresses: not all are of PCI functions in domain 0000 */
+static int address_width(const struct picture *picture)
+{
+	struct tph_group_member member;
+	int width = (int)strlen("0000:00:00.0");
+
+	for (size_t i = 0; !tph_group_member(picture->group, i, &member); i++)
+		if ((int)strlen(member.address) > width)
+			width = (int)strlen(member.address);
+	return width;
+}
+
+static void print_member(const struct tph_group_member *member, int width, size_t index,
+			 size_t fault)
 {
 	bool blamed = member->beside == TPH_NO || index == fault;
 
-	printf("%s %-12s  %-14s %-9s  %s", blamed ? "=>" : "  ", member->address,
+	say("%s %-*s  %-14s %-9s  %s", blamed ? "=>" : "  ", width, member->address,
 	       member->driver[0] ? member->driver : "-", member->beside == TPH_YES ? "may stay" :
 	       member->beside == TPH_NO ? "must go" : "unknown", member->because);
 	if (member->alias != member->requester)
-		printf("; its requests come as " ADDRESS_FORMAT, member->alias >> 8,
+		say("; its requests come as " ADDRESS_FORMAT, member->alias >> 8,
 		       member->alias >> 3 & 0x1f, member->alias & 7);
-	printf("\n");
+	say("\n");
 }
 
 static void print_group(const struct picture *picture)
@@ -92,27 +105,28 @@ static void print_group(const struct picture *picture)
 	const struct tph_group_facts *facts = &picture->facts;
 	struct tph_group_member member;
 	struct tph_group_cause cause;
+	int width = address_width(picture);
 
 	if (facts->number < 0)
-		printf("%s: in no IOMMU group\n", picture->address);
+		say("%s: in no IOMMU group\n", picture->address);
 	else
-		printf("%s: IOMMU group %d, %zu member%s%s\n", picture->address,
+		say("%s: IOMMU group %d, %zu member%s%s\n", picture->address,
 		       facts->number, facts->members, facts->members == 1 ? "" : "s",
 		       facts->noiommu ? ", made up by VFIO (noiommu)" : "");
 	print_answer("BIND_IOMMUFD", &picture->now);
 	if (picture->rebound)
 		print_answer("after bind", &picture->later);
-	printf("  %-14s %s\n", "owner", facts->owner);
-	printf("  %-14s %s%s\n", "default domain", facts->default_domain, facts->direct_region ?
+	say("  %-14s %s\n", "owner", facts->owner);
+	say("  %-14s %s%s\n", "default domain", facts->default_domain, facts->direct_region ?
 	       "; a region must stay mapped 1:1 (RMRR)" : "");
-	printf("  %-14s %s\n", "interrupts", facts->interrupts_because);
+	say("  %-14s %s\n", "interrupts", facts->interrupts_because);
 	for (size_t i = 0; !tph_group_cause(picture->group, i, &cause); i++)
-		printf("  %-14s %s\n", i ? "" : "one group", cause.because);
+		say("  %-14s %s\n", i ? "" : "one group", cause.because);
 	if (!tph_group_member(picture->group, 0, &member))
-		printf("  %-14s %s: %s\n", "DMA reaches", dma_text(member.dma), member.dma_because);
-	printf("\n");
+		say("  %-14s %s: %s\n", "DMA reaches", dma_text(member.dma), member.dma_because);
+	say("\n");
 	for (size_t i = 0; !tph_group_member(picture->group, i, &member); i++)
-		print_member(&member, i, picture->rebound ? picture->later.fault :
+		print_member(&member, width, i, picture->rebound ? picture->later.fault :
 			     picture->now.fault);
 }
 

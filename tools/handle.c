@@ -55,6 +55,10 @@ struct handle *handle_find(struct tphctl *ctl, const char *name)
  */
 int handle_open_quietly(struct tphctl *ctl, const char *name, struct handle **result)
 {
+	const struct tph_open_options options = {
+		.size = sizeof(options),
+		.vf_token = ctl->vf_token,
+	};
 	struct handle *handle = handle_find(ctl, name);
 	char canonical[32];
 	int error, fd;
@@ -69,7 +73,8 @@ int handle_open_quietly(struct tphctl *ctl, const char *name, struct handle **re
 	if (!handle)
 		return -ENOMEM;
 	memcpy(handle->name, canonical, sizeof(handle->name));
-	error = fd >= 0 ? tph_from_fd(fd, &handle->device) : tph_open(canonical, &handle->device);
+	error = fd >= 0 ? tph_from_fd(fd, &handle->device) :
+			  tph_open_with(canonical, &options, &handle->device);
 	if (error) {
 		free(handle);
 		return error;
@@ -136,6 +141,29 @@ static int fd_failure(struct tphctl *ctl, const char *name, int error)
 	}
 }
 
+/* Which VF token it wants, or why it wants none. */
+static int token_failure(struct tphctl *ctl, const char *name, int error)
+{
+	static const char give[] = "give its VF token with --vf-token UUID";
+	struct pci_function function;
+
+	if (error == -EINVAL)
+		return fail(ctl, TPHCTL_FAILED, "device", name, "leave --vf-token out",
+			    "it wants no VF token: it is no VF of a PF that is used through VFIO, "
+			    "or this kernel (before Linux 6.17) does not ask for one");
+	if (function_read(ctl->sysfs, name, &function) || !function.physical[0])
+		return fail(ctl, TPHCTL_NOT_PERMITTED, "device", name, give,
+			    error == -ENOKEY ? "VFs of it are in use through VFIO, and their users "
+			    "know it by its VF token" : "this is not the VF token by which the "
+			    "users of its VFs know it");
+	if (error == -ENOKEY)
+		return fail(ctl, TPHCTL_NOT_PERMITTED, "device", name, give,
+			    "it is a VF of %s, which is used through VFIO", function.physical);
+	return fail(ctl, TPHCTL_NOT_PERMITTED, "device", name, "ask whoever uses that for it",
+		    "it is a VF of %s, which is used through VFIO, and this is not the VF token of "
+		    "that", function.physical);
+}
+
 /** open_failure() - say why a device could not be opened. Return: exit status. */
 int open_failure(struct tphctl *ctl, const char *name, int error)
 {
@@ -167,6 +195,10 @@ int open_failure(struct tphctl *ctl, const char *name, int error)
 		return fail(ctl, TPHCTL_NOT_PERMITTED, "device", name,
 			    "run as root, or get access to /dev/iommu and the device's node in "
 			    "/dev/vfio/devices", "it may not be opened by this user");
+	case ENOKEY:
+	case EKEYREJECTED:
+	case EINVAL:
+		return token_failure(ctl, name, error);
 	case EPERM:
 		snprintf(remedy, sizeof(remedy), "unbind the host drivers of the others in %.64s/"
 			 "bus/pci/devices/%s/iommu_group/devices", ctl->sysfs, name);
@@ -197,6 +229,9 @@ int handle_open(struct tphctl *ctl, const char *text, struct handle **handle)
 	if (ctl->foreign_sysfs)
 		return fail(ctl, TPHCTL_USAGE, "option", "--sysfs", "leave it out",
 			    "a device cannot be opened through another sysfs than the kernel's");
+	if (fd >= 0 && ctl->vf_token)
+		return fail(ctl, TPHCTL_USAGE, "option", "--vf-token", "leave it out",
+			    "a device that the caller has open wants none");
 	error = handle_open_quietly(ctl, name, handle);
 	return error ? open_failure(ctl, name, error) : TPHCTL_OK;
 }

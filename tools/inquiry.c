@@ -30,6 +30,33 @@ void advise(struct condition *condition, int code, const char *format, ...)
 	va_end(arguments);
 }
 
+/**
+ * advise_bind() - that it be given to tph-vfio-pci
+ * @options: what is to go with that, or ""
+ *
+ * Not where the driver would refuse it.
+ */
+void advise_bind(const struct inquiry *inquiry, struct condition *condition, const char *options)
+{
+	const struct pci_function *function = &inquiry->function;
+	const char *name = inquiry->driver_name;
+
+	if (function_is_bridge(function)) {
+		advise(condition, TPHCTL_UNSUPPORTED, "another device: a bridge is not given to "
+		       "users");
+		return;
+	}
+	if (function_denied(function) && !(name[0] && denylist_lifted(inquiry->ctl->sysfs, name))) {
+		advise(condition, TPHCTL_UNSUPPORTED, "another device; or, if its user is trusted "
+		       "not to turn its errata against the system, load " DRIVER_NAME " with "
+		       "disable_denylist=1");
+		return;
+	}
+	advise(condition, TPHCTL_FAILED, "%stphctl bind %s%s%s", name[0] ? "" :
+	       "modprobe " DRIVER_NAME " && ", function->address,
+	       name[0] && strcmp(name, DRIVER_NAME) ? " --driver vfio-pci" : "", options);
+}
+
 /** defer() - a condition that can only be known when those before it hold. */
 void defer(struct condition *condition, const char *text)
 {
@@ -45,7 +72,8 @@ void defer(struct condition *condition, const char *text)
 enum verdict driver_says(const struct inquiry *inquiry, const char *obstacle)
 {
 	static const char *const order[] = { "notph", "no-completer", "no-mode", "no-firmware",
-					     "policy", "no-cpus", "not-attached", "possible" };
+					     "policy", "group-neighbour", "no-cpus",
+					     "not-attached", "possible" };
 	bool passed = false;
 
 	if (inquiry->operator_error)

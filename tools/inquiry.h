@@ -77,6 +77,7 @@ void conclude(struct condition *condition, enum verdict verdict, const char *for
 	__attribute__((format(printf, 3, 4)));
 void advise(struct condition *condition, int code, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
+void advise_bind(const struct inquiry *inquiry, struct condition *condition, const char *options);
 void defer(struct condition *condition, const char *text);
 enum verdict driver_says(const struct inquiry *inquiry, const char *obstacle);
 int foresee_bind(struct tph_group *group, const char *address, bool *rebound,
@@ -102,6 +103,7 @@ void ask_module(const struct inquiry *inquiry, struct condition *condition);
 void ask_driver(const struct inquiry *inquiry, struct condition *condition);
 void ask_firmware(const struct inquiry *inquiry, struct condition *condition);
 void ask_policy(const struct inquiry *inquiry, struct condition *condition);
+void ask_neighbours(const struct inquiry *inquiry, struct condition *condition);
 void ask_cpus(const struct inquiry *inquiry, struct condition *condition);
 int caller_cpus(const struct tphctl *ctl, struct cpu_list *own);
 void ask_caller(const struct inquiry *inquiry, struct condition *condition);

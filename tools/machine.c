@@ -11,14 +11,24 @@ void ask_device(const struct inquiry *inquiry, struct condition *condition)
 {
 	char name[256];
 
-	conclude(condition, HOLDS, "%s", function_name(&inquiry->function, name, sizeof(name)));
+	function_name(&inquiry->function, name, sizeof(name));
+	if (function_is_bridge(&inquiry->function)) {
+		conclude(condition, BROKEN, "%s: a bridge, and a bridge is not given to users", name);
+		advise(condition, TPHCTL_UNSUPPORTED, "another device: see tphctl list");
+		return;
+	}
+	conclude(condition, HOLDS, "%s", name);
 }
 
 void ask_space(const struct inquiry *inquiry, struct condition *condition)
 {
 	const struct pci_function *function = &inquiry->function;
 
-	if (function->restricted) {
+	if (function->silent) {
+		conclude(condition, BROKEN, "%s", SILENT_TEXT);
+		advise(condition, TPHCTL_FAILED, "switch it on: see power_state of %s in sysfs; one "
+		       "that is gone comes back with its remove and a rescan", function->address);
+	} else if (function->restricted) {
 		conclude(condition, UNKNOWN, "the kernel shows %u bytes of it to this user",
 			 function->size);
 		advise(condition, TPHCTL_NOT_PERMITTED, "run as root");
@@ -43,9 +53,14 @@ void ask_capability(const struct inquiry *inquiry, struct condition *condition)
 		advise(condition, TPHCTL_UNSUPPORTED, "another device: see tphctl list");
 		break;
 	case EACCES:
+	case ENXIO:
 		/* The driver shows attributes only where it found one. */
 		if (!inquiry->operator_error) {
 			conclude(condition, HOLDS, "TPH Requester capability, says the driver");
+			break;
+		}
+		if (inquiry->capability_error == -ENXIO) {
+			defer(condition, "not known: the device does not answer");
 			break;
 		}
 		conclude(condition, UNKNOWN, "the list of capabilities is hidden");
@@ -60,14 +75,18 @@ void ask_capability(const struct inquiry *inquiry, struct condition *condition)
 void ask_modes(const struct inquiry *inquiry, struct condition *condition)
 {
 	enum verdict said = driver_says(inquiry, "no-mode");
-	char modes[VIEW_MODES_SIZE];
+	char modes[VIEW_MODES_SIZE], claim[VIEW_CLAIM_SIZE];
+	const char *wrong = NULL;
 
-	if (!inquiry->capability_error)
+	if (!inquiry->capability_error) {
+		wrong = view_claim(&inquiry->capability, claim);
 		conclude(condition, tagged_modes(&inquiry->capability) && said != BROKEN ? HOLDS :
-			 BROKEN, "%s; ST table: %s",
+			 BROKEN, "%s; ST table: %s%s%s",
 			 view_modes(inquiry->capability.modes, " ", modes),
-			 view_table(inquiry->capability.table));
-	else
+			 view_table(inquiry->capability.table), wrong ? ", as it " : "",
+			 wrong ? wrong : "");
+	}
+	if (inquiry->capability_error)
 		conclude(condition, said, "%s", said == UNKNOWN ? "not known without the capability"
 			 : said == HOLDS ? "it has a mode with tags, says the driver" :
 			 operator_obstacle("no-mode"));
@@ -80,40 +99,92 @@ void ask_modes(const struct inquiry *inquiry, struct condition *condition)
 		advise(condition, TPHCTL_FAILED, "mend what comes first");
 }
 
+/*
+ * Ports that complete no TPH in any machine that was seen, whatever slot is below them: AMD's of
+ * Rome, Milan and Ryzen 3000, and the one of a Kunpeng 920 for what is on the chip.
+ */
+static bool never_completes(const struct pci_function *port)
+{
+	static const uint16_t kinds[][2] = {
+		{ 0x1022, 0x1483 }, { 0x1022, 0x1484 }, { 0x19e5, 0xa121 },
+	};
+
+	for (size_t i = 0; i < sizeof(kinds) / sizeof(*kinds); i++)
+		if (port->vendor == kinds[i][0] && port->device == kinds[i][1])
+			return true;
+	return false;
+}
+
+static void conclude_port(const struct inquiry *inquiry, struct condition *condition)
+{
+	const struct pci_function *function = &inquiry->function;
+	enum verdict said = driver_says(inquiry, "no-completer");
+	const char *sysfs = inquiry->ctl->sysfs;
+	char narrow[VIEW_NARROW_SIZE];
+	struct pci_function root;
+	enum tph_width width;
+	const char *found;
+
+	found = view_root_port(sysfs, function, &width);
+	if (function_read(sysfs, function->root, &root))
+		memset(&root, 0, sizeof(root));
+	if (root.silent && said != BROKEN) {
+		conclude(condition, UNKNOWN, "root port %s: %s", function->root, found);
+		advise(condition, TPHCTL_FAILED, "switch it on");
+	} else if (width == TPH_WIDTH_16 && said != BROKEN && view_narrow(sysfs, function, narrow)) {
+		conclude(condition, HOLDS, "root port %s: %s, but no 16-bit ones get there: %s",
+			 function->root, found, narrow);
+	} else if (width != TPH_WIDTH_OFF && said != BROKEN) {
+		conclude(condition, HOLDS, "root port %s: %s", function->root, found);
+	} else if (width == TPH_WIDTH_OFF && never_completes(&root)) {
+		conclude(condition, BROKEN, "root port %s: %s, as no port of its kind (%04x:%04x) is, in "
+			 "any slot", function->root, found, root.vendor, root.device);
+		advise(condition, TPHCTL_UNSUPPORTED, "another machine");
+	} else {
+		conclude(condition, BROKEN, "root port %s: %s", function->root, found);
+		if (view_in_slot(sysfs, function))
+			advise(condition, TPHCTL_UNSUPPORTED, "another slot or machine; some firmware "
+			       "has a setting for it");
+		else
+			advise(condition, TPHCTL_UNSUPPORTED, "another machine, for the device is on "
+			       "board; some firmware has a setting for it");
+	}
+}
+
 void ask_completer(const struct inquiry *inquiry, struct condition *condition)
 {
 	const struct pci_function *function = &inquiry->function;
 	enum verdict said = driver_says(inquiry, "no-completer");
-	enum tph_width width;
-	char narrow[VIEW_NARROW_SIZE];
-	const char *found;
 	struct tph_port port;
 	bool below = function->root[0] && strcmp(function->root, function->address);
 
-	found = view_root_port(inquiry->ctl->sysfs, function, &width);
-	if (function->restricted && said != UNKNOWN)
-		conclude(condition, said, "%s", said == HOLDS ?
-			 "nothing is missing on the way up, says the driver" :
-			 operator_obstacle("no-completer"));
-	else if (function->restricted)
-		conclude(condition, UNKNOWN, "hidden");
-	else if (!function_port(function, &port) && port.type == TPH_PORT_INTEGRATED)
+	if (function->restricted || function->silent) {
+		if (said != UNKNOWN)
+			conclude(condition, said, "%s", said == HOLDS ?
+				 "nothing is missing on the way up, says the driver" :
+				 operator_obstacle("no-completer"));
+		else
+			conclude(condition, UNKNOWN, function->silent ? "not known: the device does "
+				 "not answer" : "hidden");
+		if (said == BROKEN)
+			advise(condition, TPHCTL_UNSUPPORTED, "another slot or machine; some firmware "
+			       "has a setting for it");
+		else if (said == UNKNOWN && function->silent)
+			advise(condition, TPHCTL_FAILED, "mend what comes first");
+		else if (said == UNKNOWN)
+			advise(condition, TPHCTL_NOT_PERMITTED, "run as root");
+	} else if (!function_port(function, &port) && port.type == TPH_PORT_INTEGRATED) {
 		conclude(condition, said == BROKEN ? BROKEN : HOLDS, "no root port: root complex "
 			 "integrated");
-	else if (!below)
+		if (said == BROKEN)
+			advise(condition, TPHCTL_UNSUPPORTED, "another machine; some firmware has a "
+			       "setting for it");
+	} else if (!below) {
 		conclude(condition, BROKEN, "there is no root port above it");
-	else if (width == TPH_WIDTH_16 && said != BROKEN &&
-		 view_narrow(inquiry->ctl->sysfs, function, narrow))
-		conclude(condition, HOLDS, "root port %s: %s, but no 16-bit ones get there: %s",
-			 function->root, found, narrow);
-	else
-		conclude(condition, width == TPH_WIDTH_OFF || said == BROKEN ? BROKEN : HOLDS,
-			 "root port %s: %s", function->root, found);
-	if (condition->verdict == BROKEN)
-		advise(condition, TPHCTL_UNSUPPORTED, "another slot or machine; some firmware has "
-		       "a setting for it");
-	else if (condition->verdict == UNKNOWN)
-		advise(condition, TPHCTL_NOT_PERMITTED, "run as root");
+		advise(condition, TPHCTL_UNSUPPORTED, "a device that is below a root port");
+	} else {
+		conclude_port(inquiry, condition);
+	}
 }
 
 /*
@@ -151,7 +222,7 @@ static int read_options(const struct tphctl *ctl, int values[KERNEL_OPTIONS])
 	error = beside_sysfs(ctl, "boot", name, path);
 	if (error)
 		return error;
-	file = fopen(path, "re");
+	file = sysfs_fopen(path);
 	if (!file)
 		return -errno;
 	while (fgets(line, sizeof(line), file)) {

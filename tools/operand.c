@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* Operands of commands: see operand.h. */
+#include <ctype.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -114,6 +115,17 @@ const char *assignment_parse(const char *text, struct assignment *assignment, ch
 			return NULL;
 		text = end + 1;
 	}
+}
+
+/** uuid_check() - whether it is written as bd8d9d2b-5a5f-4f5a-a211-f591514ba1f3. */
+bool uuid_check(const char *text)
+{
+	static const char form[] = "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx";
+
+	for (size_t i = 0; i < sizeof(form) - 1; i++)
+		if (form[i] == 'x' ? !isxdigit((unsigned char)text[i]) : text[i] != form[i])
+			return false;
+	return !text[sizeof(form) - 1];
 }
 
 /** mode_parse() - no-st, iv or ds. */

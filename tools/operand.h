@@ -22,6 +22,7 @@ bool number_parse(const char *text, uint32_t most, uint32_t *number);
 bool range_parse(const char *text, uint32_t *first, uint32_t *last);
 const char *assignment_parse(const char *text, struct assignment *assignment, char *item,
 			     size_t size);
+bool uuid_check(const char *text);
 bool mode_parse(const char *text, enum tph_mode *mode);
 bool width_parse(const char *text, enum tph_width *width);
 const char *mode_name(enum tph_mode mode);

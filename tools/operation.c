@@ -6,6 +6,17 @@
 #include <unistd.h>
 
 #include "inquiry.h"
+#include "view.h"
+
+/* so many of the functions that share a group are named */
+#define PEERS_NAMED	4
+#define PEERS_SIZE	(PEERS_NAMED * (TPH_GROUP_NAME + 2) + 32)
+
+/* What comes between a device and a VFIO driver. */
+static const char *denial(const struct pci_function *function)
+{
+	return function_denied(function) ? "; it is on vfio-pci's denylist, for its errata" : "";
+}
 
 void ask_module(const struct inquiry *inquiry, struct condition *condition)
 {
@@ -15,16 +26,8 @@ void ask_module(const struct inquiry *inquiry, struct condition *condition)
 			 strcmp(inquiry->driver_name, DRIVER_NAME) ? inquiry->driver_name : "");
 		return;
 	}
-	conclude(condition, BROKEN, DRIVER_NAME " is not loaded");
-	advise(condition, TPHCTL_FAILED, "modprobe " DRIVER_NAME " && tphctl bind %s",
-	       inquiry->function.address);
-}
-
-/* The command that gives it to tph-vfio-pci. */
-static const char *bind_option(const struct inquiry *inquiry)
-{
-	return !inquiry->driver_name[0] || !strcmp(inquiry->driver_name, DRIVER_NAME) ? "" :
-	       " --driver vfio-pci";
+	conclude(condition, BROKEN, DRIVER_NAME " is not loaded%s", denial(&inquiry->function));
+	advise_bind(inquiry, condition, "");
 }
 
 void ask_driver(const struct inquiry *inquiry, struct condition *condition)
@@ -49,12 +52,12 @@ void ask_driver(const struct inquiry *inquiry, struct condition *condition)
 		return;
 	}
 	if (!function->driver[0])
-		conclude(condition, BROKEN, "bound to no driver");
+		conclude(condition, BROKEN, "bound to no driver%s", denial(function));
 	else
-		conclude(condition, BROKEN, "bound to %s, which %s", function->driver,
-			 function->vfio ? "does not speak TPH" : "is not a VFIO driver");
-	advise(condition, TPHCTL_FAILED, "tphctl bind %s%s", function->address,
-	       bind_option(inquiry));
+		conclude(condition, BROKEN, "bound to %s, which %s%s", function->driver,
+			 function->vfio ? "does not speak TPH" : "is not a VFIO driver",
+			 denial(function));
+	advise_bind(inquiry, condition, "");
 }
 
 /* What the driver alone knows. */
@@ -77,6 +80,94 @@ void ask_firmware(const struct inquiry *inquiry, struct condition *condition)
 	}
 }
 
+static uint32_t allowed_modes(const char *policy)
+{
+	return !strcmp(policy, "ds-st") ? TAGGED :
+	       !strcmp(policy, "iv-st") ? 1u << TPH_MODE_INTERRUPT_VECTOR : 0;
+}
+
+/*
+ * The functions that can write the device's ST table, which is in its MSI-X table and so in its
+ * memory, without the IOMMU seeing it. Return: whether there are any.
+ */
+static bool list_peers(const struct inquiry *inquiry, char *text, size_t size)
+{
+	struct tph_group_member member;
+	size_t own, peer, from = 0, count = 0, used = 0;
+
+	text[0] = '\0';
+	if (inquiry->group_error || inquiry->facts.noiommu || inquiry->facts.number < 0 ||
+	    tph_group_find(inquiry->group, inquiry->function.address, &own))
+		return false;
+	for (; !tph_group_peer(inquiry->group, own, from, &peer); from = peer + 1) {
+		if (count++ >= PEERS_NAMED || tph_group_member(inquiry->group, peer, &member))
+			continue;
+		used += (size_t)snprintf(text + used, size - used, "%s%s", used ? ", " : "",
+					 member.address);
+	}
+	if (count > PEERS_NAMED)
+		snprintf(text + used, size - used, " and %zu more", count - PEERS_NAMED);
+	return count;
+}
+
+/* Whether the policy does not trust its user with a table that others can write as well. */
+static bool table_is_shared(const struct inquiry *inquiry)
+{
+	char text[PEERS_SIZE];
+
+	return !inquiry->capability_error && inquiry->capability.table == TPH_TABLE_MSIX &&
+	       strcmp(inquiry->operator.policy, "ds-st") && list_peers(inquiry, text, sizeof(text));
+}
+
+static void advise_alone(const struct inquiry *inquiry, struct condition *condition)
+{
+	const char *address = inquiry->function.address;
+	bool slot = view_in_slot(inquiry->ctl->sysfs, &inquiry->function);
+
+	if (inquiry->operator_error) {
+		advise_bind(inquiry, condition, " --policy ds-st");
+		return;
+	}
+	advise(condition, TPHCTL_NOT_PERMITTED, "%stphctl grant %s --policy ds-st, which trusts its "
+	       "user with any tag%s", inquiry->held > 0 ? "stop its user, and " : "", address,
+	       slot ? "; or another slot, below a port of its own that has ACS" : "");
+}
+
+void ask_neighbours(const struct inquiry *inquiry, struct condition *condition)
+{
+	enum verdict said = driver_says(inquiry, "group-neighbour");
+	char peers[PEERS_SIZE];
+	bool any = list_peers(inquiry, peers, sizeof(peers));
+
+	if (said == BROKEN) {
+		conclude(condition, BROKEN, "%s%s%s", operator_obstacle("group-neighbour"),
+			 any ? ": " : "", peers);
+	} else if (inquiry->capability_error && said == UNKNOWN) {
+		defer(condition, "not known without the capability");
+		return;
+	} else if (inquiry->capability_error || inquiry->capability.table != TPH_TABLE_MSIX) {
+		conclude(condition, HOLDS, "none can write its ST table%s",
+			 inquiry->capability_error ? ", says the driver" : ": it is not in its memory");
+		return;
+	} else if (inquiry->group_error) {
+		defer(condition, "its IOMMU group is not known");
+		return;
+	} else if (!any) {
+		conclude(condition, HOLDS, "none can write its ST table, which is in MSI-X");
+		return;
+	} else if (said == HOLDS || !strcmp(inquiry->operator.policy, "ds-st")) {
+		conclude(condition, HOLDS, "%s, of its group, can write its ST table, which is in "
+			 "MSI-X; %s", peers, strcmp(inquiry->operator.policy, "ds-st") ?
+			 "the driver steers it nevertheless" : "with policy ds-st that is its user's");
+		return;
+	} else {
+		conclude(condition, BROKEN, "%s, of its group, can write its ST table, which is in "
+			 "MSI-X, by peer-to-peer and so past the IOMMU: steered with policy ds-st "
+			 "alone", peers);
+	}
+	advise_alone(inquiry, condition);
+}
+
 void ask_policy(const struct inquiry *inquiry, struct condition *condition)
 {
 	const char *policy = inquiry->operator.policy;
@@ -85,14 +176,13 @@ void ask_policy(const struct inquiry *inquiry, struct condition *condition)
 
 	if (inquiry->operator_error) {
 		conclude(condition, UNKNOWN, "there is none before " DRIVER_NAME " is bound");
-		advise(condition, TPHCTL_FAILED, "tphctl bind %s --policy iv-st",
-		       inquiry->function.address);
+		advise_bind(inquiry, condition, " --policy iv-st");
 		return;
 	}
 	modes = inquiry->capability_error ? TAGGED : tagged_modes(&inquiry->capability);
-	allowed = !strcmp(policy, "ds-st") ? TAGGED :
-		  !strcmp(policy, "iv-st") ? 1u << TPH_MODE_INTERRUPT_VECTOR : 0;
-	if (said == BROKEN || !(modes & allowed)) {
+	allowed = allowed_modes(policy);
+	/* Where a neighbour is why, the policy is so only with it: see ask_neighbours(). */
+	if ((said == BROKEN && !table_is_shared(inquiry)) || !(modes & allowed)) {
 		conclude(condition, BROKEN, "%s, which allows no mode with tags that the device "
 			 "has", policy);
 		advise(condition, TPHCTL_NOT_PERMITTED, "%stphctl grant %s --policy %s",
@@ -112,7 +202,7 @@ static bool granted_cpus(const struct inquiry *inquiry, struct condition *condit
 
 	if (inquiry->operator_error) {
 		conclude(condition, UNKNOWN, "there is no list before " DRIVER_NAME " is bound");
-		advise(condition, TPHCTL_FAILED, "tphctl bind %s --cpus LIST", address);
+		advise_bind(inquiry, condition, " --cpus LIST");
 		return false;
 	}
 	if (cpu_list_parse(inquiry->operator.cpus, granted, item, sizeof(item))) {
@@ -148,7 +238,7 @@ int caller_cpus(const struct tphctl *ctl, struct cpu_list *own)
 		return cpu_list_affinity(own);
 	if (beside_sysfs(ctl, "proc", "self/status", path))
 		return -ENAMETOOLONG;
-	file = fopen(path, "re");
+	file = sysfs_fopen(path);
 	while (file && error == -ENOENT && fgets(line, sizeof(line), file)) {
 		line[strcspn(line, "\n")] = '\0';
 		if (!strncmp(line, key, strlen(key)))
@@ -197,12 +287,15 @@ static bool find_member(const struct inquiry *inquiry, enum tph_known beside,
 	return false;
 }
 
-static void advise_release(struct condition *condition, const struct tph_group_member *member)
+static void advise_release(const struct inquiry *inquiry, struct condition *condition,
+			   const struct tph_group_member *member)
 {
 	if (!strcmp(member->driver, "shpchp"))
 		advise(condition, TPHCTL_NOT_PERMITTED,
 		       "echo %s >/sys/bus/pci/drivers/shpchp/unbind (then nothing is hot-plugged "
-		       "behind that bridge), or another slot", member->address);
+		       "behind that bridge)%s", member->address,
+		       view_in_slot(inquiry->ctl->sysfs, &inquiry->function) ?
+		       ", or another slot" : "");
 	else
 		advise(condition, TPHCTL_NOT_PERMITTED, "tphctl bind %s, for the same user; or "
 		       "leave it without a driver: echo %s >/sys/bus/pci/drivers/%s/unbind",
@@ -217,16 +310,18 @@ static void ask_members(const struct inquiry *inquiry, struct condition *conditi
 	if (find_member(inquiry, TPH_NO, &member)) {
 		conclude(condition, BROKEN, "%s is in the way: %s (BIND_IOMMUFD would be EPERM)",
 			 member.address, member.because);
-		advise_release(condition, &member);
+		advise_release(inquiry, condition, &member);
 	} else if (find_member(inquiry, TPH_UNKNOWN, &member)) {
 		conclude(condition, UNKNOWN, "%s may be in the way: %s", member.address,
 			 member.because);
-		advise_release(condition, &member);
+		advise_release(inquiry, condition, &member);
 	} else {
 		conclude(condition, HOLDS, "%zu member%s, none in the way%s%s",
 			 inquiry->facts.members, inquiry->facts.members == 1 ? "" : "s",
 			 inquiry->bind.error ? "" : ": BIND_IOMMUFD would succeed",
-			 inquiry->rebound && !inquiry->bind.error ? " after tphctl bind" : "");
+			 !inquiry->rebound || inquiry->bind.error ? "" :
+			 function_denied(&inquiry->function) ? " once it is bound" :
+			 " after tphctl bind");
 	}
 }
 
@@ -235,7 +330,9 @@ void ask_group(const struct inquiry *inquiry, struct condition *condition)
 	const struct tph_group_answer *bind = &inquiry->bind;
 	struct tph_group_member member;
 
-	if (inquiry->group_error || inquiry->facts.noiommu || inquiry->facts.number < 0) {
+	if (function_is_bridge(&inquiry->function)) {
+		defer(condition, "a bridge is given to no user");
+	} else if (inquiry->group_error || inquiry->facts.noiommu || inquiry->facts.number < 0) {
 		defer(condition, "without an IOMMU there is none");
 	} else if (inquiry->held > 0) {
 		conclude(condition, HOLDS, "the device is open, so the group is its user's");
@@ -247,8 +344,9 @@ void ask_group(const struct inquiry *inquiry, struct condition *condition)
 	} else if (inquiry->facts.direct_region) {
 		conclude(condition, BROKEN, "firmware wants a region of it mapped 1:1 always "
 			 "(RMRR), so its DMA cannot be blocked (BIND_IOMMUFD would be EINVAL)");
-		advise(condition, TPHCTL_UNSUPPORTED, "another slot, or turn off what reserves the "
-		       "region in firmware's setup");
+		advise(condition, TPHCTL_UNSUPPORTED, "%sturn off what reserves the region in "
+		       "firmware's setup", view_in_slot(inquiry->ctl->sysfs, &inquiry->function) ?
+		       "another slot, or " : "");
 	} else {
 		ask_members(inquiry, condition);
 	}

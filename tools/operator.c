@@ -21,6 +21,8 @@ static const struct {
 	{ "no-mode", "the function has no mode with tags" },
 	{ "no-firmware", "the host bridge has no _DSM for steering tags" },
 	{ "policy", "forbidden by the operator's policy" },
+	{ "group-neighbour", "another function of its IOMMU group can write its ST table, past the "
+	  "IOMMU" },
 	{ "no-cpus", "the operator's list of CPUs is empty" },
 	{ "not-attached", "the device is open, but not attached to an I/O address space" },
 };
@@ -31,6 +33,21 @@ int operator_path(const char *sysfs, const char *address, const char *attribute,
 {
 	return snprintf(path, size, "%s/bus/pci/devices/%s/tph/%s", sysfs, address, attribute) <
 	       (int)size ? 0 : -ENAMETOOLONG;
+}
+
+/* An attribute that root alone may read: left out for others. */
+static int read_private(const char *sysfs, const char *address, const char *attribute, char *text,
+			size_t size, bool *hidden)
+{
+	char path[PATH_MAX];
+	int error = operator_path(sysfs, address, attribute, path, sizeof(path));
+
+	error = error ? error : sysfs_read_text(path, text, size);
+	if (error != -EACCES && error != -EPERM)
+		return error;
+	text[0] = '\0';
+	*hidden = true;
+	return 0;
 }
 
 static int read_attribute(const char *sysfs, const char *address, const char *attribute,
@@ -54,12 +71,13 @@ int operator_read(const char *sysfs, const char *address, struct operator_view *
 		const char *name;
 		char *text;
 		size_t size;
+		bool private;
 	} attributes[] = {
-		{ "policy", view->policy, sizeof(view->policy) },
-		{ "cpus", view->cpus, sizeof(view->cpus) },
-		{ "targets", view->targets, sizeof(view->targets) },
-		{ "requester", view->requester, sizeof(view->requester) },
-		{ "steering", view->steering, sizeof(view->steering) },
+		{ "policy", view->policy, sizeof(view->policy), false },
+		{ "cpus", view->cpus, sizeof(view->cpus), false },
+		{ "targets", view->targets, sizeof(view->targets), true },
+		{ "requester", view->requester, sizeof(view->requester), true },
+		{ "steering", view->steering, sizeof(view->steering), false },
 	};
 	char number[OPERATOR_WORD_SIZE], *end;
 	int error;
@@ -69,18 +87,22 @@ int operator_read(const char *sysfs, const char *address, struct operator_view *
 	if (error && error != -ENOENT && error != -ENODEV)
 		return error;
 	for (size_t i = 0; i < sizeof(attributes) / sizeof(*attributes); i++) {
-		error = read_attribute(sysfs, address, attributes[i].name, attributes[i].text,
-				       attributes[i].size);
+		if (attributes[i].private)
+			error = read_private(sysfs, address, attributes[i].name,
+					     attributes[i].text, attributes[i].size, &view->hidden);
+		else
+			error = read_attribute(sysfs, address, attributes[i].name,
+					       attributes[i].text, attributes[i].size);
 		/* Unbound between two reads: it is not there. */
 		if (error)
 			return error == -ENODEV ? -ENOENT : error;
 	}
-	error = read_attribute(sysfs, address, "revocations", number, sizeof(number));
-	if (error)
-		return error == -ENODEV ? -ENOENT : error;
+	error = read_private(sysfs, address, "revocations", number, sizeof(number), &view->hidden);
+	if (error || !*number)
+		return error == -ENODEV ? -ENOENT : error ? error : view->hidden ? 0 : -EIO;
 	errno = 0;
 	view->revocations = strtoull(number, &end, 10);
-	return errno || end == number || *end ? -EIO : 0;
+	return errno || *end ? -EIO : 0;
 }
 
 /** operator_cpus() - a CPU list in words for people. */
@@ -107,14 +129,18 @@ const char *operator_publishing(const char *publish)
 /** operator_print() - the attributes, as a part of tphctl show. */
 void operator_print(const struct operator_view *view)
 {
-	printf("  operator\n"
-	       "    %-14s %s\n    %-14s %s\n    %-14s %s\n    %-14s %s\n    %-14s %llu entries\n"
-	       "    %-14s %s\n", "policy", view->policy, "CPUs allowed",
-	       operator_cpus(view->cpus), "CPUs targeted", operator_cpus(view->targets),
-	       "requester", view->requester, "taken back", view->revocations, "steering",
-	       operator_obstacle(view->steering));
+	say("  operator\n"
+	       "    %-14s %s\n    %-14s %s\n", "policy", view->policy, "CPUs allowed",
+	       operator_cpus(view->cpus));
+	if (view->hidden)
+		say("    %-14s hidden: run as root\n", "CPUs targeted");
+	else
+		say("    %-14s %s\n    %-14s %s\n    %-14s %llu entries\n", "CPUs targeted",
+		       operator_cpus(view->targets), "requester", view->requester, "taken back",
+		       view->revocations);
+	say("    %-14s %s\n", "steering", operator_obstacle(view->steering));
 	if (*view->publish)
-		printf("    %-14s %s\n", "publishing", operator_publishing(view->publish));
+		say("    %-14s %s\n", "publishing", operator_publishing(view->publish));
 }
 
 static struct json_object *json_word(const char *word)
@@ -126,13 +152,13 @@ static struct json_object *json_word(const char *word)
 struct json_object *operator_json(const struct operator_view *view)
 {
 	struct json_object *object = json_object_new_object();
-	bool requester = *view->policy;
+	bool requester = *view->policy, seen = requester && !view->hidden;
 
 	json_object_object_add(object, "policy", json_word(view->policy));
 	json_object_object_add(object, "cpus", json_text(requester ? view->cpus : NULL));
-	json_object_object_add(object, "targets", json_text(requester ? view->targets : NULL));
+	json_object_object_add(object, "targets", json_text(seen ? view->targets : NULL));
 	json_object_object_add(object, "requester", json_word(view->requester));
-	json_object_object_add(object, "revocations", !requester ? NULL :
+	json_object_object_add(object, "revocations", !seen ? NULL :
 			       json_object_new_int64((int64_t)view->revocations));
 	json_object_object_add(object, "steering", json_word(view->steering));
 	json_object_object_add(object, "publish", !*view->publish ? NULL :
@@ -149,9 +175,9 @@ int operator_failure(struct tphctl *ctl, const char *address, int error)
 	if (error != -ENOENT)
 		return fail(ctl, exit_code_of(error), "device", address, "run as root",
 			    "its attributes under tph/ cannot be read: %s", strerror(-error));
-	if (function_read(ctl->sysfs, address, &function) == -ENODEV)
-		return fail(ctl, TPHCTL_FAILED, "device", address, "see tphctl list",
-			    "there is no such PCI device");
+	error = function_read(ctl->sysfs, address, &function);
+	if (error == -ENODEV || error == -ENOENT)
+		return function_failure(ctl, address, error);
 	snprintf(remedy, sizeof(remedy), "see tphctl why %s", address);
 	return fail(ctl, TPHCTL_UNSUPPORTED, "device", address, remedy,
 		    "it has no attributes for steering under tph/: its driver does not speak TPH, "
@@ -167,16 +193,14 @@ int publish_failure(struct tphctl *ctl, const char *address)
 	int error;
 
 	error = function_read(ctl->sysfs, address, &function);
-	if (error == -ENODEV)
-		return fail(ctl, TPHCTL_FAILED, "device", address, "see tphctl list",
-			    "there is no such PCI device");
 	if (error)
-		return fail(ctl, exit_code_of(error), "device", address, "run as root",
-			    "sysfs cannot be read: %s", strerror(-error));
+		return function_failure(ctl, address, error);
 	error = function_port(&function, &port);
 	if (error == -EIO)
 		return fail(ctl, TPHCTL_FAILED, "device", address, "look at lspci -vvv",
 			    "its list of capabilities is malformed");
+	if (error == -ENXIO)
+		return fail(ctl, TPHCTL_FAILED, "device", address, "switch it on", SILENT_TEXT);
 	if (error == -EOPNOTSUPP || (!error && port.completer == TPH_WIDTH_OFF))
 		return fail(ctl, TPHCTL_UNSUPPORTED, "device", address, "take another device",
 			    "it is no TPH Completer (Device Capabilities 2, bits 13:12): it takes "

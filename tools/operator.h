@@ -21,6 +21,8 @@
  * @publish: "1" or "0": tags may be published for the device's dma-bufs; empty: the function takes
  *	none, or its kernel or driver cannot
  *
+ * @hidden: @targets, @requester and @revocations are for root alone, and so left out
+ *
  * A function without a TPH Requester capability has @publish alone; the rest is then empty.
  */
 struct operator_view {
@@ -31,6 +33,7 @@ struct operator_view {
 	unsigned long long revocations;
 	char steering[OPERATOR_WORD_SIZE];
 	char publish[OPERATOR_WORD_SIZE];
+	bool hidden;
 };
 
 /**

@@ -6,8 +6,8 @@
  * command line is named here. So what is private has no way in.
  */
 #include <dirent.h>
-#include <endian.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +45,7 @@ static void pack_text_from(struct pack *pack, const char *from, const char *name
 {
 	char path[PATH_MAX], text[4096];
 	size_t length;
-	FILE *file = source_path(pack, from, path) ? fopen(path, "re") : NULL;
+	FILE *file = source_path(pack, from, path) ? sysfs_fopen(path) : NULL;
 
 	if (!file)
 		return;
@@ -75,7 +75,8 @@ static bool link_name_of(const struct pack *pack, const char *link, char name[PA
 	target[length] = '\0';
 	slash = strrchr(target, '/');
 	snprintf(name, PATH_MAX, "%s", slash ? slash + 1 : target);
-	return true;
+	/* What is to be a component of other paths. */
+	return *name && strcmp(name, ".") && strcmp(name, "..");
 }
 
 /* A link from a file at @name to @target, both below the top. */
@@ -96,42 +97,38 @@ static void keep(uint8_t *kept, const struct pci_function *function, uint32_t at
 		kept[at] = function->space[at];
 }
 
-static uint32_t dword_at(const struct pci_function *function, uint32_t at)
-{
-	uint32_t value = 0;
-
-	if (at + 4 <= function->size)
-		memcpy(&value, function->space + at, 4);
-	return le32toh(value);
-}
-
 /*
  * The registers that are decoded, and of all other capabilities where they are: not what is in
  * them, such as a serial number. Offsets: PCIe 6.2, 7.5.1 and 7.6 to 7.9.
  */
 static void mask_space(const struct pci_function *function, uint8_t kept[4096])
 {
-	uint32_t at, word;
-	int hops;
+	struct tph_config config = function_config(function);
+	struct tph_walk walk;
+	uint32_t id;
 
 	memset(kept, 0, 4096);
+	if (function->silent) {		/* that it reads all ones is all there is to it */
+		memset(kept, 0xff, function->size);
+		return;
+	}
 	keep(kept, function, 0x00, 0x10);	/* ids, status, class, header type */
 	if (function_is_bridge(function))
 		keep(kept, function, 0x18, 3);	/* its buses */
 	keep(kept, function, 0x34, 1);
-	at = function->size > 0x34 ? function->space[0x34] & ~3u : 0;
-	for (hops = 0; at >= 0x40 && at < 0x100 && hops < 48; hops++) {
-		word = dword_at(function, at);
-		keep(kept, function, at, (word & 0xff) == 0x10 ? 0x3c :	/* PCI Express */
-					 (word & 0xff) == 0x11 ? 12 : 2);	/* MSI-X */
-		at = word >> 8 & 0xfc;
+	if (!tph_walk_begin(&walk, &config, false)) {
+		while (tph_walk_next(&walk) > 0) {
+			id = walk.header & 0xff;
+			keep(kept, function, walk.at, id == 0x10 ? 0x3c :	/* PCI Express */
+						      id == 0x11 ? 12 : 2);	/* MSI-X */
+		}
 	}
-	at = 0x100;
-	for (hops = 0; at >= 0x100 && hops < 480; hops++) {
-		word = dword_at(function, at);
-		keep(kept, function, at, (word & 0xffff) == 0x0d ? 8 :	/* ACS */
-					 (word & 0xffff) == 0x17 ? 12 : 4);	/* TPH Requester */
-		at = word >> 20 & 0xffc;
+	if (!tph_walk_begin(&walk, &config, true)) {
+		while (tph_walk_next(&walk) > 0) {
+			id = walk.header & 0xffff;
+			keep(kept, function, walk.at, id == 0x0d ? 8 :		/* ACS */
+						      id == 0x17 ? 12 : 4);	/* TPH Requester */
+		}
 	}
 }
 
@@ -177,6 +174,8 @@ static void pack_driver(struct pack *pack, const char *driver)
 	pack_text(pack, text);
 	/* tells tph-vfio-pci from what has its name (driver_steers()) */
 	snprintf(text, sizeof(text), "%s/parameters/policy", name);
+	pack_text(pack, text);
+	snprintf(text, sizeof(text), "%s/parameters/disable_denylist", name);
 	pack_text(pack, text);
 }
 
@@ -289,6 +288,7 @@ static void pack_group(struct pack *pack)
 	char from[PLACE], group[PLACE], number[PATH_MAX], name[PLACE + 32], path[PATH_MAX];
 	const struct dirent *entry;
 	DIR *devices;
+	int fd;
 
 	snprintf(from, sizeof(from), "bus/pci/devices/%s/iommu_group", pack->address);
 	if (!link_name_of(pack, from, number))
@@ -299,7 +299,10 @@ static void pack_group(struct pack *pack)
 		pack_text(pack, name);
 	}
 	snprintf(name, sizeof(name), "%s/devices", group);
-	devices = source_path(pack, name, path) ? opendir(path) : NULL;
+	fd = source_path(pack, name, path) ? sysfs_open(path, O_DIRECTORY) : -1;
+	devices = fd >= 0 ? fdopendir(fd) : NULL;
+	if (fd >= 0 && !devices)
+		close(fd);
 	while (devices && (entry = readdir(devices)))
 		if (entry->d_name[0] != '.')
 			pack_member(pack, group, entry->d_name);
@@ -341,7 +344,7 @@ static void pack_kernel(struct pack *pack)
 	    sysfs_read_text(path, release, sizeof(release)))
 		return;
 	snprintf(name, sizeof(name), "config-%s", release);
-	file = beside_sysfs(pack->ctl, "boot", name, path) ? NULL : fopen(path, "re");
+	file = beside_sysfs(pack->ctl, "boot", name, path) ? NULL : sysfs_fopen(path);
 	release[strspn(release, "0123456789.")] = '\0';
 	archive_text(&pack->archive, "proc/sys/kernel/osrelease", release);
 	if (!file)
@@ -390,8 +393,8 @@ static int tell(struct tphctl *ctl, const struct pack *pack, const char *file)
 	if (ctl->json)
 		return TPHCTL_OK;
 	for (size_t i = 0; i < json_object_array_length(names); i++)
-		printf("%s\n", json_object_get_string(json_object_array_get_idx(names, i)));
-	printf("\n%s holds that, and neither serial numbers nor names of hosts or users.\n"
+		say("%s\n", json_object_get_string(json_object_array_get_idx(names, i)));
+	say("\n%s holds that, and neither serial numbers nor names of hosts or users.\n"
 	       "To read it:\n"
 	       "  tar -xf %s; tphctl why --sysfs " TOP " %s\n", file, file, pack->address);
 	return TPHCTL_OK;
@@ -421,7 +424,10 @@ int report_run(struct tphctl *ctl, const struct invocation *invocation)
 	pack->ctl = ctl;
 	pack->address = address;
 	snprintf(name, sizeof(name), "bus/pci/devices/%s", address);
-	if (!source_path(pack, name, path) || access(path, F_OK)) {
+	fd = source_path(pack, name, path) ? sysfs_open(path, O_DIRECTORY) : -ENODEV;
+	if (fd >= 0)
+		close(fd);
+	if (fd < 0) {
 		code = fail(ctl, TPHCTL_FAILED, "device", address, "see tphctl list",
 			    "there is no such PCI device");
 		goto out;

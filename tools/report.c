@@ -8,6 +8,70 @@
 
 #include "tphctl.h"
 
+/*
+ * The length of the printable character that @text begins with, in UTF-8 (RFC 3629); 0: it is none,
+ * but a control character, such as a terminal goes by, or no UTF-8.
+ */
+static size_t character_length(const char *text)
+{
+	const unsigned char *byte = (const unsigned char *)text;
+	unsigned char first = byte[0], low = 0x80, high = 0xbf;
+	size_t length;
+
+	if (first < 0x80)
+		return first >= 0x20 && first != 0x7f;
+	if (first < 0xc2 || first > 0xf4)
+		return 0;
+	length = first < 0xe0 ? 2 : first < 0xf0 ? 3 : 4;
+	if (first == 0xc2 || first == 0xe0)
+		low = 0xa0;	/* below are controls; longer than need be */
+	else if (first == 0xf0)
+		low = 0x90;
+	else if (first == 0xed)
+		high = 0x9f;	/* surrogates */
+	else if (first == 0xf4)
+		high = 0x8f;
+	for (size_t i = 1; i < length; i++, low = 0x80, high = 0xbf)
+		if (byte[i] < low || byte[i] > high)
+			return 0;
+	return length;
+}
+
+/*
+ * Nothing goes out but what can be read: names of drivers and processes, attributes of a tree that
+ * somebody saved, and words of the command line can have any bytes.
+ * @json: @text is a document, in which a backslash is written twice
+ */
+static void write_readable(FILE *file, const char *text, bool json)
+{
+	while (*text) {
+		size_t length = character_length(text);
+
+		if (length || (*text == '\n' && !json)) {
+			length = length ? length : 1;
+			fwrite(text, 1, length, file);
+		} else {
+			length = 1;
+			fprintf(file, "%s\\x%02x", json ? "\\" : "", (unsigned char)*text);
+		}
+		text += length;
+	}
+}
+
+/** say() - print to standard output what people read; newlines are for the format alone. */
+void say(const char *format, ...)
+{
+	va_list arguments;
+	char *text;
+
+	va_start(arguments, format);
+	if (vasprintf(&text, format, arguments) >= 0) {
+		write_readable(stdout, text, false);
+		free(text);
+	}
+	va_end(arguments);
+}
+
 /**
  * fail() - tell what went wrong; printed when the command ends
  *
@@ -47,6 +111,8 @@ int exit_code_of(int error)
 	switch (-error) {
 	case EPERM:
 	case EACCES:
+	case ENOKEY:
+	case EKEYREJECTED:
 		return TPHCTL_NOT_PERMITTED;
 	case EOPNOTSUPP:
 	case ENOTTY:
@@ -80,7 +146,9 @@ void note(struct tphctl *ctl, const char *format, ...)
 	va_end(arguments);
 	if (!ctl->json) {
 		fflush(stdout);
-		fprintf(stderr, "tphctl: %s\n", text);
+		fputs("tphctl: ", stderr);
+		write_readable(stderr, text, false);
+		fputc('\n', stderr);
 		return;
 	}
 	if (!json_object_object_get_ex(ctl->answer, "notes", &notes)) {
@@ -120,19 +188,27 @@ static void add_failure(struct tphctl *ctl, const char *file, unsigned int line)
 
 static void print_failure(const struct failure *failure, const char *file, unsigned int line)
 {
+	char text[sizeof(*failure) + 64];
+
+	snprintf(text, sizeof(text), "%s %s: %s%s%s", failure->thing, failure->value,
+		 failure->reason, *failure->remedy ? "; " : "", failure->remedy);
 	fflush(stdout);
 	fputs("tphctl: ", stderr);
-	if (file)
-		fprintf(stderr, "%s:%u: ", file, line);
-	fprintf(stderr, "%s %s: %s%s%s\n", failure->thing, failure->value, failure->reason,
-		*failure->remedy ? "; " : "", failure->remedy);
+	if (file) {
+		write_readable(stderr, file, false);
+		fprintf(stderr, ":%u: ", line);
+	}
+	write_readable(stderr, text, false);
+	fputc('\n', stderr);
 }
 
 /** answer_print() - print the answer as it is now, as a document of its own. */
 void answer_print(struct tphctl *ctl)
 {
-	puts(json_object_to_json_string_ext(ctl->answer, JSON_C_TO_STRING_PLAIN |
-					    JSON_C_TO_STRING_NOSLASHESCAPE));
+	write_readable(stdout, json_object_to_json_string_ext(ctl->answer, JSON_C_TO_STRING_PLAIN |
+							      JSON_C_TO_STRING_NOSLASHESCAPE),
+		       true);
+	putchar('\n');
 }
 
 /**

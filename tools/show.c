@@ -126,6 +126,15 @@ static int visit_offer(struct tphctl *ctl, struct report *report)
 		lack_offer(report, "not read: --sysfs does not open devices");
 		return TPHCTL_OK;
 	}
+	if (!held && function_is_bridge(&report->function)) {
+		lack_offer(report, "nothing: it is a bridge, which is not given to users");
+		return TPHCTL_OK;
+	}
+	if (!held && !report->function.vfio && function_denied(&report->function)) {
+		lack_offer(report, "nothing: it is not bound to a VFIO driver, and on vfio-pci's "
+			   "denylist for its errata; see tphctl why %s", report->name);
+		return TPHCTL_OK;
+	}
 	if (!held && !report->function.vfio) {
 		lack_offer(report, "nothing: it is not bound to a VFIO driver; tphctl bind %s",
 			   report->name);
@@ -153,6 +162,8 @@ static const char *hardware_missing(int error)
 	case EACCES:
 		return "hidden: the kernel shows extended configuration space to CAP_SYS_ADMIN "
 		       "alone; run as root";
+	case ENXIO:
+		return SILENT_TEXT;
 	case ENODEV:
 		return "the kernel does not tell which device this descriptor is";
 	default:
@@ -178,23 +189,36 @@ static void print_requester(const char *label, bool enabled, enum tph_mode mode,
 			    enum tph_width width)
 {
 	if (!enabled)
-		printf("    %-14s off\n", label);
+		say("    %-14s off\n", label);
 	else
-		printf("    %-14s %s mode, %d-bit tags\n", label,
+		say("    %-14s %s mode, %d-bit tags\n", label,
 		       mode_title(mode) ? mode_title(mode) : "reserved", (int)width);
 }
 
 static void print_side(uint32_t modes, enum tph_width width, enum tph_table table,
-		       uint32_t entries)
+		       uint32_t entries, const char *wrong)
 {
 	char text[VIEW_MODES_SIZE];
 
-	printf("    %-14s %s\n", "modes", view_modes(modes, " ", text));
-	printf("    %-14s %d\n", "tag width", (int)width);
-	printf("    %-14s %s", "ST table", view_table(table));
+	say("    %-14s %s\n", "modes", view_modes(modes, " ", text));
+	say("    %-14s %d\n", "tag width", (int)width);
+	say("    %-14s %s", "ST table", view_table(table));
 	if (entries)
-		printf(", %u entries", entries);
+		say(", %u entries", entries);
+	if (wrong)
+		say(": it %s", wrong);
 	putchar('\n');
+}
+
+/* Who enabled what no user of the driver did; NULL where that cannot be told, or it is off. */
+static const char *found_on(const struct report *report)
+{
+	const struct operator_view *operator = &report->operator;
+
+	if (report->hardware_error || !report->known ||
+	    (!report->operator_error && strcmp(operator->requester, "off")))
+		return NULL;
+	return view_found_on(&report->function, &report->capability);
 }
 
 static void print_text(const struct tphctl *ctl, const struct report *report)
@@ -202,67 +226,69 @@ static void print_text(const struct tphctl *ctl, const struct report *report)
 	const struct pci_function *function = &report->function;
 	const struct tph_capability *capability = &report->capability;
 	const struct tph_state *state = &report->state;
-	char name[256], narrow[VIEW_NARROW_SIZE];
+	char name[256], narrow[VIEW_NARROW_SIZE], claim[VIEW_CLAIM_SIZE];
 	enum tph_width completer;
 	struct tph_port port;
 
-	printf("%s", report->name);
+	say("%s", report->name);
 	if (report->known) {
 		if (strcmp(report->name, function->address))
-			printf(" %s", function->address);
-		printf(" %s\n", function_name(function, name, sizeof(name)));
-		printf("  %-16s %s\n", "driver", function->driver[0] ? function->driver : "none");
+			say(" %s", function->address);
+		say(" %s\n", function_name(function, name, sizeof(name)));
+		say("  %-16s %s\n", "driver", function->driver[0] ? function->driver : "none");
 		if (function->group >= 0)
-			printf("  %-16s %ld\n", "IOMMU group", function->group);
+			say("  %-16s %ld\n", "IOMMU group", function->group);
 		else
-			printf("  %-16s none\n", "IOMMU group");
+			say("  %-16s none\n", "IOMMU group");
 		if (function->root[0] && strcmp(function->root, function->address))
-			printf("  %-16s %s, %s\n", "root port", function->root,
+			say("  %-16s %s, %s\n", "root port", function->root,
 			       view_root_port(ctl->sysfs, function, &completer));
 		else
-			printf("  %-16s %s\n", "root port",
+			say("  %-16s %s\n", "root port",
 			       view_root_port(ctl->sysfs, function, &completer));
 		if (completer == TPH_WIDTH_16 && view_narrow(ctl->sysfs, function, narrow))
-			printf("  %-16s no 16-bit tags: %s\n", "way up", narrow);
+			say("  %-16s no 16-bit tags: %s\n", "way up", narrow);
 		if (!function_port(function, &port) && port.completer != TPH_WIDTH_OFF)
-			printf("  %-16s %s\n", "completer", view_completer(port.completer));
+			say("  %-16s %s\n", "completer", view_completer(port.completer));
 	} else {
 		putchar('\n');
 	}
 	if (report->hardware_error) {
-		printf("  %-16s %s\n", "hardware", hardware_missing(report->hardware_error));
+		say("  %-16s %s\n", "hardware", hardware_missing(report->hardware_error));
 	} else {
-		printf("  hardware\n");
+		say("  hardware\n");
 		print_side(capability->modes, capability->width_max, capability->table,
-			   capability->table_entries);
+			   capability->table_entries, view_claim(capability, claim));
 		print_requester("requester", capability->enabled, capability->mode,
 				capability->width);
-		printf("    %-14s 0x%08x\n", "control", capability->control);
+		if (found_on(report))
+			say("    %-14s %s\n", "enabled by", found_on(report));
+		say("    %-14s 0x%08x\n", "control", capability->control);
 	}
 	if (!report->operator_error)
 		operator_print(&report->operator);
 	else if (report->operator_error != -ENOENT)
-		printf("  %-16s %s\n", "operator", strerror(-report->operator_error));
+		say("  %-16s %s\n", "operator", strerror(-report->operator_error));
 	if (*report->offer_missing) {
-		printf("  %-16s %s\n", "on offer", report->offer_missing);
+		say("  %-16s %s\n", "on offer", report->offer_missing);
 		return;
 	}
-	printf("  on offer\n");
-	print_side(state->modes, state->width_max, state->table, state->entries);
+	say("  on offer\n");
+	print_side(state->modes, state->width_max, state->table, state->entries, NULL);
 	print_requester("in force", state->enabled, state->mode, state->width);
-	printf("    %-14s %s\n", "steering", probe_text(report->probe));
+	say("    %-14s %s\n", "steering", probe_text(report->probe));
 	if (report->entry_count)
-		printf("  entries\n");
+		say("  entries\n");
 	else
-		printf("  %-16s all clear\n", "entries");
+		say("  %-16s all clear\n", "entries");
 	for (size_t i = 0; i < report->entry_count; i++) {
 		const struct entry *entry = &report->entries[i];
 
-		printf("    %-14u cpu %u", entry->index, entry->cpu);
+		say("    %-14u cpu %u", entry->index, entry->cpu);
 		if (entry->tag8 >= 0)
-			printf("  8-bit tag 0x%02x", (unsigned int)entry->tag8);
+			say("  8-bit tag 0x%02x", (unsigned int)entry->tag8);
 		if (entry->tag16 >= 0)
-			printf("  16-bit tag 0x%04x", (unsigned int)entry->tag16);
+			say("  16-bit tag 0x%04x", (unsigned int)entry->tag16);
 		putchar('\n');
 	}
 }
@@ -303,6 +329,7 @@ static void add_function(struct tphctl *ctl, const struct report *report)
 	answer_add(ctl, "address", json_object_new_string(function->address));
 	answer_add(ctl, "name", json_object_new_string(function_name(function, name,
 								     sizeof(name))));
+	answer_add(ctl, "bridge", json_object_new_boolean(function_is_bridge(function)));
 	answer_add(ctl, "driver", json_text(function->driver[0] ? function->driver : NULL));
 	answer_add(ctl, "group", function->group < 0 ? NULL :
 		   json_object_new_int64(function->group));
@@ -337,7 +364,9 @@ static void add_hardware(struct tphctl *ctl, const struct report *report)
 	json_object_object_add(object, "requester",
 			       requester_json(capability->enabled, capability->mode,
 					      capability->width));
+	view_claim_json(capability, object);
 	json_object_object_add(object, "control", json_object_new_int64(capability->control));
+	json_object_object_add(object, "enabled_by", json_text(found_on(report)));
 	answer_add(ctl, "hardware", object);
 }
 
@@ -424,12 +453,8 @@ static int show_address(struct tphctl *ctl, struct report *report)
 
 	answer_add(ctl, "device", json_object_new_string(report->name));
 	error = function_read(ctl->sysfs, report->name, &report->function);
-	if (error == -ENODEV)
-		return fail(ctl, TPHCTL_FAILED, "device", report->name, "see tphctl list",
-			    "there is no such PCI device");
 	if (error)
-		return fail(ctl, exit_code_of(error), "device", report->name, "", "sysfs cannot be "
-			    "read: %s", strerror(-error));
+		return function_failure(ctl, report->name, error);
 	report->known = true;
 	report->hardware_error = function_capability(&report->function, &report->capability);
 	if (report->hardware_error == -EOPNOTSUPP)

@@ -376,7 +376,7 @@ int enable_run(struct tphctl *ctl, const struct invocation *invocation)
 	answer_add(ctl, "mode", json_text(mode_name(state.mode)));
 	answer_add(ctl, "width", json_object_new_int((int)state.width));
 	if (!ctl->json)
-		printf("%s: %s mode, %d-bit tags\n", handle->name, mode_title(state.mode),
+		say("%s: %s mode, %d-bit tags\n", handle->name, mode_title(state.mode),
 		       (int)state.width);
 	tell_end(ctl, handle);
 	return TPHCTL_OK;

@@ -10,7 +10,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "beneath.h"
+#include "denylist.h"
 #include "sysfs.h"
+#include "tphctl.h"
 
 /* Below this much, the kernel hides the rest from callers without CAP_SYS_ADMIN. */
 #define CONVENTIONAL_SIZE	256
@@ -23,14 +26,53 @@ static int attribute_path(char *path, const char *sysfs, const char *address, co
 	return length < PATH_MAX ? 0 : -ENAMETOOLONG;
 }
 
+/* a tree that is not the kernel's: nothing outside it is read by its links */
+static const char *confined;
+
+/** sysfs_confine() - from here on @root is such a tree, and must outlive its use; NULL: none is. */
+void sysfs_confine(const char *root)
+{
+	confined = root;
+}
+
+/**
+ * sysfs_open() - open a file of sysfs or proc, to read it
+ * @flags: 0, or O_DIRECTORY
+ *
+ * Return: descriptor or -errno; -EINVAL of what is neither a file nor a directory.
+ */
+int sysfs_open(const char *path, int flags)
+{
+	size_t length = confined ? strlen(confined) : 0;
+
+	if (confined && !strncmp(path, confined, length) && path[length] == '/')
+		return tph_beneath_open(confined, path, flags);
+	/* The kernel's own leads nowhere else, and has no FIFO. */
+	flags = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
+	return flags < 0 ? -errno : flags;
+}
+
+/** sysfs_fopen() - the same, of a file, as a stream; NULL and errno where it cannot be. */
+FILE *sysfs_fopen(const char *path)
+{
+	int fd = sysfs_open(path, 0);
+	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
+
+	if (fd < 0)
+		errno = -fd;
+	else if (!file)
+		close(fd);
+	return file;
+}
+
 /** sysfs_read_text() - read a small file, less the newline at its end. Return: 0 or -errno. */
 int sysfs_read_text(const char *path, char *text, size_t size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
+	int fd = sysfs_open(path, 0);
 	ssize_t length;
 
 	if (fd < 0)
-		return -errno;
+		return fd;
 	length = read(fd, text, size - 1);
 	if (length < 0) {
 		int error = -errno;
@@ -55,9 +97,11 @@ static int link_name(const char *path, char *name, size_t size)
 		return -errno;
 	target[length] = '\0';
 	slash = strrchr(target, '/');
-	if (snprintf(name, size, "%s", slash ? slash + 1 : target) >= (int)size)
+	slash = slash ? slash + 1 : target;
+	if (snprintf(name, size, "%s", slash) >= (int)size)
 		return -ENAMETOOLONG;
-	return 0;
+	/* What is to be a component of other paths. */
+	return strcmp(name, ".") && strcmp(name, "..") ? 0 : -EIO;
 }
 
 static int read_id(const char *sysfs, const char *address, const char *attribute, uint16_t *id)
@@ -88,9 +132,9 @@ static int read_space(const char *sysfs, struct pci_function *function)
 	error = attribute_path(path, sysfs, function->address, "config");
 	if (error)
 		return error;
-	fd = open(path, O_RDONLY | O_CLOEXEC);
+	fd = sysfs_open(path, 0);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	function->size = 0;
 	do {
 		length = read(fd, function->space + function->size,
@@ -106,6 +150,9 @@ static int read_space(const char *sysfs, struct pci_function *function)
 		return error;
 	function->restricted = function->size < CONVENTIONAL_SIZE ||
 			       (off_t)function->size < status.st_size;
+	/* Command and status: the ids alone are all ones in a virtual function, too. */
+	function->silent = function->size >= 8 &&
+			   !memcmp(function->space + 4, "\xff\xff\xff\xff", 4);
 	return 0;
 }
 
@@ -123,8 +170,8 @@ static void find_way_up(const char *sysfs, struct pci_function *function)
 	for (component = strtok_r(real, "/", &rest); component;
 	     component = strtok_r(NULL, "/", &rest)) {
 		if (!strncmp(component, "pci", 3) && strchr(component, ':')) {
-			bridge = true;
-			function->above[0] = '\0';
+			bridge = first = true;
+			function->root[0] = function->above[0] = '\0';
 			continue;
 		}
 		if (!bridge)
@@ -137,6 +184,17 @@ static void find_way_up(const char *sysfs, struct pci_function *function)
 		if (strcmp(part, function->address))
 			memcpy(function->above, part, sizeof(part));
 	}
+}
+
+static void find_physical(const char *sysfs, struct pci_function *function)
+{
+	char path[PATH_MAX], name[SYSFS_NAME_SIZE];
+
+	if (attribute_path(path, sysfs, function->address, "physfn") ||
+	    link_name(path, name, sizeof(name)) || tph_address_parse(name, function->physical))
+		return;
+	function->physical_vfio = !attribute_path(path, sysfs, function->physical, "vfio-dev") &&
+				  !access(path, F_OK);
 }
 
 /** function_driver() - which driver a function is bound to; empty: none. Return: 0 or -errno. */
@@ -172,7 +230,8 @@ bool driver_steers(const char *sysfs, const char *driver)
  * function_read() - read all about one function
  * @address: as sysfs writes it
  *
- * Return: 0; -ENODEV: there is no such function; or another negative errno.
+ * Return: 0; -ENODEV: there is no such function; -ENOENT: nor any PCI device at all; or another
+ * negative errno.
  */
 int function_read(const char *sysfs, const char *address, struct pci_function *function)
 {
@@ -185,8 +244,12 @@ int function_read(const char *sysfs, const char *address, struct pci_function *f
 	error = attribute_path(path, sysfs, address, "");
 	if (error)
 		return error;
-	if (access(path, F_OK))
-		return errno == ENOENT ? -ENODEV : -errno;
+	if (access(path, F_OK)) {
+		error = -errno;
+		/* Where there is no sysfs, no device is missing. */
+		return error == -ENOENT && !attribute_path(path, sysfs, ".", "") &&
+		       !access(path, F_OK) ? -ENODEV : error;
+	}
 	error = read_id(sysfs, address, "vendor", &function->vendor);
 	if (!error)
 		error = read_id(sysfs, address, "device", &function->device);
@@ -204,7 +267,22 @@ int function_read(const char *sysfs, const char *address, struct pci_function *f
 	}
 	function->vfio = !attribute_path(path, sysfs, address, "vfio-dev") && !access(path, F_OK);
 	find_way_up(sysfs, function);
+	find_physical(sysfs, function);
 	return 0;
+}
+
+/** function_failure() - say why function_read() could not. Return: exit status. */
+int function_failure(struct tphctl *ctl, const char *address, int error)
+{
+	if (error == -ENODEV)
+		return fail(ctl, TPHCTL_FAILED, "device", address, "see tphctl list",
+			    "there is no such PCI device");
+	if (error == -ENOENT)
+		return fail(ctl, TPHCTL_FAILED, "sysfs", ctl->sysfs, "mount sysfs there",
+			    "there are no PCI devices in it");
+	return fail(ctl, exit_code_of(error), "device", address, exit_code_of(error) ==
+		    TPHCTL_NOT_PERMITTED ? "run as root" : "look at dmesg", "sysfs cannot be read: "
+		    "%s", strerror(-error));
 }
 
 static int compare_addresses(const void *left, const void *right)
@@ -233,12 +311,18 @@ int function_list(const char *sysfs, char (**addresses)[TPH_ADDRESS_SIZE], size_
 	const struct dirent *entry;
 	char path[PATH_MAX];
 	DIR *directory;
+	int fd;
 
 	if (snprintf(path, sizeof(path), "%s/bus/pci/devices", sysfs) >= (int)sizeof(path))
 		return -ENAMETOOLONG;
-	directory = opendir(path);
-	if (!directory)
-		return -errno;
+	fd = sysfs_open(path, O_DIRECTORY);
+	if (fd < 0)
+		return fd;
+	directory = fdopendir(fd);
+	if (!directory) {
+		close(fd);
+		return -ENOMEM;
+	}
 	while ((entry = readdir(directory))) {
 		char address[TPH_ADDRESS_SIZE];
 
@@ -274,7 +358,8 @@ static int image_read(void *context, uint32_t offset, uint32_t *value)
 	return 0;
 }
 
-static struct tph_config config_of(const struct pci_function *function)
+/** function_config() - its configuration space, for tph_walk_begin(); @function must outlive it. */
+struct tph_config function_config(const struct pci_function *function)
 {
 	return (struct tph_config){
 		.read = image_read,
@@ -286,14 +371,17 @@ static struct tph_config config_of(const struct pci_function *function)
 /**
  * function_capability() - decode the hardware's TPH Requester capability
  *
- * Return: 0; -EOPNOTSUPP: it has none; -EACCES: the space is hidden; -EIO: it is malformed.
+ * Return: 0; -EOPNOTSUPP: it has none; -ENXIO: it does not answer; -EACCES: the space is hidden;
+ * -EIO: it is malformed.
  */
 int function_capability(const struct pci_function *function, struct tph_capability *capability)
 {
-	struct tph_config config = config_of(function);
+	struct tph_config config = function_config(function);
 	uint16_t offset;
 	int error;
 
+	if (function->silent)
+		return -ENXIO;
 	if (function->restricted)
 		return -EACCES;
 	error = tph_capability_find(&config, &offset);
@@ -305,8 +393,10 @@ int function_capability(const struct pci_function *function, struct tph_capabili
 /** function_port() - decode the PCI Express capability. Errors as function_capability(). */
 int function_port(const struct pci_function *function, struct tph_port *port)
 {
-	struct tph_config config = config_of(function);
+	struct tph_config config = function_config(function);
 
+	if (function->silent)
+		return -ENXIO;
 	if (function->restricted)
 		return -EACCES;
 	return tph_port_decode(&config, port);
@@ -315,5 +405,28 @@ int function_port(const struct pci_function *function, struct tph_port *port)
 /** function_is_bridge() - whether its header is that of a bridge (PCI 3.0, 6.2.1). */
 bool function_is_bridge(const struct pci_function *function)
 {
-	return function->size > 0x0e && (function->space[0x0e] & 0x7f) != 0;
+	return function->size > 0x0e && !function->silent && (function->space[0x0e] & 0x7f) != 0;
+}
+
+/** function_denied() - whether it is on the list of devices that vfio-pci refuses. */
+bool function_denied(const struct pci_function *function)
+{
+#define DENIED(vendor, device) { vendor, device },
+	static const uint16_t denied[][2] = { TPH_DENYLIST(DENIED) };
+#undef DENIED
+
+	for (size_t i = 0; i < sizeof(denied) / sizeof(*denied); i++)
+		if (function->vendor == denied[i][0] && function->device == denied[i][1])
+			return true;
+	return false;
+}
+
+/** denylist_lifted() - whether a loaded driver takes what is on that list all the same. */
+bool denylist_lifted(const char *sysfs, const char *driver)
+{
+	char path[PATH_MAX], text[8];
+
+	return snprintf(path, sizeof(path), "%s/bus/pci/drivers/%s/module/parameters/"
+			"disable_denylist", sysfs, driver) < (int)sizeof(path) &&
+	       !sysfs_read_text(path, text, sizeof(text)) && !strcmp(text, "Y");
 }

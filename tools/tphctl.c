@@ -6,6 +6,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "operand.h"
 #include "sysfs.h"
 #include "tphctl.h"
 
@@ -47,7 +48,13 @@ int invocation_run(struct tphctl *ctl, const struct invocation *invocation, cons
 
 	answer_begin(ctl, invocation);
 	ctl->line = line;
-	code = invocation->command->run(ctl, invocation);
+	ctl->vf_token = invocation->value[OPTION_VF_TOKEN];
+	if (ctl->vf_token && !uuid_check(ctl->vf_token))
+		code = fail(ctl, TPHCTL_USAGE, "VF token", ctl->vf_token,
+			    "write it as bd8d9d2b-5a5f-4f5a-a211-f591514ba1f3",
+			    "it is not a UUID");
+	else
+		code = invocation->command->run(ctl, invocation);
 	answer_end(ctl, code, file, line);
 	return code;
 }
@@ -88,6 +95,7 @@ static int run(struct tphctl *ctl, int count, char *const *words)
 	if (given(&invocation, OPTION_SYSFS)) {
 		ctl->sysfs = invocation.value[OPTION_SYSFS];
 		ctl->foreign_sysfs = is_foreign(ctl->sysfs);
+		sysfs_confine(ctl->foreign_sysfs ? ctl->sysfs : NULL);
 	}
 	if (given(&invocation, OPTION_HELP)) {
 		help_print(invocation.command);

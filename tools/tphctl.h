@@ -58,6 +58,7 @@ struct handle {
  * @line: line of the batch that the command came from, or 0
  * @proc: where proc is
  * @boot: where the kernel's options are kept
+ * @vf_token: VF token for the device that the command opens, or NULL
  */
 struct tphctl {
 	bool json;
@@ -71,6 +72,7 @@ struct tphctl {
 	unsigned int line;
 	const char *proc;
 	const char *boot;
+	const char *vf_token;
 };
 
 enum option_id {
@@ -86,6 +88,7 @@ enum option_id {
 	OPTION_CPUS,
 	OPTION_PUBLISH,
 	OPTION_CHANGES,
+	OPTION_VF_TOKEN,
 	OPTION_COUNT,
 };
 
@@ -147,6 +150,7 @@ int fail(struct tphctl *ctl, int code, const char *thing, const char *value, con
 	 const char *reason, ...) __attribute__((format(printf, 6, 7)));
 void add_reason(struct tphctl *ctl, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
+void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int exit_code_of(int error);
 void note(struct tphctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void answer_begin(struct tphctl *ctl, const struct invocation *invocation);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "inquiry.h"
+#include "view.h"
 
 void ask_user(const struct inquiry *inquiry, struct condition *condition)
 {
@@ -18,8 +19,10 @@ void ask_user(const struct inquiry *inquiry, struct condition *condition)
 			 holder->group ? "its group is open by" : "open by", holder->name,
 			 holder->pid);
 	} else if (!inquiry->held) {
-		conclude(condition, HOLDS, "free: nobody has it open%s",
-			 inquiry->ctl->foreign_sysfs ? ", it seems" : "");
+		conclude(condition, HOLDS, "free: nobody has it open%s%s%s",
+			 inquiry->ctl->foreign_sysfs ? ", it seems" : "",
+			 inquiry->function.physical_vfio ? "; who opens it needs the VF token of " :
+			 "", inquiry->function.physical_vfio ? inquiry->function.physical : "");
 	} else if (inquiry->ctl->foreign_sysfs) {
 		conclude(condition, UNKNOWN, "--sysfs does not tell who has it open");
 		advise(condition, TPHCTL_FAILED, "look on the machine itself");
@@ -59,7 +62,10 @@ void ask_table(const struct inquiry *inquiry, struct condition *condition)
 
 	if (inquiry->operator_error) {
 		conclude(condition, UNKNOWN, "its driver does not tell");
-		advise(condition, TPHCTL_FAILED, "tphctl bind %s", inquiry->function.address);
+		advise_bind(inquiry, condition, "");
+	} else if (view->hidden) {
+		conclude(condition, UNKNOWN, "only root may see which CPUs its entries steer to");
+		advise(condition, TPHCTL_NOT_PERMITTED, "run as root");
 	} else if (*view->targets) {
 		conclude(condition, HOLDS, "entries steer to CPUs %.512s", view->targets);
 	} else if (!strncmp(view->requester, "ds", 2) ||
@@ -79,10 +85,20 @@ void ask_table(const struct inquiry *inquiry, struct condition *condition)
 void ask_requester(const struct inquiry *inquiry, struct condition *condition)
 {
 	const struct operator_view *view = &inquiry->operator;
+	const char *found_on = inquiry->capability_error ? NULL :
+			       view_found_on(&inquiry->function, &inquiry->capability);
+	uint32_t control = inquiry->capability_error ? 0 : inquiry->capability.control;
 
-	if (inquiry->operator_error) {
+	if (inquiry->operator_error && found_on) {
+		conclude(condition, UNKNOWN, "enabled (control 0x%08x) by %s; its driver does not "
+			 "tell more", control, found_on);
+		advise_bind(inquiry, condition, "");
+	} else if (inquiry->operator_error) {
 		conclude(condition, UNKNOWN, "its driver does not tell");
-		advise(condition, TPHCTL_FAILED, "tphctl bind %s", inquiry->function.address);
+		advise_bind(inquiry, condition, "");
+	} else if (view->hidden) {
+		conclude(condition, UNKNOWN, "only root may see what is in force");
+		advise(condition, TPHCTL_NOT_PERMITTED, "run as root");
 	} else if (!strncmp(view->requester, "no-st", 5)) {
 		conclude(condition, BROKEN, "%s: hints without tags", view->requester);
 		advise(condition, TPHCTL_FAILED, "its user calls tph_enable() with a mode that has "
@@ -94,6 +110,9 @@ void ask_requester(const struct inquiry *inquiry, struct condition *condition)
 		conclude(condition, BROKEN, "off: its user has not enabled it");
 		advise(condition, TPHCTL_FAILED, "its user calls tph_enable(), or writes the TPH "
 		       "Control register");
+	} else if (found_on) {
+		conclude(condition, HOLDS, "off, says the driver, until a user enables it; the device "
+			 "itself was enabled (control 0x%08x) by %s", control, found_on);
 	} else {
 		conclude(condition, HOLDS, "off, until a user enables it");
 	}

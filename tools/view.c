@@ -7,6 +7,9 @@
 #include "operand.h"
 #include "view.h"
 
+/* Ports above each other are no more than there are buses; those of a tree made up may be. */
+#define PORTS_MAX	256
+
 /** view_modes() - the modes in a bit mask, by name; "none" if it is empty. */
 const char *view_modes(uint32_t modes, const char *separator, char text[VIEW_MODES_SIZE])
 {
@@ -34,6 +37,41 @@ const char *view_table(enum tph_table table)
 	default:
 		return "none";
 	}
+}
+
+/** view_claim() - what is wrong with the ST table that the capability claims; NULL: nothing. */
+const char *view_claim(const struct tph_capability *capability, char text[VIEW_CLAIM_SIZE])
+{
+	if (!capability->table_claimed)
+		return NULL;
+	snprintf(text, VIEW_CLAIM_SIZE, "claims %u entries where there is room for %u",
+		 capability->table_claimed, capability->table_room);
+	return text;
+}
+
+/** view_claim_json() - the same; null where nothing is wrong. */
+void view_claim_json(const struct tph_capability *capability, struct json_object *object)
+{
+	bool wrong = capability->table_claimed;
+
+	json_object_object_add(object, "entries_claimed", !wrong ? NULL :
+			       json_object_new_int64(capability->table_claimed));
+	json_object_object_add(object, "entries_room", !wrong ? NULL :
+			       json_object_new_int64(capability->table_room));
+}
+
+/**
+ * view_found_on() - who enabled the requester of a function that no user of ours steers
+ *
+ * Return: NULL where it is off.
+ */
+const char *view_found_on(const struct pci_function *function,
+			  const struct tph_capability *capability)
+{
+	if (!capability->enabled)
+		return NULL;
+	return function->driver[0] && !function->vfio ? "its driver, a former one, or firmware" :
+							"firmware or a former driver";
 }
 
 /** view_completer() - the tags that a function completes, in words. */
@@ -88,6 +126,8 @@ const char *view_root_port(const char *sysfs, const struct pci_function *functio
 		error = function_port(&root, &port);
 	if (error == -EACCES)
 		return "hidden: run as root";
+	if (error == -ENXIO)
+		return "does not answer";
 	if (error || port.type != TPH_PORT_ROOT)
 		return "not a PCI Express root port";
 	*width = port.completer;
@@ -108,7 +148,8 @@ bool view_narrow(const char *sysfs, const struct pci_function *function,
 	const char *reason;
 
 	memcpy(above.above, function->above, sizeof(above.above));
-	while (above.above[0] && strcmp(above.above, function->root)) {
+	for (int ports = 0; ports < PORTS_MAX && above.above[0] &&
+	     strcmp(above.above, function->root); ports++) {
 		char address[TPH_ADDRESS_SIZE];
 		int error;
 
@@ -125,6 +166,30 @@ bool view_narrow(const char *sysfs, const struct pci_function *function,
 			snprintf(text, VIEW_NARROW_SIZE, "%s %s", address, reason);
 			return true;
 		}
+	}
+	return false;
+}
+
+/**
+ * view_in_slot() - whether a function can be put into another slot, as far as can be seen
+ *
+ * It cannot where none of the ports on its way has one: then it is on board.
+ */
+bool view_in_slot(const char *sysfs, const struct pci_function *function)
+{
+	struct pci_function above;
+	struct tph_port port;
+
+	memcpy(above.above, function->above, sizeof(above.above));
+	for (int ports = 0; ports < PORTS_MAX && above.above[0]; ports++) {
+		char address[TPH_ADDRESS_SIZE];
+		int error;
+
+		memcpy(address, above.above, sizeof(address));
+		error = function_read(sysfs, address, &above);
+		error = error ? error : function_port(&above, &port);
+		if (error ? error != -EOPNOTSUPP : port.slot)
+			return true;
 	}
 	return false;
 }

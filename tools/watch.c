@@ -117,13 +117,13 @@ static void print_text(const struct watch *watch, const char *stamp,
 {
 	const char *separator = "";
 
-	printf("%s ", stamp);
+	say("%s ", stamp);
 	for (int i = 0; i < WATCHED; i++) {
 		if (!first && !(changed & 1u << i))
 			continue;
-		printf("%s %s %s", separator, watched[i], operator_cpus(now[i]));
+		say("%s %s %s", separator, watched[i], operator_cpus(now[i]));
 		if (!first)
-			printf(" (was %s)", operator_cpus(watch->text[i]));
+			say(" (was %s)", operator_cpus(watch->text[i]));
 		separator = ",";
 	}
 	putchar('\n');

@@ -29,6 +29,7 @@ static const struct {
 	{ "driver", ask_driver },
 	{ "firmware", ask_firmware },
 	{ "policy", ask_policy },
+	{ "neighbours", ask_neighbours },
 	{ "CPUs", ask_cpus },
 	{ "caller's CPUs", ask_caller },
 	{ "group", ask_group },
@@ -42,10 +43,10 @@ static const struct {
 
 static void print_condition(const struct condition *condition, bool first_broken)
 {
-	printf("%s %-8s %-20s %s\n", first_broken ? "=>" : "  ", verdicts[condition->verdict],
+	say("%s %-8s %-20s %s\n", first_broken ? "=>" : "  ", verdicts[condition->verdict],
 	       condition->name, condition->text);
 	if (first_broken)
-		printf("   %-8s %-20s %s\n", "", "", condition->remedy);
+		say("   %-8s %-20s %s\n", "", "", condition->remedy);
 }
 
 static struct json_object *condition_json(const struct condition *condition)
@@ -106,9 +107,7 @@ int why_run(struct tphctl *ctl, const struct invocation *invocation)
 	error = inquiry && conditions ? function_read(ctl->sysfs, name, &inquiry->function) :
 		-ENOMEM;
 	if (error) {
-		code = fail(ctl, exit_code_of(error), "device", name, error == -ENODEV ?
-			    "see tphctl list" : "look at dmesg", "%s", error == -ENODEV ?
-			    "there is no such PCI device" : strerror(-error));
+		code = function_failure(ctl, name, error);
 		goto out;
 	}
 	inquiry->ctl = ctl;

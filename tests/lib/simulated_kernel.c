@@ -58,6 +58,7 @@ void sim_reset(const char *sysfs)
 	sim.policy = SIM_DS_ST;
 	sim.config_size = SIM_CONFIG_SIZE;
 	sim.completer = 16;
+	sim.kernel_takes_tokens = true;
 	sim.bar_size[0] = 16 * SIM_PAGE;
 	sim.device_fd = -1;
 	sim.iommu_fd = -1;
@@ -450,12 +451,32 @@ static int feature(uint32_t *argument)
 	}
 }
 
+/* As vfio_pci_core_match_token_uuid(), for a VF or a PF whose VFs are in use. */
+static int check_token(const struct tph_vfio_bind_iommufd *bind)
+{
+	const unsigned char *token = NULL;
+
+	if (bind->flags & TPH_VFIO_BIND_TOKEN)
+		token = (const unsigned char *)(uintptr_t)bind->token;
+	if (!sim.token_wanted)
+		return token ? -EINVAL : 0;
+	return token && !memcmp(token, sim.token, sizeof(sim.token)) ? 0 : -EACCES;
+}
+
 static int bind_iommufd(const struct tph_vfio_bind_iommufd *bind)
 {
+	uint32_t known = sim.kernel_takes_tokens ? TPH_VFIO_BIND_TOKEN : 0;
+	int error;
+
 	sim.bind_argsz = bind->argsz;
 	sim.bind_iommufd = bind->iommufd;
-	if (bind->argsz < sizeof(*bind) || bind->flags || sim.bound || sim.held)
+	if (bind->argsz < TPH_VFIO_BIND_SIZE || bind->flags & ~known || sim.bound)
 		return -EINVAL;
+	if (bind->flags && bind->argsz < sizeof(*bind))
+		return -EFAULT;		/* the rest is zero: a token at address 0 */
+	error = sim.kernel_takes_tokens ? check_token(bind) : 0;
+	if (error || sim.held)
+		return error ? error : -EINVAL;
 	if (bind->iommufd != sim.iommu_fd)
 		return -EBADFD;
 	sim.bound = true;

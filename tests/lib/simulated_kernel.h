@@ -64,6 +64,9 @@ struct sim_kernel {
 	bool pci;
 	bool tph_driver;		/* false: stock vfio-pci */
 	bool held;			/* somebody else has it open */
+	bool token_wanted;		/* a VF whose PF is used through VFIO */
+	unsigned char token[16];	/* its VF token */
+	bool kernel_takes_tokens;	/* false: before Linux 6.17, which asks for none by this way */
 	enum sim_policy policy;
 	bool crowded;			/* too many other processes hold entries */
 	int probe_error;		/* PROBE and SET say so; 0: by policy */

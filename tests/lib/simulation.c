@@ -24,6 +24,11 @@ static void apply(const char *word)
 		sim.tph_driver = false;
 	} else if (!strcmp(word, "held")) {
 		sim.held = true;
+	} else if (!strcmp(word, "vf-token")) {
+		/* 01000000-0000-0000-0000-000000000002 */
+		sim.token_wanted = true;
+		sim.token[0] = 1;
+		sim.token[15] = 2;
 	} else if (!strcmp(word, "inaccessible")) {
 		sim.inaccessible = true;
 	} else if (!strcmp(word, "narrow")) {

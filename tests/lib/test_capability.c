@@ -110,10 +110,70 @@ static void function_that_does_not_answer(void **context)
 
 	(void)context;
 	memset(image.dwords, 0xff, sizeof(image.dwords));
-	assert_int_equal(port_of(&image, &port), -EIO);
-	assert_int_equal(capability_of(&image, &capability), -EIO);
+	assert_int_equal(port_of(&image, &port), -ENXIO);
+	assert_int_equal(capability_of(&image, &capability), -ENXIO);
 	put(&image, 0x100, 0x00010017);			/* went away in between */
+	assert_int_equal(capability_of(&image, &capability), -ENXIO);
+	put(&image, 0x100, 0x00010001 | 0x200u << 20);	/* it is the list that leads to nowhere */
 	assert_int_equal(capability_of(&image, &capability), -EIO);
+}
+
+/*
+ * Where devices of the field have their capability and what comes behind it, some with an entry more
+ * than there is room for. Lists are not ordered: all that a list has is given, in its order.
+ */
+static void tables_have_the_room_that_there_is(void **context)
+{
+	static const struct {
+		const char *name;
+		uint16_t list[6];	/* up to a 0; TPH is at @at */
+		uint16_t at;
+		uint32_t capability;
+		uint32_t entries, claimed, room;
+	} cases[] = {
+		{ "DSA", { 0x100, 0x150, 0x160, 0x170 }, 0x160, 0x00010205, 2, 0, 0 },
+		{ "DSA and one entry", { 0x100, 0x150, 0x160, 0x170 }, 0x160, 0x00020205, 0, 3, 2 },
+		{ "DSA and 64", { 0x100, 0x150, 0x160, 0x170 }, 0x160, 0x003f0205, 0, 64, 2 },
+		{ "CXL FPGA", { 0x100, 0x5b0, 0x6e0 }, 0x5b0, 0x000f0300, 16, 0, 0 },
+		{ "I350", { 0x100, 0x1a0, 0x1c0 }, 0x1a0, 0x00090204, 10, 0, 0 },
+		{ "I350 and one entry", { 0x100, 0x1a0, 0x1c0 }, 0x1a0, 0x000a0204, 0, 11, 10 },
+		{ "I210, the last", { 0x100, 0x140, 0x1a0 }, 0x1a0, 0x00040204, 5, 0, 0 },
+		{ "X710", { 0x100, 0x150, 0x1a0, 0x1b0 }, 0x1a0, 0x00000004, 0, 0, 0 },
+		{ "Rockchip's port", { 0x100, 0x148, 0x274 }, 0x274, 0x003f0207, 64, 0, 0 },
+		{ "not in order", { 0x100, 0x170, 0x160, 0x300 }, 0x160, 0x00010205, 2, 0, 0 },
+		{ "one before it", { 0x100, 0x170, 0x160, 0x300 }, 0x160, 0x00020205, 0, 3, 2 },
+		{ "Broadcom's order", { 0x100, 0x230, 0x300, 0x200 }, 0x230, 0x003f0206, 64, 0, 0 },
+		{ "one behind the next", { 0x100, 0x230, 0x300, 0x240 }, 0x230, 0x00040206, 0, 5, 2 },
+		{ "right behind it", { 0x100, 0x230, 0x23c }, 0x230, 0x00000206, 0, 1, 0 },
+		{ "in it", { 0x100, 0x230, 0x234 }, 0x230, 0x00000206, 0, 1, 0 },
+		{ "first of the list", { 0x100, 0x110 }, 0x100, 0x00010206, 2, 0, 0 },
+		{ "to the end", { 0x100, 0xf80 }, 0xf80, 0x00390206, 58, 0, 0 },
+		{ "past the end", { 0x100, 0xf80 }, 0xf80, 0x003a0206, 0, 59, 58 },
+		{ "too many", { 0x100, 0x200 }, 0x200, 0x00400206, 0, 65, 64 },
+		{ "a list in a circle", { 0x100, 0x160, 0x170, 0x100 }, 0x160, 0x00020205, 0, 3, 2 },
+	};
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		struct tph_capability capability;
+		struct image image = { .size = 4096 };
+		const uint16_t *list = cases[i].list;
+
+		for (int j = 0; list[j] && !image.dwords[list[j] / 4]; j++)
+			put(&image, list[j], (list[j] == cases[i].at ? 0x00010017 : 0x00010001) |
+			    (uint32_t)list[j + 1] << 20);
+		put(&image, cases[i].at + 4u, cases[i].capability);
+		if (capability_of(&image, &capability))
+			fail_msg("%s: not decoded", cases[i].name);
+		if (capability.table_entries != cases[i].entries ||
+		    capability.table_claimed != cases[i].claimed ||
+		    capability.table_room != cases[i].room)
+			fail_msg("%s: %u entries, claims %u with room for %u", cases[i].name,
+				 capability.table_entries, capability.table_claimed,
+				 capability.table_room);
+		assert_int_equal(capability.table, cases[i].entries ? TPH_TABLE_CAPABILITY :
+				 TPH_TABLE_NONE);
+	}
 }
 
 static void ports(void **context)
@@ -147,8 +207,23 @@ static void ports(void **context)
 		put(&image, 0x64, cases[i].devcap2);
 		assert_int_equal(port_of(&image, &port), 0);
 		assert_int_equal(port.type, cases[i].type);
+		assert_false(port.slot);
 		assert_int_equal(port.completer, cases[i].completer);
 	}
+}
+
+static void ports_and_slots(void **context)
+{
+	struct image image = { .size = 4096 };
+	struct tph_port port;
+
+	(void)context;
+	put(&image, 0x04, 0x00100000);
+	put(&image, 0x34, 0x40);
+	put(&image, 0x40, 0x01420010);
+	assert_int_equal(port_of(&image, &port), 0);
+	assert_int_equal(port.type, TPH_PORT_ROOT);
+	assert_true(port.slot);
 }
 
 static void ports_and_prefixes(void **context)
@@ -215,7 +290,9 @@ int main(void)
 		cmocka_unit_test(nothing_beyond_the_end_is_read),
 		cmocka_unit_test(lists_that_do_not_end),
 		cmocka_unit_test(function_that_does_not_answer),
+		cmocka_unit_test(tables_have_the_room_that_there_is),
 		cmocka_unit_test(ports),
+		cmocka_unit_test(ports_and_slots),
 		cmocka_unit_test(ports_and_prefixes),
 		cmocka_unit_test(registers),
 	};

@@ -278,6 +278,96 @@ static void survives_loops(void **state)
 	tph_group_free(group);
 }
 
+/* A tree that somebody made up, with ports that are above each other. */
+static void refuses_ways_up_that_do_not_end(void **state)
+{
+	static const char *const ways[] = {
+		"../../../devices/pci0000:00/0000:00:01.0/0000:00:02.0/0000:00:01.0/" A0,
+		"../../../devices/pci0000:00/0000:00:01.0/0000:00:01.0/" A0,
+		"../../../devices/pci0000:00/" A0 "/0000:00:01.0/" A1,
+	};
+	struct tph_group *group = (struct tph_group *)state, *const untouched = group;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(ways) / sizeof(*ways); i++) {
+		make_a("vfio-pci", "vfio-pci");
+		remove(TREE "/bus/pci/devices/" A0);
+		assert_int_equal(symlink(ways[i], TREE "/bus/pci/devices/" A0), 0);
+		/* What the link says exists, for it was made up as well. */
+		tree_text(TREE, "devices/pci0000:00/0000:00:01.0/0000:00:02.0/0000:00:01.0/" A0
+			  "/config", "");
+		tree_text(TREE, "devices/pci0000:00/0000:00:01.0/0000:00:01.0/" A0 "/config", "");
+		tree_text(TREE, "devices/pci0000:00/" A0 "/0000:00:01.0/" A1 "/config", "");
+		alarm(10);
+		if (i < 2)
+			assert_int_equal(tph_group_read(TREE, A0, &group), -EIO);
+		else if (!tph_group_read(TREE, A0, &group))
+			tph_group_free(group);
+		alarm(0);
+		group = untouched;
+	}
+}
+
+static void peers_are_who_can_write_past_the_iommu(void **state)
+{
+	struct tph_group *group;
+	size_t peer = 99;
+
+	(void)state;
+	make_a("vfio-pci", NULL);
+	group = read_group(A0);
+	assert_int_equal(tph_group_peer(group, 2, 0, &peer), -ERANGE);
+	assert_int_equal(tph_group_peer(group, index_of(group, A0), 0, &peer), 0);
+	assert_int_equal(peer, index_of(group, A1));
+	assert_int_equal(tph_group_peer(group, index_of(group, A0), peer + 1, &peer), -ENOENT);
+	assert_int_equal(tph_group_peer(group, index_of(group, A1), 0, &peer), 0);
+	assert_int_equal(peer, index_of(group, A0));
+	assert_int_equal(tph_group_peer(group, index_of(group, A1), SIZE_MAX, &peer), -ENOENT);
+	tph_group_free(group);
+	/* Ports and bridges have no requests of their own. */
+	make_s(TREE_ACS_NONE);
+	group = read_group(S0);
+	assert_true(facts_of(group).members > 1);
+	assert_int_equal(tph_group_peer(group, index_of(group, S0), 0, &peer), -ENOENT);
+	tph_group_free(group);
+	make_b("pcieport");
+	group = read_group(B0);
+	assert_int_equal(tph_group_peer(group, index_of(group, B0), 0, &peer), 0);
+	assert_int_equal(peer, index_of(group, B1));
+	assert_int_equal(tph_group_peer(group, index_of(group, B0), peer + 1, &peer), -ENOENT);
+	tph_group_free(group);
+}
+
+/* Behind a VMD's host bridge, which is a function itself, begins a way up of its own. */
+static void domain_behind_a_function(void **state)
+{
+	struct tph_group_answer answer;
+	struct tph_group *group;
+	struct tph_group_step reset = { .kind = TPH_STEP_HOT_RESET };
+
+	(void)state;
+	make_machine("IR-IO-APIC\n");
+	tree_function(TREE, &(struct tree_function){ .parents = "pci0000:5d",
+		.address = "0000:5d:05.5", .group = "20" });
+	tree_function(TREE, &(struct tree_function){ .parents = "pci0000:5d/0000:5d:05.5/pci10000:00",
+		.address = "10000:00:02.0", .driver = "pcieport", .group = "20",
+		.kind = TREE_KIND_ROOT_PORT, .secondary = 1 });
+	tree_function(TREE, &(struct tree_function){
+		.parents = "pci0000:5d/0000:5d:05.5/pci10000:00/10000:00:02.0",
+		.address = "10000:01:00.0", .driver = "vfio-pci", .group = "20" });
+	group = read_group("10000:01:00.0");
+	assert_int_equal(facts_of(group).members, 3);
+	assert_int_equal(bind(group, "10000:01:00.0", 1), 0);
+	/* It is the port above it by which it is reset, and that has nothing above it. */
+	reset.member = index_of(group, "10000:01:00.0");
+	assert_int_equal(tph_group_predict(group, &reset, &answer), 0);
+	assert_int_equal(answer.error, 0);
+	reset.member = index_of(group, "10000:00:02.0");
+	assert_int_equal(tph_group_predict(group, &reset, &answer), 0);
+	assert_int_equal(answer.error, -ENODEV);
+	tph_group_free(group);
+}
+
 static void host_driver_keeps_users_out(void **state)
 {
 	struct tph_group *group;
@@ -799,6 +889,9 @@ int main(void)
 		cmocka_unit_test(refuses_senseless_steps),
 		cmocka_unit_test(survives_poor_copies),
 		cmocka_unit_test(survives_loops),
+		cmocka_unit_test(refuses_ways_up_that_do_not_end),
+		cmocka_unit_test(peers_are_who_can_write_past_the_iommu),
+		cmocka_unit_test(domain_behind_a_function),
 		cmocka_unit_test(host_driver_keeps_users_out),
 		cmocka_unit_test(bridge_driver_keeps_users_out),
 		cmocka_unit_test(interrupts_keep_users_out),

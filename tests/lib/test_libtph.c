@@ -205,7 +205,7 @@ static void open_undoes_every_step(void **context)
 		{ TPH_VFIO_BIND_IOMMUFD, EINVAL, -EBUSY },	/* open through its node */
 		{ TPH_VFIO_BIND_IOMMUFD, EBUSY, -EBUSY },	/* open through its group */
 		{ TPH_VFIO_BIND_IOMMUFD, EPERM, -EPERM },	/* group shared with the host */
-		{ TPH_VFIO_BIND_IOMMUFD, EACCES, -EACCES },	/* wants a VF token */
+		{ TPH_VFIO_BIND_IOMMUFD, EACCES, -ENOKEY },	/* wants a VF token */
 		{ TPH_VFIO_BIND_IOMMUFD, ENODEV, -ENODEV },
 		{ TPH_IOMMU_IOAS_ALLOC, ENOMEM, -ENOMEM },
 		{ TPH_IOMMU_IOAS_ALLOC, EINVAL, -EIO },
@@ -229,6 +229,103 @@ static void open_undoes_every_step(void **context)
 	sim_reset(sysfs);
 	sim.pci = false;
 	assert_open_fails(BDF, -EIO);
+}
+
+#define TOKEN	"bd8d9d2b-5a5f-4f5a-a211-f591514ba1f3"
+
+static int open_with(const char *token, struct tph_device **device)
+{
+	return tph_open_with(BDF, &(struct tph_open_options){
+			.size = sizeof(struct tph_open_options), .vf_token = token }, device);
+}
+
+static void want_token(void)
+{
+	static const unsigned char token[16] = { 0xbd, 0x8d, 0x9d, 0x2b, 0x5a, 0x5f, 0x4f, 0x5a,
+						 0xa2, 0x11, 0xf5, 0x91, 0x51, 0x4b, 0xa1, 0xf3 };
+
+	sim_reset(sysfs);
+	sim.token_wanted = true;
+	memcpy(sim.token, token, sizeof(token));
+}
+
+static void open_tells_what_is_wrong_with_a_token(void **context)
+{
+	static const char *const malformed[] = {
+		"", "bd8d9d2b", "bd8d9d2b5a5f4f5aa211f591514ba1f3", TOKEN "0", TOKEN " ", " " TOKEN,
+		"bd8d9d2b-5a5f-4f5a-a211-f591514ba1f", "bd8d9d2b-5a5f-4f5a-a211f-591514ba1f3",
+		"gd8d9d2b-5a5f-4f5a-a211-f591514ba1f3", "bd8d9d2b-5a5f-4f5a-a211-f591514ba1fg",
+		"{bd8d9d2b-5a5f-4f5a-a211-f591514ba1f}", "bd8d9d2b-5a5f-4f5a-a211 f591514ba1f3",
+	};
+	struct tph_device *const untouched = (struct tph_device *)&sim;
+	struct tph_device *device = untouched;
+	unsigned int before = open_descriptors();
+
+	(void)context;
+	want_token();
+	for (size_t i = 0; i < sizeof(malformed) / sizeof(*malformed); i++)
+		assert_int_equal(open_with(malformed[i], &device), -EINVAL);
+	assert_int_equal(sim.opens, 0);
+	assert_int_equal(open_with(NULL, &device), -ENOKEY);
+	assert_int_equal(sim.bind_argsz, 16);		/* what kernels take that know no token */
+	assert_int_equal(tph_open(BDF, &device), -ENOKEY);
+	sim.token[15]++;
+	assert_int_equal(open_with(TOKEN, &device), -EKEYREJECTED);
+	sim.token[15]--;
+	sim.held = true;
+	assert_int_equal(open_with(TOKEN, &device), -EBUSY);
+	sim.node_error = EACCES;
+	assert_int_equal(open_with(TOKEN, &device), -EACCES);
+	/* no VF of a PF that is used through VFIO, or a kernel that asks nobody */
+	sim_reset(sysfs);
+	assert_int_equal(open_with(TOKEN, &device), -EINVAL);
+	sim.held = true;
+	assert_int_equal(open_with(TOKEN, &device), -EBUSY);
+	sim_reset(sysfs);
+	sim.kernel_takes_tokens = false;
+	assert_int_equal(open_with(TOKEN, &device), -EINVAL);
+	assert_ptr_equal(device, untouched);
+	assert_int_equal(open_descriptors(), before);
+}
+
+static void open_takes_a_token(void **context)
+{
+	static const char *const spellings[] = { TOKEN, "BD8D9D2B-5A5F-4F5A-A211-F591514BA1F3" };
+	struct tph_device *device;
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(spellings) / sizeof(*spellings); i++) {
+		want_token();
+		assert_int_equal(open_with(spellings[i], &device), 0);
+		assert_true(sim.attached);
+		assert_int_equal(sim.bind_argsz, 24);
+		tph_close(device);
+	}
+}
+
+/* A program may be built for an older library than it finds, or a newer one. */
+static void open_takes_options_of_other_versions(void **context)
+{
+	struct {
+		struct tph_open_options options;
+		unsigned char more[16];
+	} newer = { .options = { .size = sizeof(newer) } };
+	struct tph_device *device;
+
+	(void)context;
+	assert_int_equal(tph_open_with(BDF, NULL, &device), 0);
+	tph_close(device);
+	assert_int_equal(tph_open_with(BDF, &newer.options, &device), 0);
+	tph_close(device);
+	newer.more[15] = 1;
+	assert_int_equal(tph_open_with(BDF, &newer.options, &device), -E2BIG);
+	for (size_t size = 0; size < sizeof(size_t) + sizeof(char *); size++) {
+		newer.options.size = size;
+		assert_int_equal(tph_open_with(BDF, &newer.options, &device), -EINVAL);
+	}
+	newer.options.size = sizeof(newer.options);
+	assert_int_equal(tph_open_with(BDF, &newer.options, &device), 0);
+	tph_close(device);
 }
 
 static void open_attaches_an_own_address_space(void **context)
@@ -1150,6 +1247,9 @@ int main(void)
 		cmocka_unit_test_setup(dmabufs_pass_on_what_the_kernel_refuses, setup),
 		cmocka_unit_test_setup(publish_passes_on_each_reason, setup),
 		cmocka_unit_test_setup(hints_that_are_none_never_reach_the_kernel, setup),
+		cmocka_unit_test_setup(open_tells_what_is_wrong_with_a_token, setup),
+		cmocka_unit_test_setup(open_takes_a_token, setup),
+		cmocka_unit_test_setup(open_takes_options_of_other_versions, setup),
 		cmocka_unit_test_setup(open_attaches_an_own_address_space, setup),
 		cmocka_unit_test_setup(open_takes_every_spelling_of_an_address, setup),
 		cmocka_unit_test_setup(from_fd_leaves_the_descriptor_to_the_caller, setup),

@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <locale.h>
 #include <sched.h>
 #include <setjmp.h>
 #include <spawn.h>
@@ -17,8 +18,10 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ptrace.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#include <wchar.h>
 
 /* Before cmocka, which makes a macro of the name of one of its functions. */
 #include "cpu_list.h"
@@ -47,6 +50,7 @@ static struct {
 	const char *input;		/* standard input */
 	int device_fd;			/* to be inherited as DEVICE_FD */
 	const char *out;		/* standard output goes there */
+	bool unprivileged;		/* the modes of files bind it, whoever runs the test */
 } with = { .device_fd = -1 };
 
 static const char *scratch_path(const char *name)
@@ -80,7 +84,11 @@ static int run(const char *words)
 	pid_t child;
 	FILE *file;
 
-	arguments[count++] = (char *)"tphctl";
+	if (with.unprivileged && !geteuid()) {
+		arguments[count++] = (char *)"setpriv";
+		arguments[count++] = (char *)"--bounding-set=-dac_override,-dac_read_search";
+	}
+	arguments[count++] = (char *)TPHCTL;
 	snprintf(text, sizeof(text), "%s", words);
 	for (char *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
 		arguments[count++] = word;
@@ -103,7 +111,7 @@ static int run(const char *words)
 	posix_spawn_file_actions_addopen(&actions, 2, err, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 	if (with.device_fd >= 0)
 		posix_spawn_file_actions_adddup2(&actions, with.device_fd, DEVICE_FD);
-	error = posix_spawn(&child, TPHCTL, &actions, NULL, arguments, environ);
+	error = posix_spawnp(&child, arguments[0], &actions, NULL, arguments, environ);
 	posix_spawn_file_actions_destroy(&actions);
 	assert_int_equal(error, 0);
 	assert_int_equal(waitpid(child, &status, 0), child);
@@ -160,6 +168,7 @@ static void assert_fails_(const char *words, int status, const char *thing, int 
 {
 	const char *simulation = with.simulation, *input = with.input;
 	int device_fd = with.device_fd;
+	bool unprivileged = with.unprivileged;
 	struct json_object *document, *error;
 	char in_json[4096];
 
@@ -170,6 +179,7 @@ static void assert_fails_(const char *words, int status, const char *thing, int 
 	with.simulation = simulation;
 	with.input = input;
 	with.device_fd = device_fd;
+	with.unprivileged = unprivileged;
 	snprintf(in_json, sizeof(in_json), "-j %s", words);
 	if (run(in_json) != status)
 		explain(in_json, line, "wrong exit status");
@@ -285,6 +295,13 @@ static void words_that_make_no_sense(void **context)
 	assert_fails("watch " TREE_ENDPOINT " --count 4294967296", 2, "4294967296");
 	assert_fails("watch " TREE_ENDPOINT " --sysfs /tmp", 2, "--sysfs");
 	assert_fails("unbind " TREE_ENDPOINT " --cpus 1", 2, "cpus");
+	assert_fails("list --vf-token bd8d9d2b-5a5f-4f5a-a211-f591514ba1f3", 2, "vf-token");
+	assert_fails("why " TREE_ENDPOINT " --vf-token bd8d9d2b-5a5f-4f5a-a211-f591514ba1f3", 2,
+		     "vf-token");
+	/* before it is seen that the module is not loaded */
+	tree_remove(TREE "/bus/pci/drivers/tph-vfio-pci");
+	assert_fails("bind " TREE_NVME " --policy foo", 2, "there is no such policy");
+	assert_fails("bind " TREE_NVME " --cpus 9-2", 2, "CPU list");
 	assert_fails("--force list", 2, "--force");
 	assert_fails("-b - list", 2, "list");
 	assert_fails("-- --version", 2, "--version");
@@ -857,6 +874,7 @@ static void assert_why_(const char *address, int status, const char *broken, con
 			const char *verdict, const char *text, int line)
 {
 	const char *simulation = with.simulation;
+	bool unprivileged = with.unprivileged;
 	struct json_object *document, *list, *found = NULL;
 	char words[64];
 
@@ -870,6 +888,7 @@ static void assert_why_(const char *address, int status, const char *broken, con
 	if (!!*result.err != !!status)
 		explain(words, line, "no error, or one too many");
 	with.simulation = simulation;
+	with.unprivileged = unprivileged;
 	snprintf(words, sizeof(words), "-j why %s", address);
 	if (run(words) != status)
 		explain(words, line, "wrong exit status");
@@ -891,7 +910,7 @@ static void assert_why_(const char *address, int status, const char *broken, con
 	if (!found || strcmp(text_of(found, "verdict"), verdict) ||
 	    !strstr(text_of(found, "text"), text))
 		explain(words, line, text);
-	assert_int_equal(json_object_array_length(list), 20);
+	assert_int_equal(json_object_array_length(list), 21);
 	json_object_put(document);
 }
 #define assert_why(address, status, broken, name, verdict, text) \
@@ -981,8 +1000,8 @@ static void why_of_hardware_and_driver(void **context)
 	(void)context;
 	assert_fails("why 0000:09:00.0", 1, "there is no such PCI device");
 	assert_why(TREE_CONVENTIONAL, 3, "configuration space", "capability", "broken", "has no");
-	assert_why("0000:00:03.0", 3, "capability", "configuration space", "ok", "4096 bytes");
-	assert_why("0000:00:03.0", 3, "capability", "completer", "broken", "no root port above");
+	assert_why("0000:00:03.0", 3, "device", "configuration space", "ok", "4096 bytes");
+	assert_why("0000:00:03.0", 3, "device", "completer", "broken", "no root port above");
 	assert_null(strstr(result.out, "run as root"));
 	/* What no command can mend comes before what one can. */
 	assert_why(TREE_NVME, 3, "completer", "completer", "broken",
@@ -1167,6 +1186,499 @@ static void why_of_the_group(void **context)
 	tree_text(TREE, "devices/pci0000:00/" TREE_PORT "/0000:01:00.1/enable", "1\n");
 	assert_why(TREE_ENDPOINT, 1, NULL, "group", "unknown", "another iommufd");
 	assert_says(result.out, "the iommufd that 0000:01:00.1 is bound to");
+}
+
+/* @count functions below the endpoint's port, in the group @group. */
+static void add_crowd(unsigned int bus, unsigned int count, const char *group)
+{
+	char address[16];
+
+	for (unsigned int i = 1; i <= count; i++) {
+		snprintf(address, sizeof(address), "0000:%02x:%02x.%u", bus, i / 8, i % 8);
+		tree_function(TREE, &(struct tree_function){
+				.parents = "pci0000:00/" TREE_PORT, .address = address,
+				.driver = "vfio-pci", .group = group, .multifunction = 1 });
+	}
+}
+
+/* A function below the good port, with a TPH Requester capability. */
+static void add_requester(const char *address, uint32_t capability, unsigned int next)
+{
+	tree_function(TREE, &(struct tree_function){ .parents = "pci0000:00/" TREE_PORT,
+						      .address = address, .group = "30" });
+	tree_set_dword(TREE, address, 0x100, 0x00010001 | 0x160u << 20);
+	tree_set_dword(TREE, address, 0x160, 0x00010017 | next << 20);
+	tree_set_dword(TREE, address, 0x164, capability);
+	if (next)
+		tree_set_dword(TREE, address, next, 0x0001001b);
+}
+
+#define DSA	"0000:6a:01.0"
+
+static void tables_that_claim_more_than_there_is_room_for(void **context)
+{
+	struct json_object *document, *device;
+
+	(void)context;
+	add_requester(DSA, 0x003f0205, 0x170);
+	assert_runs("list");
+	assert_says(result.out, DSA "  -                30  no-st,ds     none              -      8");
+	assert_says(result.err, DSA ": its ST table counts as none: it claims 64 entries where there "
+		    "is room for 2");
+	assert_runs("-j list");
+	document = parse(result.out);
+	device = json_object_array_get_idx(member(document, "devices"), 3);
+	assert_string_equal(text_of(device, "device"), DSA);
+	assert_string_equal(text_of(device, "table"), "none");
+	assert_int_equal(number_of(device, "entries"), 0);
+	assert_int_equal(number_of(device, "entries_claimed"), 64);
+	assert_int_equal(number_of(device, "entries_room"), 2);
+	device = json_object_array_get_idx(member(document, "devices"), 0);
+	assert_null(member(device, "entries_claimed"));
+	json_object_put(document);
+	assert_runs("show " DSA);
+	assert_says(result.out, "    ST table       none: it claims 64 entries where there is room "
+		    "for 2\n");
+	assert_why(DSA, 1, "driver", "modes", "ok", "no-st ds; ST table: none, as it claims 64 "
+		   "entries where there is room for 2");
+	/* Interrupt Vector mode is none without it. */
+	tree_set_dword(TREE, DSA, 0x164, 0x003f0203);
+	assert_why(DSA, 3, "modes", "modes", "broken", "as it claims 64 entries");
+	/* What fits to the byte is a table. */
+	tree_set_dword(TREE, DSA, 0x164, 0x00010205);
+	assert_runs("list");
+	assert_says(result.out, "capability        2      8");
+	assert_string_equal(result.err, "");
+}
+
+static void fill_with_ones(const char *address)
+{
+	for (unsigned int at = 0; at < 4096; at += 4)
+		tree_set_dword(TREE, address, at, 0xffffffff);
+}
+
+#define SILENT	"it does not answer: its configuration space reads all ones (powered off, in D3cold, " \
+		"or gone)"
+
+static void devices_that_do_not_answer(void **context)
+{
+	struct json_object *document, *silent;
+
+	(void)context;
+	fill_with_ones(TREE_NVME);
+	assert_runs("list");
+	assert_says(result.err, TREE_NVME ": " SILENT "; whether it has TPH is not known");
+	assert_null(strstr(result.err, "malformed"));
+	assert_runs("-j list");
+	document = parse(result.out);
+	assert_int_equal(json_object_array_length(member(document, "devices")), 2);
+	silent = member(document, "silent");
+	assert_int_equal(json_object_array_length(silent), 1);
+	assert_string_equal(json_object_get_string(json_object_array_get_idx(silent, 0)),
+			    TREE_NVME);
+	json_object_put(document);
+	assert_runs("show " TREE_NVME);
+	assert_says(result.out, "  hardware         " SILENT "\n");
+	assert_runs("-j show " TREE_NVME);
+	assert_says(result.out, "\"hardware\":null,\"hardware_missing\":\"" SILENT "\"");
+	assert_why(TREE_NVME, 1, "configuration space", "configuration space", "broken", SILENT);
+	assert_why(TREE_NVME, 1, "configuration space", "device", "ok", "");
+	assert_why(TREE_NVME, 1, "configuration space", "capability", "unknown", "does not answer");
+	assert_why(TREE_NVME, 1, "configuration space", "completer", "unknown", "does not answer");
+	assert_why(TREE_NVME, 1, "configuration space", "modes", "unknown", "");
+	assert_null(strstr(result.out, "malformed"));
+	assert_fails("dmabufs " TREE_NVME, 1, "does not answer");
+	assert_runs("group " TREE_NVME);
+	/* A root port without power takes what is below it with it. */
+	setup(context);
+	fill_with_ones("0000:00:03.0");
+	assert_why(TREE_NVME, 1, "driver", "completer", "unknown", "root port 0000:00:03.0: does not "
+		   "answer");
+	assert_runs("show " TREE_NVME);
+	assert_says(result.out, "root port        0000:00:03.0, does not answer");
+	/* The ids of a virtual function are all ones in it, and it answers. */
+	setup(context);
+	tree_set_dword(TREE, TREE_NVME, 0, 0xffffffff);
+	assert_runs("show " TREE_NVME);
+	assert_says(result.out, "no-st ds");
+	/* of a device that the driver has, it tells what it found when it did answer */
+	why_setup(context);
+	fill_with_ones(TREE_ENDPOINT);
+	assert_why(TREE_ENDPOINT, 1, "configuration space", "capability", "ok", "says the driver");
+	assert_why(TREE_ENDPOINT, 1, "configuration space", "completer", "ok", "says the driver");
+}
+
+static void bridges_that_have_the_capability(void **context)
+{
+	struct json_object *document, *device;
+
+	(void)context;
+	tree_set_dword(TREE, TREE_PORT, 0x100, 0x00010017);
+	tree_set_dword(TREE, TREE_PORT, 0x104, 0x003f0207);	/* as on a Rockchip root port */
+	assert_runs("list");
+	assert_says(result.out, TREE_PORT "  pcieport          1  no-st,iv,ds  capability       64");
+	assert_says(result.out, " (bridge)\n");
+	assert_says(result.err, TREE_PORT ": it is a bridge, and a bridge is not given to users");
+	assert_runs("-j list");
+	document = parse(result.out);
+	device = json_object_array_get_idx(member(document, "devices"), 0);
+	assert_true(json_object_get_boolean(member(device, "bridge")));
+	device = json_object_array_get_idx(member(document, "devices"), 1);
+	assert_false(json_object_get_boolean(member(device, "bridge")));
+	json_object_put(document);
+	assert_why(TREE_PORT, 3, "device", "device", "broken", "a bridge is not given to users");
+	assert_why(TREE_PORT, 3, "device", "capability", "ok", "at 0x100");
+	assert_null(strstr(result.out, "tphctl bind"));
+	tree_remove(TREE "/bus/pci/drivers/tph-vfio-pci");
+	assert_why(TREE_PORT, 3, "device", "module", "broken", "is not loaded");
+	assert_null(strstr(result.out, "tphctl bind"));
+	assert_null(strstr(result.out, "modprobe"));
+	assert_runs("show " TREE_PORT);
+	assert_says(result.out, "on offer         nothing: it is a bridge, which is not given to users\n");
+	assert_null(strstr(result.out, "tphctl bind"));
+}
+
+/* Enabled, with two entries set, before anybody of ours had it: so was one that was found. */
+static void devices_that_come_enabled(void **context)
+{
+	(void)context;
+	add_requester(DSA, 0x00010205, 0x170);
+	tree_set_dword(TREE, DSA, 0x168, 0x00000102);
+	tree_set_dword(TREE, DSA, 0x16c, 0x00020001);
+	assert_runs("show " DSA);
+	assert_says(result.out, "    requester      Device Specific mode, 8-bit tags\n"
+		    "    enabled by     firmware or a former driver\n");
+	assert_runs("-j show " DSA);
+	assert_says(result.out, "\"enabled_by\":\"firmware or a former driver\"");
+	assert_why(DSA, 1, "driver", "requester", "unknown", "enabled (control 0x00000102) by firmware "
+		   "or a former driver");
+	assert_runs("show " TREE_NVME);
+	assert_says(result.out, "enabled by     its driver, a former one, or firmware\n");
+	/* what a user of ours has enabled is no news, and what nobody has is off */
+	tree_set_dword(TREE, TREE_ENDPOINT, 0x1b8, 0x00000101);
+	tree_attribute(TREE, TREE_ENDPOINT, "requester", "iv 8");
+	assert_runs("show " TREE_ENDPOINT);
+	assert_null(strstr(result.out, "enabled by"));
+	tree_attribute(TREE, TREE_ENDPOINT, "requester", "off");
+	assert_runs("show " TREE_ENDPOINT);
+	assert_says(result.out, "enabled by     firmware or a former driver\n");
+	assert_why(TREE_ENDPOINT, 0, NULL, "requester", "ok", "the device itself was enabled (control "
+		   "0x00000101) by firmware or a former driver");
+	assert_runs("-j show " TREE_INTEGRATED);
+	assert_says(result.out, "\"enabled_by\":null");
+}
+
+static void devices_on_the_denylist(void **context)
+{
+	(void)context;
+	add_requester(DSA, 0x00010205, 0x170);
+	tree_text(TREE, "devices/pci0000:00/" TREE_PORT "/" DSA "/device", "0x0b25\n");
+	assert_why(DSA, 3, "driver", "driver", "broken", "bound to no driver; it is on vfio-pci's "
+		   "denylist, for its errata");
+	assert_null(strstr(result.out, "tphctl bind"));
+	assert_says(result.out, "disable_denylist=1");
+	assert_runs("show " DSA);
+	assert_says(result.out, "denylist");
+	assert_null(strstr(result.out, "tphctl bind"));
+	assert_fails("bind " DSA, 3, "8086:0b25 is on vfio-pci's denylist");
+	assert_fails("bind --driver vfio-pci " DSA, 3, "denylist");
+	assert_string_equal(result.log, "");
+	tree_text(TREE, "bus/pci/drivers/tph-vfio-pci/module/parameters/disable_denylist", "N\n");
+	assert_fails("bind " DSA, 3, "denylist");
+	tree_text(TREE, "bus/pci/drivers/tph-vfio-pci/module/parameters/disable_denylist", "Y\n");
+	assert_why(DSA, 1, "driver", "driver", "broken", "denylist");
+	assert_says(result.out, "tphctl bind " DSA);
+	assert_runs("bind " DSA);
+	why_setup(context);
+	add_requester(DSA, 0x00010205, 0x170);
+	tree_text(TREE, "devices/pci0000:00/" TREE_PORT "/" DSA "/device", "0x0b25\n");
+	tree_remove(TREE "/bus/pci/drivers/tph-vfio-pci");
+	assert_why(DSA, 3, "module", "module", "broken", "is not loaded; it is on vfio-pci's denylist");
+	assert_null(strstr(result.out, "tphctl bind"));
+}
+
+#define SLOT	0x01000000u
+
+static void why_of_the_slot(void **context)
+{
+	static const char *const barren[] = { "0x1022 0x1483", "0x1022 0x1484", "0x19e5 0xa121" };
+	char id[8];
+
+	(void)context;
+	/* On board, as far as its port says. */
+	assert_why(TREE_NVME, 3, "completer", "completer", "broken", "no TPH completer");
+	assert_null(strstr(result.out, "another slot"));
+	assert_says(result.out, "another machine, for the device is on board");
+	tree_set_dword(TREE, "0000:00:03.0", 0x40, 0x00420010 | SLOT);
+	assert_why(TREE_NVME, 3, "completer", "completer", "broken", "no TPH completer");
+	assert_says(result.out, "another slot or machine");
+	/* There is no slot for it in the whole machine. */
+	for (size_t i = 0; i < sizeof(barren) / sizeof(*barren); i++) {
+		snprintf(id, sizeof(id), "%.6s\n", barren[i]);
+		tree_text(TREE, "devices/pci0000:00/0000:00:03.0/vendor", id);
+		snprintf(id, sizeof(id), "%.6s\n", barren[i] + 7);
+		tree_text(TREE, "devices/pci0000:00/0000:00:03.0/device", id);
+		assert_why(TREE_NVME, 3, "completer", "completer", "broken",
+			   "no TPH completer, as no port of its kind (");
+		assert_null(strstr(result.out, "another slot"));
+		assert_says(result.out, "another machine");
+	}
+	/* ... unless it says that it is one */
+	tree_set_dword(TREE, "0000:00:03.0", 0x64, 0x1000);
+	assert_why(TREE_NVME, 1, "driver", "completer", "ok", "completes 8-bit tags");
+	/* Nor is there one for what is integrated. */
+	assert_runs("bind " TREE_INTEGRATED);
+	tree_attribute(TREE, TREE_INTEGRATED, "steering", "no-completer");
+	assert_why(TREE_INTEGRATED, 3, "completer", "completer", "broken", "integrated");
+	assert_null(strstr(result.out, "another slot"));
+	tree_text(TREE, "kernel/iommu_groups/12/reserved_regions", "0x0 0xffffff direct\n");
+	assert_why(TREE_ENDPOINT, 3, "group", "group", "broken", "RMRR");
+	assert_null(strstr(result.out, "another slot"));
+	tree_set_dword(TREE, TREE_PORT, 0x40, 0x00420010 | SLOT);
+	assert_why(TREE_ENDPOINT, 3, "group", "group", "broken", "RMRR");
+	assert_says(result.out, "another slot, or turn off");
+}
+
+static void why_of_the_neighbours(void **context)
+{
+	(void)context;
+	assert_why(TREE_ENDPOINT, 0, NULL, "neighbours", "ok", "none can write its ST table");
+	assert_why(TREE_INTEGRATED, 1, "driver", "neighbours", "ok", "it is not in its memory");
+	tree_driver(TREE, "e1000e", "");
+	add_neighbour("0000:01:00.1", NULL, TREE_KIND_ENDPOINT, 0);
+	add_neighbour("0000:01:01.0", NULL, TREE_KIND_BRIDGE, 2);
+	/* before the driver says anything */
+	assert_runs("bind " TREE_ENDPOINT " --driver vfio-pci");
+	assert_why(TREE_ENDPOINT, 1, "driver", "neighbours", "broken", "0000:01:00.1, of its group, can "
+		   "write its ST table, which is in MSI-X, by peer-to-peer and so past the IOMMU: "
+		   "steered with policy ds-st alone");
+	assert_says(result.out, "tphctl bind " TREE_ENDPOINT " --policy ds-st");
+	assert_runs("bind " TREE_ENDPOINT);
+	tree_attribute(TREE, TREE_ENDPOINT, "steering", "group-neighbour");
+	assert_why(TREE_ENDPOINT, 4, "neighbours", "neighbours", "broken", "another function of its "
+		   "IOMMU group can write its ST table, past the IOMMU: 0000:01:00.1");
+	assert_says(result.out, "tphctl grant " TREE_ENDPOINT " --policy ds-st, which trusts its user "
+		    "with any tag");
+	assert_null(strstr(result.out, "another slot"));	/* it is on board */
+	assert_why(TREE_ENDPOINT, 4, "neighbours", "policy", "ok", "iv-st");
+	assert_runs("show " TREE_ENDPOINT);
+	assert_says(result.out, "steering       another function of its IOMMU group can write");
+	/* Where a driver has no word for it, policy is what it calls it. */
+	tree_attribute(TREE, TREE_ENDPOINT, "steering", "policy");
+	assert_why(TREE_ENDPOINT, 4, "neighbours", "neighbours", "broken", "0000:01:00.1");
+	assert_why(TREE_ENDPOINT, 4, "neighbours", "policy", "ok", "iv-st");
+	/* The operator trusts the user; the driver does. */
+	tree_attribute(TREE, TREE_ENDPOINT, "policy", "ds-st");
+	tree_attribute(TREE, TREE_ENDPOINT, "steering", "possible");
+	assert_why(TREE_ENDPOINT, 0, NULL, "neighbours", "ok", "with policy ds-st that is its user's");
+	tree_attribute(TREE, TREE_ENDPOINT, "policy", "iv-st");
+	assert_why(TREE_ENDPOINT, 0, NULL, "neighbours", "ok", "the driver steers it nevertheless");
+	add_crowd(0x21, 20, "12");
+	tree_attribute(TREE, TREE_ENDPOINT, "steering", "group-neighbour");
+	assert_why(TREE_ENDPOINT, 4, "neighbours", "neighbours", "broken", " more");
+	/* words of a driver that is newer than this are shown */
+	tree_attribute(TREE, TREE_ENDPOINT, "steering", "something-new");
+	assert_runs("show " TREE_ENDPOINT);
+	assert_says(result.out, "steering       something-new\n");
+	assert_runs("-j show " TREE_ENDPOINT);
+	assert_says(result.out, "\"steering\":\"something-new\"");
+}
+
+#define VMD_DEVICE	"10000:01:00.0"
+
+/* Behind a volume management device, whose host bridge is below a function. */
+static void domain_behind_a_function(void **context)
+{
+	struct json_object *document, *root;
+
+	(void)context;
+	tree_function(TREE, &(struct tree_function){ .parents = "pci0000:5d",
+		.address = "0000:5d:05.5", .group = "20" });
+	tree_function(TREE, &(struct tree_function){ .parents = "pci0000:5d/0000:5d:05.5/pci10000:00",
+		.address = "10000:00:02.0", .driver = "pcieport", .group = "20",
+		.kind = TREE_KIND_ROOT_PORT, .secondary = 1 });
+	tree_function(TREE, &(struct tree_function){
+		.parents = "pci0000:5d/0000:5d:05.5/pci10000:00/10000:00:02.0",
+		.address = VMD_DEVICE, .driver = "nvme", .group = "20" });
+	tree_set_dword(TREE, "10000:00:02.0", 0x64, 0x1000);
+	tree_set_dword(TREE, VMD_DEVICE, 0x100, 0x00010017);
+	tree_set_dword(TREE, VMD_DEVICE, 0x104, 0x00000004);
+	assert_runs("show " VMD_DEVICE);
+	assert_says(result.out, "root port        10000:00:02.0, completes 8-bit tags\n");
+	assert_runs("-j show " VMD_DEVICE);
+	document = parse(result.out);
+	root = member(document, "root_port");
+	assert_string_equal(text_of(root, "device"), "10000:00:02.0");
+	assert_int_equal(number_of(root, "completer"), 8);
+	json_object_put(document);
+	assert_why(VMD_DEVICE, 1, "driver", "completer", "ok", "root port 10000:00:02.0: completes 8-bit");
+	/* columns as wide as what is in them */
+	assert_runs("list");
+	assert_says(result.out, "DEVICE         DRIVER        GROUP  MODES ");
+	assert_says(result.out, "\n" TREE_ENDPOINT "   tph-vfio-pci     12  no-st,iv,ds");
+	assert_says(result.out, "\n" VMD_DEVICE "  nvme             20  ds ");
+	assert_runs("group " VMD_DEVICE);
+	assert_says(result.out, "\n   0000:5d:05.5   -              may stay ");
+	assert_says(result.out, "\n=> " VMD_DEVICE "  nvme           must go ");
+}
+
+#define TOKEN	"01000000-0000-0000-0000-000000000002"
+
+static void make_virtual(void)
+{
+	tree_function(TREE, &(struct tree_function){ .parents = "pci0000:00/" TREE_PORT,
+		.address = "0000:01:10.0", .driver = "vfio-pci", .group = "31" });
+	tree_text(TREE, "devices/pci0000:00/" TREE_PORT "/0000:01:10.0/vfio-dev/vfio8/dev",
+		  "511:8\n");
+	assert_int_equal(symlink("../0000:01:10.0", TREE "/devices/pci0000:00/" TREE_PORT "/"
+				 TREE_ENDPOINT "/physfn"), 0);
+}
+
+static void tokens_that_do_not_do(void **context)
+{
+	static const char *const commands[] = { "set " TREE_ENDPOINT " 0=1", "enable " TREE_ENDPOINT,
+						"clear " TREE_ENDPOINT " all",
+						"disable " TREE_ENDPOINT };
+	static const char *const malformed[] = { "1", "01000000-0000-0000-0000-00000000000",
+						 TOKEN "0", "0100000000000000000000000000000002",
+						 "x1000000-0000-0000-0000-000000000002" };
+	char words[256];
+
+	(void)context;
+	make_virtual();
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		with.simulation = "vf-token";
+		assert_fails(commands[i], 4, TREE_ENDPOINT);
+		assert_says(result.out, "it is a VF of 0000:01:10.0, which is used through VFIO\","
+			    "\"remedy\":\"give its VF token with --vf-token UUID\"");
+		snprintf(words, sizeof(words), "%s --vf-token 00000000-0000-0000-0000-000000000002",
+			 commands[i]);
+		with.simulation = "vf-token";
+		assert_fails(words, 4, "this is not the VF token of that");
+	}
+	for (size_t i = 0; i < sizeof(malformed) / sizeof(*malformed); i++) {
+		snprintf(words, sizeof(words), "show " TREE_ENDPOINT " --vf-token %s", malformed[i]);
+		assert_fails(words, 2, "it is not a UUID");
+	}
+	assert_fails("set " TREE_ENDPOINT " 0=1 --vf-token " TOKEN, 1, "it wants no VF token");
+	assert_fails("set fd:7 0=1 --vf-token " TOKEN, 2, "--vf-token");
+	with.simulation = "vf-token held";
+	assert_fails("set " TREE_ENDPOINT " 0=1 --vf-token " TOKEN, 1, "in use by another process");
+	/* show says what it can */
+	with.simulation = "vf-token";
+	assert_runs("show " TREE_ENDPOINT);
+	assert_says(result.out, "on offer         not read: it is a VF of 0000:01:10.0, which is used "
+		    "through VFIO; give its VF token with --vf-token UUID\n");
+	assert_why(TREE_ENDPOINT, 0, NULL, "user", "ok", "free: nobody has it open; who opens it needs "
+		   "the VF token of 0000:01:10.0");
+	/* without it, whether a VF is in use can still be seen */
+	tree_open(TREE, 42, 9, "/dev/vfio/devices/vfio7", "");
+	with.simulation = "vf-token";
+	assert_fails("unbind " TREE_ENDPOINT, 1, "in use by another process");
+	tree_remove(TREE "/proc/42");
+	with.simulation = "vf-token";
+	assert_runs("unbind " TREE_ENDPOINT);
+	/* a PF whose VFs are in use */
+	setup(context);
+	with.simulation = "vf-token";
+	assert_fails("set " TREE_ENDPOINT " 0=1", 4, "VFs of it are in use through VFIO");
+	with.simulation = "vf-token";
+	assert_fails("set " TREE_ENDPOINT " 0=1 --vf-token 00000000-0000-0000-0000-000000000000", 4,
+		     "by which the users of its VFs know it");
+}
+
+static void tokens_open_devices(void **context)
+{
+	(void)context;
+	make_virtual();
+	with.simulation = "vf-token";
+	assert_runs("set " TREE_ENDPOINT " 0=1 --vf-token " TOKEN);
+	assert_string_equal(result.log, "set 0+1 flags 0: 1\n");
+	with.simulation = "vf-token";
+	assert_runs("show --vf-token=" TOKEN " " TREE_ENDPOINT);
+	assert_says(result.out, "entries          all clear\n");
+	with.simulation = "vf-token";
+	with.input = "set " TREE_ENDPOINT " 0=1 --vf-token " TOKEN "\nenable " TREE_ENDPOINT " iv\n";
+	assert_runs("-b -");
+	assert_says(result.out, "Interrupt Vector mode");
+	with.simulation = "vf-token";
+	assert_runs("unbind " TREE_ENDPOINT " --vf-token " TOKEN);
+}
+
+/* What a device steers to is for root alone. */
+static void attributes_that_root_alone_may_read(void **context)
+{
+	static const char *const private[] = { "targets", "requester", "revocations" };
+	struct json_object *document, *operator;
+	char path[PATH_MAX];
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(private) / sizeof(*private); i++) {
+		snprintf(path, sizeof(path), "%s/bus/pci/devices/" TREE_ENDPOINT "/tph/%s", TREE,
+			 private[i]);
+		assert_int_equal(chmod(path, 0), 0);
+	}
+	with.unprivileged = true;
+	assert_runs("show " TREE_ENDPOINT);
+	assert_says(result.out, "  operator\n    policy         iv-st\n    CPUs allowed   0-7\n"
+		    "    CPUs targeted  hidden: run as root\n    steering       possible\n");
+	with.unprivileged = true;
+	assert_runs("-j show " TREE_ENDPOINT);
+	document = parse(result.out);
+	operator = member(document, "operator");
+	assert_string_equal(text_of(operator, "cpus"), "0-7");
+	for (size_t i = 0; i < sizeof(private) / sizeof(*private); i++)
+		assert_null(member(operator, private[i]));
+	json_object_put(document);
+	with.unprivileged = true;
+	assert_why(TREE_ENDPOINT, 4, NULL, "table", "unknown", "only root may see");
+	with.unprivileged = true;
+	assert_why(TREE_ENDPOINT, 4, NULL, "requester", "unknown", "only root may see");
+	with.unprivileged = true;
+	assert_why(TREE_ENDPOINT, 4, NULL, "CPUs", "ok", "0-7 are granted");
+	with.unprivileged = true;
+	assert_fails("watch " TREE_ENDPOINT, 4, "run as root");
+	/* one that all may read and nobody can is another matter */
+	assert_int_equal(chmod(TREE "/bus/pci/devices/" TREE_ENDPOINT "/tph/policy", 0), 0);
+	with.unprivileged = true;
+	assert_why(TREE_ENDPOINT, 4, NULL, "driver", "unknown", "cannot be read: Permission denied");
+}
+
+/* Ports that are above each other: trees are made up by people as well. */
+static void ways_up_that_do_not_end(void **context)
+{
+	static const char *const ports[] = { "0000:00:08.0", "0000:00:09.0" };
+	static const char *const commands[] = { "show", "why", "group", "report" };
+	char words[PATH_MAX], path[PATH_MAX], target[PATH_MAX];
+
+	(void)context;
+	for (int i = 0; i < 2; i++) {
+		snprintf(path, sizeof(path), "pci0000:00/%s", ports[!i]);
+		tree_function(TREE, &(struct tree_function){ .parents = path, .address = ports[i],
+			.kind = TREE_KIND_UPSTREAM });
+		tree_set_dword(TREE, ports[i], 0x64, KNOWS_PREFIXES);
+	}
+	tree_function(TREE, &(struct tree_function){ .parents = "pci0000:00/" TREE_PORT
+		"/0000:00:08.0", .address = DSA, .group = "30" });
+	tree_set_dword(TREE, DSA, 0x100, 0x00010017);
+	tree_set_dword(TREE, DSA, 0x104, 0x00000104);
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		remove(TREE ".tar");
+		snprintf(words, sizeof(words), "%s " DSA "%s", commands[i], i == 3 ? " " TREE ".tar" :
+			 "");
+		if (run(words) > 4)
+			explain(words, __LINE__, "it did not end by itself");
+	}
+	remove(TREE ".tar");
+	/* the same by a path that names a port twice */
+	snprintf(target, sizeof(target), "../../../devices/pci0000:00/0000:00:08.0/0000:00:09.0/"
+		 "0000:00:08.0/" TREE_NVME);
+	tree_text(TREE, "devices/pci0000:00/0000:00:08.0/0000:00:09.0/0000:00:08.0/" TREE_NVME
+		  "/vendor", "0x8086\n");
+	assert_int_equal(remove(TREE "/bus/pci/devices/" TREE_NVME), 0);
+	assert_int_equal(symlink(target, TREE "/bus/pci/devices/" TREE_NVME), 0);
+	if (run("group " TREE_NVME) != 1)
+		explain("group", __LINE__, "it did not end by itself");
 }
 
 static void why_of_what_the_driver_says(void **context)
@@ -1489,6 +2001,207 @@ static bool file_has(const char *path, const void *what, size_t size)
 	return memmem(text, length, what, size);
 }
 
+static bool is_utf8(const char *text)
+{
+	mbstate_t state = { 0 };
+
+	if (!setlocale(LC_CTYPE, "C.UTF-8"))
+		fail_msg("no locale C.UTF-8");
+	return mbsrtowcs(NULL, &text, 0, &state) != (size_t)-1;
+}
+
+/* Bytes that a terminal would go by, or that are no text. */
+#define BYTES	"\033]0;owned\a\033[2J\xe9\x7f\xc2\x9b" "1m"
+
+static void assert_readable_(const char *words, int line)
+{
+	struct json_object *document;
+	char in_json[4096];
+
+	run(words);
+	for (int i = 0; i < 2; i++) {
+		const char *text = i ? result.err : result.out;
+
+		for (const char *byte = text; *byte; byte++)
+			if (((unsigned char)*byte < ' ' && *byte != '\n') || *byte == 0x7f)
+				explain(words, line, "a control character");
+		if (!is_utf8(text) || strstr(text, "\xc2\x9b"))
+			explain(words, line, "this is not UTF-8, or a control in it");
+	}
+	snprintf(in_json, sizeof(in_json), "-j %s", words);
+	run(in_json);
+	if (!is_utf8(result.out) || strchr(result.out, 0x7f) || strstr(result.out, "\xc2\x9b"))
+		explain(in_json, line, "this is not UTF-8, or a control in it");
+	document = parse(result.out);
+	if (!document)
+		explain(in_json, line, "this is not JSON");
+	json_object_put(document);
+}
+#define assert_readable(words) assert_readable_(words, __LINE__)
+
+static void bytes_that_are_no_text(void **context)
+{
+	static const char *const attributes[] = { "policy", "cpus", "targets", "requester",
+						  "steering", "publish" };
+	char path[PATH_MAX];
+
+	(void)context;
+	/* Whoever holds a device says what its process is called. */
+	tree_open(TREE, 42, 9, "/dev/vfio/devices/vfio7", "");
+	tree_put(TREE, "proc/42/comm", "\033[31mqemu\xe9", 10);
+	assert_readable("why " TREE_ENDPOINT);
+	run("why " TREE_ENDPOINT);
+	assert_says(result.out, "open by \\x1b[31mqemu\\xe9 (pid 42)");
+	run("-j why " TREE_ENDPOINT);
+	assert_says(result.out, "\\u001b[31mqemu\\\\xe9 (pid 42)");
+	for (size_t i = 0; i < sizeof(attributes) / sizeof(*attributes); i++)
+		tree_attribute(TREE, TREE_ENDPOINT, attributes[i], BYTES);
+	snprintf(path, sizeof(path), "%s/bus/pci/devices/" TREE_NVME "/driver", TREE);
+	assert_int_equal(remove(path), 0);
+	assert_int_equal(symlink("../../bus/pci/drivers/" BYTES, path), 0);
+	tree_text(TREE, "kernel/iommu_groups/12/type", BYTES "\n");
+	assert_readable("list");
+	assert_readable("show " TREE_ENDPOINT);
+	assert_readable("show " TREE_NVME);
+	assert_readable("why " TREE_ENDPOINT);
+	assert_readable("why " TREE_NVME);
+	assert_readable("group " TREE_ENDPOINT);
+	assert_readable("group " TREE_NVME);
+	assert_readable("grant " TREE_ENDPOINT " --cpus 1");
+	assert_readable("dmabufs " TREE_ENDPOINT);
+	assert_readable("sh\xffow");
+	assert_readable("show " BYTES);
+	assert_readable("--" BYTES);
+	assert_readable("list --sysfs /" BYTES);
+	assert_readable("report " TREE_ENDPOINT " /nonexistent/" BYTES);
+	remove(TREE ".tar");
+	assert_readable("report " TREE_NVME " " TREE ".tar");
+	remove(TREE ".tar");
+	/* what is text stays as it is */
+	tree_put(TREE, "proc/42/comm", "gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80", 16);
+	run("why " TREE_ENDPOINT);
+	assert_says(result.out, "open by gr\xc3\xbc\xc3\x9f \xe2\x82\xac \xf0\x9f\x98\x80 (pid 42)");
+}
+
+#define SECRET	"secret-of-the-host"
+#define FOREIGN	TREE "-foreign"
+#define OUTSIDE	TREE "-outside"
+
+/* Nothing that is not in the tree, by whichever link. */
+static void assert_tells_no_secret(const char *address)
+{
+	static const char *const commands[] = { "list", "show", "why", "group", "dmabufs", "report" };
+	char words[2 * PATH_MAX];
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		remove(TREE ".tar");
+		snprintf(words, sizeof(words), "%s --sysfs " FOREIGN " %s%s", commands[i],
+			 i ? address : "", i == 5 ? " " TREE ".tar" : "");
+		if (run(words) > 4 || strstr(result.out, SECRET) || strstr(result.err, SECRET))
+			explain(words, __LINE__, "it tells what is not in the tree, or ended badly");
+		if (!access(TREE ".tar", F_OK))
+			assert_false(file_has(TREE ".tar", SECRET, strlen(SECRET)));
+	}
+	remove(TREE ".tar");
+}
+
+static void replace_with_link(const char *tree, const char *path, const char *target)
+{
+	char full[PATH_MAX];
+
+	snprintf(full, sizeof(full), "%s/%s", tree, path);
+	remove(full);
+	assert_int_equal(symlink(target, full), 0);
+}
+
+static void trees_that_lead_out_of_themselves(void **context)
+{
+	static const char *const files[] = {
+		"tph/policy", "tph/cpus", "tph/targets", "tph/requester", "tph/revocations",
+		"tph/steering", "tph/publish", "vendor", "device", "config",
+	};
+	static const char *const others[] = {
+		"kernel/iommu_groups/12/type", "kernel/iommu_groups/12/name",
+		"kernel/iommu_groups/12/reserved_regions", "kernel/irq/1/chip_name",
+		"proc/cmdline", "proc/self/status", "proc/sys/kernel/osrelease",
+		"kernel/debug/tph-vfio-pci/" TREE_ENDPOINT,
+		"module/iommufd/parameters/allow_unsafe_interrupts",
+	};
+	static const char *const targets[] = { OUTSIDE "/" SECRET, "/proc/self/cwd/../../../../../../.."
+					       OUTSIDE "/" SECRET };
+	char path[PATH_MAX], target[PATH_MAX];
+
+	(void)context;
+	tree_text(OUTSIDE, "x/" SECRET, SECRET "\n");
+	tree_put(OUTSIDE, SECRET, SECRET "\n", strlen(SECRET) + 1);
+	for (size_t kind = 0; kind < 2; kind++) {
+		tree_make(FOREIGN);
+		tree_debug(FOREIGN, TREE_ENDPOINT, "");
+		for (size_t i = 0; i < sizeof(others) / sizeof(*others); i++) {
+			tree_text(FOREIGN, others[i], "");
+			replace_with_link(FOREIGN, others[i], targets[kind]);
+		}
+		assert_tells_no_secret(TREE_ENDPOINT);
+		for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+			snprintf(path, sizeof(path), "devices/pci0000:00/" TREE_PORT "/" TREE_ENDPOINT
+				 "/%s", files[i]);
+			replace_with_link(FOREIGN, path, targets[kind]);
+			/* without one of the last three the others are not looked at */
+			if (i > 5)
+				assert_tells_no_secret(TREE_ENDPOINT);
+		}
+		/* whole folders, and by a link that goes up */
+		tree_remove(FOREIGN "/kernel/iommu_groups/13/devices");
+		replace_with_link(FOREIGN, "kernel/iommu_groups/13/devices", OUTSIDE "/x");
+		assert_tells_no_secret(TREE_NVME);
+		snprintf(target, sizeof(target), "../../../../..%s/devices/pci0000:00/" TREE_PORT, TREE);
+		replace_with_link(FOREIGN, "bus/pci/devices/" TREE_NVME, target);
+		assert_tells_no_secret(TREE_NVME);
+	}
+	/* A name that would be a way up in a report. */
+	tree_make(FOREIGN);
+	replace_with_link(FOREIGN, "devices/pci0000:00/0000:00:03.0/" TREE_NVME "/driver", "/x/..");
+	remove(TREE ".tar");
+	run("report --sysfs " FOREIGN " " TREE_NVME " " TREE ".tar");
+	assert_null(strstr(result.out, ".."));
+	remove(TREE ".tar");
+	tree_remove(FOREIGN);
+	tree_remove(OUTSIDE);
+}
+
+/* Nobody writes to them, so that who opens and reads them waits for ever. */
+static void trees_with_pipes(void **context)
+{
+	static const char *const files[] = {
+		"bus/pci/devices/" TREE_ENDPOINT "/tph/policy",
+		"bus/pci/devices/" TREE_ENDPOINT "/tph/publish",
+		"bus/pci/devices/" TREE_ENDPOINT "/enable", "kernel/iommu_groups/12/type",
+		"kernel/irq/1/chip_name", "proc/cmdline", "proc/self/status",
+		"proc/sys/kernel/osrelease", "kernel/debug/tph-vfio-pci/" TREE_ENDPOINT,
+		"bus/pci/devices/" TREE_PORT "/config", "bus/pci/devices/" TREE_ENDPOINT "/config",
+		"bus/pci/devices/" TREE_ENDPOINT "/vendor",
+	};
+	char path[PATH_MAX];
+
+	(void)context;
+	tree_make(FOREIGN);
+	tree_debug(FOREIGN, TREE_ENDPOINT, "");
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		snprintf(path, sizeof(path), FOREIGN "/%s", files[i]);
+		if (i > 2 && i < 9)
+			tree_text(FOREIGN, files[i], "");
+		remove(path);
+		assert_int_equal(mkfifo(path, 0644), 0);
+		/* without one of the last the others are not looked at */
+		if (i < 8)
+			continue;
+		alarm(60);
+		assert_tells_no_secret(TREE_ENDPOINT);
+		alarm(0);
+	}
+	tree_remove(FOREIGN);
+}
+
 /* Must be the same on the machine and from the report, less what @words say on who has it open. */
 static void assert_same_answer(const char *command, const char *address)
 {
@@ -1696,19 +2409,6 @@ static long calls_of(const char *command, const char *address)
 	} while (WIFSTOPPED(status));
 	assert_true(WIFEXITED(status) && WEXITSTATUS(status) != 99);
 	return stops / 2;
-}
-
-/* @count functions below the endpoint's port, in the group @group. */
-static void add_crowd(unsigned int bus, unsigned int count, const char *group)
-{
-	char address[16];
-
-	for (unsigned int i = 1; i <= count; i++) {
-		snprintf(address, sizeof(address), "0000:%02x:%02x.%u", bus, i / 8, i % 8);
-		tree_function(TREE, &(struct tree_function){
-				.parents = "pci0000:00/" TREE_PORT, .address = address,
-				.driver = "vfio-pci", .group = group, .multifunction = 1 });
-	}
 }
 
 /*
@@ -2486,7 +3186,21 @@ int main(void)
 		cmocka_unit_test_setup(publishing_that_is_refused, setup),
 		cmocka_unit_test_setup(dmabufs_that_cannot_be_listed, setup),
 		cmocka_unit_test_setup(watches_that_end_in_failure, setup),
+		cmocka_unit_test_setup(tokens_that_do_not_do, why_setup),
+		cmocka_unit_test_setup(ways_up_that_do_not_end, why_setup),
+		cmocka_unit_test_setup(trees_that_lead_out_of_themselves, why_setup),
+		cmocka_unit_test_setup(trees_with_pipes, why_setup),
+		cmocka_unit_test_setup(bytes_that_are_no_text, why_setup),
+		cmocka_unit_test_setup(tables_that_claim_more_than_there_is_room_for, why_setup),
+		cmocka_unit_test_setup(devices_that_do_not_answer, why_setup),
+		cmocka_unit_test_setup(bridges_that_have_the_capability, why_setup),
+		cmocka_unit_test_setup(devices_that_come_enabled, why_setup),
+		cmocka_unit_test_setup(devices_on_the_denylist, why_setup),
+		cmocka_unit_test_setup(attributes_that_root_alone_may_read, why_setup),
 		cmocka_unit_test_setup(why_of_hardware_and_driver, why_setup),
+		cmocka_unit_test_setup(why_of_the_slot, why_setup),
+		cmocka_unit_test_setup(why_of_the_neighbours, why_setup),
+		cmocka_unit_test_setup(domain_behind_a_function, why_setup),
 		cmocka_unit_test_setup(why_below_a_switch, why_setup),
 		cmocka_unit_test_setup(why_of_the_module, why_setup),
 		cmocka_unit_test_setup(why_of_the_kernel, why_setup),
@@ -2513,6 +3227,7 @@ int main(void)
 		cmocka_unit_test_setup(one_command_says_that_it_does_not_last, setup),
 		cmocka_unit_test_setup(set_makes_one_request_of_each_run, setup),
 		cmocka_unit_test_setup(enable_writes_what_was_asked, setup),
+		cmocka_unit_test_setup(tokens_open_devices, setup),
 		cmocka_unit_test_setup(batch_keeps_devices_open, setup),
 		cmocka_unit_test_setup(inherited_descriptor_lasts, setup),
 		cmocka_unit_test_setup(bind_and_unbind_move_a_device, setup),
