@@ -345,11 +345,11 @@ static void reviews_for_ending(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(set_looks_in_steps, setup, teardown),
-		cmocka_unit_test_setup_teardown(set_looks_no_further, setup, teardown),
+		/* these first: after thousands of threads the process is slow to fork */
 		cmocka_unit_test_setup_teardown(reviews_for_the_asking, setup, teardown),
 		cmocka_unit_test_setup_teardown(reviews_for_ending, setup, teardown),
-		/* the last one: the process is slow to fork after that */
+		cmocka_unit_test_setup_teardown(set_looks_in_steps, setup, teardown),
+		cmocka_unit_test_setup_teardown(set_looks_no_further, setup, teardown),
 		cmocka_unit_test_setup_teardown(nobody_looks_further, setup, teardown),
 	};
 

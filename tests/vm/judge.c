@@ -337,7 +337,9 @@ static bool read_tracepoint(const char *line, struct event *e)
 		e->kind = !strcmp(word, "done") ? RESET_DONE : RESET_PREPARE;
 		add_to(bdf, e);
 	} else {
-		return sscanf(line, "tph_refuse: %15s", bdf) == 1;
+		/* these change nothing */
+		return sscanf(line, "tph_refuse: %15s", bdf) == 1 ||
+		       sscanf(line, "tph_review: %15s", bdf) == 1;
 	}
 	return true;
 }

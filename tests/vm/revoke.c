@@ -627,8 +627,8 @@ static void set_against_hotplug(void **state)
  * CPUs that the process was given in between, is not for it to judge.
  */
 #define WRITERS		3
-#define CROWD		500
-#define FRESH_SETS	60
+#define CROWD		1500
+#define FRESH_SETS	80
 
 static volatile unsigned int writes[WRITERS];
 
@@ -690,6 +690,7 @@ static void fresh_set_stands(void **state)
 	told_of = g;
 	stop = 0;
 	assert_int_equal(st_set(g, 0, 0, 4, (uint32_t[4]){ NONE, NONE, NONE, NONE }), 0);
+	guest_command("echo 20000 >/proc/sys/kernel/threads-max");
 	pthread_mutex_lock(&crowd_gate);
 	/* many threads, so that it takes its time; only this one may ever run on CPU 1 */
 	guest_run_on(0x1);
@@ -702,8 +703,8 @@ static void fresh_set_stands(void **state)
 		guest_run_on(0x3);
 		assert_int_equal(st_set_one(g, 10, 1), 0);
 		guest_run_on(0x1);
-		/* another one, at any moment of a review */
-		usleep(i * 700 % 40000);
+		/* another one, at any moment of a review: one begins within 100 ms */
+		usleep(i * 7919 % 100000);
 		guest_run_on(0x3);
 		assert_int_equal(st_set_one(g, 11, 1), 0);
 		wait_for_reviews();
