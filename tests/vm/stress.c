@@ -6,9 +6,11 @@
  * is quiet again; whether a tag was sent that nobody was granted, tests/vm/judge.c tells
  * afterwards.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <poll.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
@@ -46,6 +48,8 @@
 #define BAR0_AT(at)   (((uint64_t)VFIO_PCI_BAR0_REGION_INDEX << 40) + (at))
 
 /* not in the headers of older distributions */
+#define IO_URING_SETUP 425
+#define SQPOLL	       2 /* a flag of it */
 #define PIDFD_OPEN     434
 #define PIDFD_GETFD    438
 #define DETACH_IOMMUFD _IO(VFIO_TYPE, VFIO_BASE + 20)
@@ -76,6 +80,11 @@ struct seat {
 	int fd; /* in the first process; the others fetch it from there */
 	uint32_t spaces[SPACES];
 	struct tph_device *tph; /* in the first process */
+	int request_fd;		/* there too: signalled when the driver asks for the device */
+	volatile int removing;	/* with the lock for writing it begins and ends */
+#define MAY_BEGIN 1
+#define HAS_BEGUN 2 /* the driver has asked for the device, so all is taken back */
+	volatile unsigned int removals;
 };
 
 enum { ERRNOS = 134 };
@@ -89,7 +98,9 @@ struct worker {
 	int fail_nth;  /* -1: the kernel has no fault injection */
 	bool injected; /* an allocation was made to fail in this operation */
 	const struct operation *now;
-	volatile time_t since; /* 0: between operations */
+	const struct seat *seat; /* of this operation */
+	unsigned int removals;	 /* of the seat, when it began */
+	volatile time_t since;	 /* 0: between operations */
 	volatile uint64_t done;
 };
 
@@ -102,10 +113,13 @@ static struct shared {
 	unsigned int failures;
 	uint32_t counts[32][ERRNOS];
 	uint32_t injected;
+	volatile uint32_t reads; /* of the unprivileged reader */
 } * shared;
 
 static uint8_t *dma;
-static int first_process_fd = -1, notify_fd = -1, vector_fds[DEVICES][VECTORS];
+static int first_process_fd = -1, notify_fd = -1, wakeup_fd = -1, vector_fds[DEVICES][VECTORS];
+static int ring = -1; /* each process's own */
+static pthread_mutex_t ring_lock = PTHREAD_MUTEX_INITIALIZER;
 
 static uint32_t draw(struct worker *w)
 {
@@ -145,6 +159,7 @@ struct operation {
 #define INJECT 1u /* allocations may be made to fail in it */
 #define APART  2u /* needs no descriptor, or sees to locks itself */
 #define ALONE  4u /* nobody else does anything meanwhile; APART too */
+#define GOES   8u /* while the driver lets go of the device: ENODEV, and ENOENT for attributes */
 };
 
 static const struct operation operations[];
@@ -163,6 +178,9 @@ static void answer(struct worker *w, int error, const int *may, const char *deta
 		if (error == may[i])
 			return;
 	if (w->injected && (error == ENOMEM || error == EIO || error == ENOSPC))
+		return;
+	if (w->now->flags & GOES && (error == ENODEV || error == ENOENT) &&
+	    (w->seat->removing || w->seat->removals != w->removals))
 		return;
 	__atomic_add_fetch(&shared->failures, 1, __ATOMIC_RELAXED);
 	printf("# unexpected: process %u thread %u: %s (%s): %s%s\n", w->process, w->number,
@@ -288,11 +306,11 @@ static void set(struct worker *w, struct device *d, struct seat *seat, int fd)
 {
 	uint32_t flags = one_in(w, 3) ? VFIO_TPH_ST_MEM_TYPE_PM : 0, index, count, i;
 	bool bad, hardware = d->msix;
+	bool gone = seat->removing == HAS_BEGUN;
 	struct st_call call;
 	char details[64];
 	int error;
 
-	(void)seat;
 	draw_range(w, d, &index, &count);
 	if (one_in(w, 40))
 		flags |= 1u << (1 + below(w, 31));
@@ -311,6 +329,8 @@ static void set(struct worker *w, struct device *d, struct seat *seat, int fd)
 		answer(w, error, (const int[]){ EINVAL, EPERM, -1 }, details);
 	else
 		answer(w, error, MAY(EPERM, EOPNOTSUPP, hardware ? EIO : 0), details);
+	if (gone && !error)
+		answer(w, ERANGE, MAY(0), "set, and the driver has let go");
 }
 
 static void get(struct worker *w, struct device *d, struct seat *seat, int fd)
@@ -365,12 +385,15 @@ static void control_register(struct worker *w, struct device *d, struct seat *se
 					   TPH_CTRL_RESERVED };
 	uint32_t value = widths[below(w, 5)] | (one_in(w, 8) ? below(w, 8) : TPH_CTRL_IV);
 	unsigned int at = below(w, 4), size = 1 + below(w, 4 - at);
+	bool gone = seat->removing == HAS_BEGUN;
 
-	(void)seat;
 	if (one_in(w, 2))
 		at = 0, size = 4;
 	value >>= 8 * at;
 	answer(w, CALL(w, config_put(fd, d->cap + TPH_CTRL + at, &value, size)), MAY(0), d->bdf);
+	if (gone && (pread(fd, &value, 4, (off_t)CONFIG_AT(d->cap + TPH_CTRL)) != 4 ||
+		     value & TPH_CTRL_16))
+		answer(w, ERANGE, MAY(0), "enabled, and the driver has let go");
 }
 
 /* Any width at any place of the capability. */
@@ -431,8 +454,10 @@ static void reset_sysfs(struct worker *w, struct device *d, struct seat *seat, i
 {
 	char path[96];
 
-	(void)seat;
 	(void)fd;
+	/* it would wait for the device's lock, which the driver has until the device is closed */
+	if (seat->removing)
+		return;
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/reset", d->bdf);
 	answer(w, CALL(w, put(path, "1")), MAY(0), d->bdf);
 }
@@ -681,7 +706,8 @@ static void notify(struct worker *w, struct device *d, struct seat *seat, int fd
 	};
 
 	(void)seat;
-	answer(w, CALL(w, ioctl(fd, VFIO_DEVICE_FEATURE, &call)), MAY(0), d->bdf);
+	/* EPERM: policy no-st, with which nothing can be taken back */
+	answer(w, CALL(w, ioctl(fd, VFIO_DEVICE_FEATURE, &call)), MAY(EPERM), d->bdf);
 }
 
 /* ---- processes and descriptors ---- */
@@ -755,6 +781,224 @@ static void reset_alone(struct worker *w, struct device *d, struct seat *seat, i
 	drop(w, fd);
 }
 
+/* ---- threads that the kernel makes, and where the process may run ---- */
+
+/* Its thread runs on every CPU, whatever the cpuset. */
+static int make_ring(void)
+{
+	/* struct io_uring_params */
+	struct {
+		uint32_t sq_entries, cq_entries, flags, cpu, idle_ms, rest[25];
+	} parameters = { .flags = SQPOLL, .idle_ms = 1 };
+
+	ring = (int)syscall(IO_URING_SETUP, 2, &parameters);
+	return ring < 0 ? -1 : 0;
+}
+
+static void io_uring(struct worker *w, struct device *d, struct seat *seat, int fd)
+{
+	(void)d;
+	(void)seat;
+	(void)fd;
+	pthread_mutex_lock(&ring_lock);
+	close(ring);
+	answer(w, CALL(w, make_ring()), MAY(0), "");
+	pthread_mutex_unlock(&ring_lock);
+}
+
+static int entry_set(int fd, uint32_t index, uint32_t cpu)
+{
+	struct st_call call;
+
+	st_call_init(&call, VFIO_DEVICE_FEATURE_SET, 0, index, 1);
+	call.values[0] = cpu;
+	return ioctl(fd, VFIO_DEVICE_FEATURE, &call) ? errno : 0;
+}
+
+static bool entry_holds(int fd, uint32_t index, uint32_t cpu)
+{
+	struct st_call call;
+
+	st_call_init(&call, VFIO_DEVICE_FEATURE_GET, VFIO_TPH_ST_CPU, index, 1);
+	return !ioctl(fd, VFIO_DEVICE_FEATURE, &call) && call.values[0] == cpu;
+}
+
+/* A process that loses a CPU by its cpuset loses the entry, and gets it back by no thread. */
+static void confine(struct worker *w, struct device *d, struct seat *seat, int fd)
+{
+	const uint32_t index = below(w, d->entries), cpu = 2;
+	time_t end = now() + PATIENCE / 2;
+	unsigned int bits;
+	cpu_set_t cpus;
+	char path[64];
+
+	cpuset_path(w->process, "cpuset.cpus", path, sizeof(path));
+	answer(w, put(path, "0-3") ? errno : 0, MAY(0), "whole cpuset");
+	CPU_ZERO(&cpus);
+	for (bits = 0; bits < CPUS; bits++)
+		CPU_SET(bits, &cpus);
+	answer(w, sched_setaffinity(w->tid, sizeof(cpus), &cpus) ? errno : 0, MAY(0), "all CPUs");
+	answer(w, operator_put(d, seat, ALL_CPUS, NULL), MAY(0), d->bdf);
+	fd = fetch(w, seat);
+	/* policy no-st, a detached device, memory that is off: nothing to lose now */
+	if (!entry_set(fd, index, cpu)) {
+		answer(w, put(path, "0-1") ? errno : 0, MAY(0), "half a cpuset");
+		while (entry_holds(fd, index, cpu) && now() < end)
+			usleep(10000);
+		witness_mark("confined %s %u %u", d->bdf, index, cpu);
+		if (entry_holds(fd, index, cpu))
+			answer(w, ERANGE, MAY(0), "an entry outside of the cpuset is kept");
+		answer(w, entry_set(fd, index, cpu), (const int[]){ EPERM, -1 }, "outside of the cpuset");
+	}
+	drop(w, fd);
+}
+
+/* ---- low power ---- */
+
+static bool asleep(const struct device *d)
+{
+	char path[96], text[16] = "";
+	int file;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/power/runtime_status", d->bdf);
+	file = open(path, O_RDONLY | O_CLOEXEC);
+	if (file < 0 || read(file, text, sizeof(text) - 1) < 0)
+		text[0] = '\0';
+	close(file);
+	return !strncmp(text, "suspended", 9);
+}
+
+static uint32_t control_of(const struct device *d, int fd)
+{
+	uint32_t value = 0;
+
+	if (pread(fd, &value, 4, (off_t)CONFIG_AT(d->cap + TPH_CTRL)) != 4)
+		return UINT32_MAX;
+	return value;
+}
+
+/* A process that holds an entry until it is killed; -1 if it got none. */
+static pid_t holder(struct worker *w, struct device *d, int fd)
+{
+	uint32_t index = below(w, d->entries), cpu = below(w, CPU_WITHOUT_TAGS);
+	int ready[2], error = -1;
+	pid_t pid;
+
+	if (pipe(ready))
+		return -1;
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		error = entry_set(fd, index, cpu);
+		if (write(ready[1], &error, sizeof(error)) != sizeof(error))
+			_exit(1);
+		for (;;)
+			pause();
+	}
+	close(ready[1]);
+	if (pid > 0 && read(ready[0], &error, sizeof(error)) != sizeof(error))
+		error = -1;
+	close(ready[0]);
+	return pid;
+}
+
+/* What happens while it sleeps happens in the ledger; it is not woken, and not touched. */
+static void happens_in_its_sleep(struct worker *w, struct device *d, struct seat *seat, pid_t *pid)
+{
+	switch (below(w, 4)) {
+	case 0:
+		answer(w, operator_put(d, seat, draw_cpus(w), NULL), MAY(0), d->bdf);
+		break;
+	case 1:
+		hotplug(w, d, seat, -1);
+		break;
+	case 2:
+		if (*pid > 0) {
+			kill(*pid, SIGKILL);
+			waitpid(*pid, NULL, 0);
+			*pid = -1;
+		}
+		break;
+	}
+}
+
+static void low_power(struct worker *w, struct device *d, struct seat *seat, int fd)
+{
+	/* struct vfio_device_feature, and in it struct vfio_device_low_power_entry_with_wakeup */
+	struct {
+		uint32_t argsz, feature;
+		int32_t eventfd;
+		uint32_t reserved;
+	} entry = { .argsz = 8, .feature = VFIO_DEVICE_FEATURE_SET | 3 }, leave = entry;
+	time_t end = now() + PATIENCE / 2;
+	uint32_t before, hardware;
+	uint16_t vendor;
+	pid_t pid;
+
+	leave.feature = VFIO_DEVICE_FEATURE_SET | 5;
+	if (one_in(w, 2))
+		entry.argsz = 16, entry.feature = VFIO_DEVICE_FEATURE_SET | 4, entry.eventfd = wakeup_fd;
+	fd = fetch(w, seat);
+	config_put16(fd, d->pm + PCI_PM_CTRL, 0);
+	config_put16(fd, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER);
+	pid = holder(w, d, fd);
+	before = control_of(d, fd);
+	hardware = raw_config(d->bdf, d->cap + TPH_CTRL, 4);
+	answer(w, ioctl(fd, VFIO_DEVICE_FEATURE, &entry) ? errno : 0, MAY(0), "low power entry");
+	while (!asleep(d) && now() < end)
+		usleep(1000);
+	if (asleep(d)) {
+		witness_mark("suspended %s", d->bdf);
+		happens_in_its_sleep(w, d, seat, &pid);
+		if (!asleep(d))
+			answer(w, EBUSY, MAY(0), "woken by nobody");
+		witness_mark("waking %s", d->bdf);
+	} else {
+		answer(w, ETIMEDOUT, MAY(0), "does not fall asleep");
+	}
+	switch (below(w, 3)) {
+	case 0:
+		answer(w, pread(fd, &vendor, 2, (off_t)CONFIG_AT(0)) == 2 ? 0 : EIO, MAY(0), "access");
+		break;
+	case 1:
+		entry_set(fd, below(w, d->entries), below(w, CPU_WITHOUT_TAGS));
+		break;
+	}
+	answer(w, ioctl(fd, VFIO_DEVICE_FEATURE, &leave) ? errno : 0, MAY(0), "low power exit");
+	if (control_of(d, fd) != before)
+		answer(w, ERANGE, MAY(0), "the control register is not what it was");
+	if (hardware == before && raw_config(d->bdf, d->cap + TPH_CTRL, 4) != before)
+		answer(w, ERANGE, MAY(0), "what the control register says is not in force");
+	if (pid > 0) {
+		kill(pid, SIGKILL);
+		waitpid(pid, NULL, 0);
+	}
+	drop(w, fd);
+}
+
+/* ---- the device's own life ---- */
+
+/* To be told when the driver wants the device back. */
+static int listen_for_request(struct seat *seat)
+{
+	/* struct vfio_irq_set */
+	struct {
+		uint32_t argsz, flags, index, start, count;
+		int fd;
+	} irqs = {
+		.argsz = sizeof(irqs),
+		.flags = VFIO_IRQ_SET_ACTION_TRIGGER | VFIO_IRQ_SET_DATA_EVENTFD,
+		.index = VFIO_PCI_REQ_IRQ_INDEX,
+		.count = 1,
+	};
+
+	if (seat->request_fd > 0)
+		close(seat->request_fd);
+	seat->request_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	irqs.fd = seat->request_fd;
+	return ioctl(seat->fd, VFIO_DEVICE_SET_IRQS, &irqs);
+}
+
 static int open_device(struct device *d, struct seat *seat)
 {
 	struct tph_iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
@@ -780,6 +1024,8 @@ static int open_device(struct device *d, struct seat *seat)
 		if (ioctl(tph_iommu_fd(seat->tph), IOAS_MAP, &map))
 			return errno;
 	}
+	if (listen_for_request(seat))
+		return errno;
 	return config_put16(seat->fd, PCI_COMMAND, PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER) ? errno
 											    : 0;
 }
@@ -804,6 +1050,10 @@ static void reopen(struct worker *w, struct device *d, struct seat *seat, int fd
 		return;
 	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/tph/policy", d->bdf);
 	pthread_rwlock_wrlock(&seat->lock);
+	if (seat->removing) {
+		pthread_rwlock_unlock(&seat->lock);
+		return;
+	}
 	close_device(d, seat);
 	answer(w, put(path, policies[below(w, 7)]) ? errno : 0, MAY(0),
 	       "policy of a closed device");
@@ -815,8 +1065,57 @@ static void reopen(struct worker *w, struct device *d, struct seat *seat, int fd
 	pthread_rwlock_unlock(&seat->lock);
 }
 
+static void *let_go(void *bdf)
+{
+	return put("/sys/bus/pci/drivers/tph-vfio-pci/unbind", bdf) ? (void *)(intptr_t)errno : NULL;
+}
+
+/* The driver lets go while the device is in use; its user is told, and takes its time. */
+static void unbind(struct worker *w, struct device *d, struct seat *seat, int fd)
+{
+	struct pollfd request;
+	pthread_t thread;
+	void *error;
+
+	(void)fd;
+	if (w->process)
+		return;
+	pthread_rwlock_wrlock(&seat->lock);
+	if (seat->removing) {
+		pthread_rwlock_unlock(&seat->lock);
+		return;
+	}
+	seat->removals++;
+	seat->removing = MAY_BEGIN;
+	request = (struct pollfd){ .fd = seat->request_fd, .events = POLLIN };
+	pthread_rwlock_unlock(&seat->lock);
+	if (pthread_create(&thread, NULL, let_go, (void *)(uintptr_t)d->bdf))
+		abort();
+	answer(w, poll(&request, 1, PATIENCE / 2 * 1000) == 1 ? 0 : ETIMEDOUT, MAY(0),
+	       "the user is not asked");
+	witness_mark("removing %s", d->bdf);
+	seat->removing = HAS_BEGUN;
+	usleep(below(w, 300000));
+
+	pthread_rwlock_wrlock(&seat->lock);
+	close_device(d, seat);
+	pthread_join(thread, &error);
+	answer(w, (int)(intptr_t)error, MAY(0), "unbind");
+	witness_mark("bound %s", d->bdf);
+	answer(w, put("/sys/bus/pci/drivers/tph-vfio-pci/bind", d->bdf) ? errno : 0, MAY(0), "bind");
+	/* a new binding has a new list: of all CPUs */
+	answer(w, operator_put(d, seat, ALL_CPUS, NULL), MAY(0), d->bdf);
+	witness_mark("attach-begin %s", d->bdf);
+	answer(w, open_device(d, seat), MAY(0), d->bdf);
+	if (!seat->tph)
+		shared->stop = 1;
+	seat->removals++;
+	seat->removing = 0;
+	pthread_rwlock_unlock(&seat->lock);
+}
+
 static const struct operation operations[] = {
-	{ "set", 300, set, INJECT },
+	{ "set", 300, set, INJECT | GOES },
 	{ "get", 80, get, INJECT },
 	{ "control", 260, control_register, INJECT },
 	{ "capability", 60, capability_access, INJECT },
@@ -826,20 +1125,24 @@ static const struct operation operations[] = {
 	{ "reset-config", 1, reset_config, 0 },
 	{ "reset-sysfs", 1, reset_sysfs, 0 },
 	{ "reset-hot", 1, reset_hot, INJECT },
-	{ "reset-alone", 1, reset_alone, APART | ALONE },
+	{ "reset-alone", 3, reset_alone, APART | ALONE },
 	/* not INJECT: request_irq() itself warns when its entry in /proc could not be made (7.3) */
 	{ "interrupts", 30, interrupts, 0 },
 	{ "attachment", 14, attachment, 0 },
 	{ "affinity", 30, affinity, APART },
 	{ "cpuset", 6, cpuset, APART },
 	{ "hotplug", 3, hotplug, APART },
-	{ "operator-list", 24, operator_list, INJECT | APART },
-	{ "operator-policy", 4, operator_policy, APART },
-	{ "operator-reads", 20, operator_reads, APART },
+	{ "operator-list", 24, operator_list, INJECT | APART | GOES },
+	{ "operator-policy", 4, operator_policy, APART | GOES },
+	{ "operator-reads", 20, operator_reads, APART | GOES },
 	{ "doorbell", 100, doorbell, 0 },
-	{ "notify", 10, notify, INJECT },
-	{ "child", 8, child, APART },
+	{ "notify", 10, notify, INJECT | GOES },
+	{ "child", 8, child, APART | GOES },
 	{ "reopen", 2, reopen, APART },
+	{ "unbind", 2, unbind, APART },
+	{ "io-uring", 4, io_uring, APART },
+	{ "confine", 4, confine, APART | ALONE },
+	{ "low-power", 4, low_power, APART | ALONE },
 };
 
 static size_t operation_count(void)
@@ -874,6 +1177,8 @@ static void *work(void *arg)
 		w->now = draw_operation(w);
 		w->injected = false;
 		w->since = now();
+		w->seat = seat;
+		w->removals = seat->removals;
 		if (w->now->flags & ALONE)
 			pthread_rwlock_wrlock(&shared->quiet);
 		else
@@ -962,6 +1267,10 @@ static int run_process(unsigned int process)
 		perror(path);
 		return 1;
 	}
+	if (make_ring()) {
+		perror("io_uring_setup");
+		return 1;
+	}
 	for (i = 0; i < THREADS; i++)
 		workers[i].tid = gettid();
 	for (i = 0; i < THREADS; i++)
@@ -1003,6 +1312,38 @@ static int run_process(unsigned int process)
 	return 0;
 }
 
+/* Whoever can log in reads what there is to read, all the time, and can write nothing. */
+static void read_all_without_privilege(void)
+{
+	char path[160], text[512];
+	struct dirent *entry;
+	DIR *folder;
+	int i, file;
+
+	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	if (setgid(65534) || setuid(65534))
+		_exit(2);
+	while (!shared->stop)
+		for (i = 0; i < DEVICES; i++) {
+			snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/tph", devices[i].bdf);
+			folder = opendir(path);
+			while (folder && (entry = readdir(folder))) {
+				snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/tph/%.64s",
+					 devices[i].bdf, entry->d_name);
+				file = open(path, O_WRONLY | O_CLOEXEC);
+				if (file >= 0)
+					_exit(3);
+				file = open(path, O_RDONLY | O_CLOEXEC);
+				if (file >= 0 && read(file, text, sizeof(text)) > 0)
+					shared->reads++;
+				close(file);
+			}
+			if (folder)
+				closedir(folder);
+		}
+	_exit(0);
+}
+
 static void failslab_prepare(void)
 {
 	/* fail-nth decides; these let allocations that may sleep fail, and without a word */
@@ -1018,10 +1359,15 @@ static void calls_fail_as_documented_and_nothing_hangs(void **state)
 {
 	char path[64], list[16];
 	int i, status = -1;
-	pid_t other;
+	pid_t other, reader;
 
 	(void)state;
 	shared_init();
+	reader = fork();
+	assert_true(reader >= 0);
+	if (!reader)
+		read_all_without_privilege();
+	wakeup_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	notify_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	for (i = 0; i < DEVICES * VECTORS; i++)
 		vector_fds[i / VECTORS][i % VECTORS] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
@@ -1067,6 +1413,9 @@ static void calls_fail_as_documented_and_nothing_hangs(void **state)
 	assert_int_equal(run_process(0), 0);
 	assert_int_equal(waitpid(other, &status, 0), other);
 	assert_int_equal(status, 0);
+	assert_int_equal(waitpid(reader, &status, 0), reader);
+	assert_int_equal(status, 0);
+	assert_true(shared->reads > 0);
 	assert_int_equal(shared->failures, 0);
 }
 
@@ -1078,8 +1427,8 @@ static void report(void)
 
 	for (i = 0; i < PROCESSES * THREADS; i++)
 		done += shared->workers[i].done;
-	printf("# %llu operations, %u failed allocations\n", (unsigned long long)done,
-	       shared->injected);
+	printf("# %llu operations, %u failed allocations, %u reads without privilege\n",
+	       (unsigned long long)done, shared->injected, shared->reads);
 	for (i = 0; i < operation_count(); i++) {
 		printf("# %-16s", operations[i].name);
 		for (error = 0; error < ERRNOS; error++)
