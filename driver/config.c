@@ -96,12 +96,20 @@ static ssize_t core_write(struct tph_vdev *tph, const char __user *buf, size_t c
 	return ret;
 }
 
+/*
+ * As with stock vfio-pci, an access that does not end within configuration space is refused whole,
+ * and one that fails on the way says so, whatever it did before.
+ */
 static ssize_t config_rw(struct vfio_device *vdev, char __user *buf, size_t count, loff_t *ppos,
 			 bool write)
 {
 	struct tph_vdev *tph = tph_vdev(vdev);
+	loff_t begin = *ppos;
 	size_t done = 0;
-	ssize_t ret = 0;
+	ssize_t ret;
+
+	if ((begin & VFIO_PCI_OFFSET_MASK) + count > tph->core.pdev->cfg_size)
+		return -EFAULT;
 
 	while (done < count) {
 		loff_t at = *ppos & VFIO_PCI_OFFSET_MASK;
@@ -121,11 +129,13 @@ static ssize_t config_rw(struct vfio_device *vdev, char __user *buf, size_t coun
 		} else {
 			ret = vfio_pci_core_read(vdev, from, n, ppos);
 		}
-		if (ret <= 0)
-			break;
+		if (ret < 0) {
+			*ppos = begin;
+			return ret;
+		}
 		done += ret;
 	}
-	return done ?: ret;
+	return done;
 }
 
 /**
