@@ -3,6 +3,7 @@
  * What the operator decides about a bound device, and sees of it: the attributes in its tph/ folder
  * in sysfs. doc/abi/sysfs-bus-pci-tph describes them.
  */
+#include <linux/ctype.h>
 #include <linux/sysfs.h>
 
 #include "tph_vfio_pci.h"
@@ -52,26 +53,74 @@ static bool lost_by_list(const struct tph_entry *entry, u32 index, void *arg)
 	return !cpumask_test_cpu(entry->cpu, arg);
 }
 
+/*
+ * Numbers and ranges, between commas; nothing at all is the empty list. cpulist_parse() knows more
+ * ("all", "N", "0-63:2/4", gaps), and some of it looks like a list and comes to no CPU at all. What
+ * takes entries from a user has to say what it means.
+ */
+static bool is_list(const char *text, size_t length)
+{
+	const char *end = text + length;
+	bool range = false;
+
+	if (length && end[-1] == '\n')
+		end--;
+	if (text == end)
+		return true;
+	for (;; text++) {
+		if (text == end || !isdigit(*text))
+			return false;
+		while (text < end && isdigit(*text))
+			text++;
+		if (text == end)
+			return true;
+		if (*text != ',' && (*text != '-' || range))
+			return false;
+		range = *text == '-';
+	}
+}
+
+/* Without anything to take back nobody has to be waited for. */
+static bool set_list(struct tph_vdev *tph, struct cpumask *cpus)
+{
+	u32 i;
+
+	guard(mutex)(&tph->lock);
+	for (i = 0; tph->opened && i < tph->table.ledger.size; i++) {
+		const struct tph_entry *entry = &tph->table.ledger.entries[i];
+
+		if (entry->cpu != TPH_NO_CPU && lost_by_list(entry, i, cpus))
+			return false;
+	}
+	cpumask_copy(tph->cpus, cpus);
+	return true;
+}
+
 static ssize_t cpus_store(struct device *dev, struct device_attribute *attr, const char *buf,
 			  size_t count)
 {
 	struct tph_vdev *tph = device_to_tph(dev);
 	cpumask_var_t cpus;
-	int ret;
+	ssize_t ret = -EINVAL;
 
+	if (!is_list(buf, count))
+		return -EINVAL;
 	if (!alloc_cpumask_var(&cpus, GFP_KERNEL))
 		return -ENOMEM;
-	ret = cpulist_parse(buf, cpus);
-	if (!ret && !cpumask_subset(cpus, cpu_possible_mask))
-		ret = -EINVAL;
-	if (!ret) {
-		guard(rwsem_read)(&tph->core.memory_lock);
+	if (cpulist_parse(buf, cpus) || !cpumask_subset(cpus, cpu_possible_mask))
+		goto out_free_cpus;
+	ret = count;
+	if (set_list(tph, cpus))
+		goto out_free_cpus;
+
+	scoped_guard(rwsem_read, &tph->core.memory_lock) {
 		guard(mutex)(&tph->lock);
 		cpumask_copy(tph->cpus, cpus);
 		tph_revoke_locked(tph, lost_by_list, cpus, TPH_REASON_OPERATOR, false);
 	}
+out_free_cpus:
 	free_cpumask_var(cpus);
-	return ret ?: count;
+	return ret;
 }
 static DEVICE_ATTR_RW(cpus);
 
