@@ -128,12 +128,12 @@ const struct tph_table_ops tph_hardware_ops = {
  */
 int tph_hardware_open(struct tph_vdev *tph)
 {
-	struct vfio_pci_core_device *core = &tph->core;
+	const struct tph_msix *msix = &tph->msix;
 
 	if (tph->cap.place != TPH_PLACE_MSIX)
 		return 0;
-	tph->msix_table = ioremap(pci_resource_start(core->pdev, core->msix_bar) +
-				  core->msix_offset, core->msix_size);
+	tph->msix_table = ioremap(pci_resource_start(tph->core.pdev, msix->table_bar) +
+				  msix->table.start, msix->table.end - msix->table.start);
 	return tph->msix_table ? 0 : -ENOMEM;
 }
 

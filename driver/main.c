@@ -108,13 +108,10 @@ static int init_device(struct vfio_device *vdev)
 		goto err_release_core;
 	}
 	cpumask_copy(tph->cpus, cpu_possible_mask);
-	ret = tph_source_init(tph);
-	if (ret)
-		goto err_free_cpus;
+	tph_source_init(tph);
+	tph_platform_refresh(tph);
 	return 0;
 
-err_free_cpus:
-	free_cpumask_var(tph->cpus);
 err_release_core:
 	tph_dmabuf_release(tph);
 	mutex_destroy(&tph->lock);

@@ -141,7 +141,7 @@ static ssize_t targets_show(struct device *dev, struct device_attribute *attr, c
 	free_cpumask_var(cpus);
 	return ret;
 }
-static DEVICE_ATTR_RO(targets);
+static DEVICE_ATTR_ADMIN_RO(targets);
 
 static ssize_t requester_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
@@ -157,7 +157,7 @@ static ssize_t requester_show(struct device *dev, struct device_attribute *attr,
 	return sysfs_emit(buf, "%s %u\n", modes[control.mode],
 			  control.width == TPH_WIDTH_16 ? 16 : 8);
 }
-static DEVICE_ATTR_RO(requester);
+static DEVICE_ATTR_ADMIN_RO(requester);
 
 static ssize_t revocations_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
@@ -166,30 +166,33 @@ static ssize_t revocations_show(struct device *dev, struct device_attribute *att
 	guard(mutex)(&tph->lock);
 	return sysfs_emit(buf, "%llu\n", tph->revocations);
 }
-static DEVICE_ATTR_RO(revocations);
+static DEVICE_ATTR_ADMIN_RO(revocations);
+
+static int offered(const struct tph_vdev *tph, const struct tph_platform *platform)
+{
+	struct tph_offer offer;
+
+	tph_offer_make(&tph->cap, platform, tph->policy, &offer);
+	return offer.steering;
+}
 
 /* The first condition that does not hold, in the order in which a request meets them. */
 static const char *steering(struct tph_vdev *tph)
 {
-	struct tph_platform platform;
-	struct tph_capability cap;
-	struct tph_offer offer;
-
-	tph_platform_capability(tph, &cap);
-	tph_platform_read(tph, &platform);
-	tph_offer_make(&cap, &platform, tph->policy, &offer);
+	struct tph_platform platform = tph->platform;
 
 	if (!platform.allowed)
 		return "notph";
-	if (!platform.root_integrated && (platform.completer == TPH_WIDTH_NONE ||
-					  platform.completer == TPH_WIDTH_RESERVED))
+	if (!platform.root_integrated && platform.completer == TPH_WIDTH_NONE)
 		return "no-completer";
-	if (!(cap.modes & (PCI_TPH_CAP_ST_IV | PCI_TPH_CAP_ST_DS)))
+	if (!(tph->cap.modes & (PCI_TPH_CAP_ST_IV | PCI_TPH_CAP_ST_DS)))
 		return "no-mode";
 	if (!platform.firmware)
 		return "no-firmware";
-	if (offer.steering)
-		return "policy";
+	if (offered(tph, &platform)) {
+		platform.shared = false;
+		return offered(tph, &platform) ? "policy" : "group-neighbour";
+	}
 	if (cpumask_empty(tph->cpus))
 		return "no-cpus";
 	if (tph->opened && !tph->attached)
@@ -237,14 +240,14 @@ static struct attribute *attributes[] = {
 
 static umode_t is_visible(struct kobject *kobj, struct attribute *attr, int n)
 {
-	struct pci_dev *pdev = to_pci_dev(kobj_to_dev(kobj));
+	struct tph_vdev *tph = device_to_tph(kobj_to_dev(kobj));
 	bool has;
 
 	/* a function can take tags without being able to send any */
 	if (attr == &dev_attr_publish.attr)
-		has = tph_dmabuf_possible(pdev);
+		has = tph_dmabuf_possible(tph);
 	else
-		has = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_TPH);
+		has = tph->cap.offset;
 	return has ? attr->mode : 0;
 }
 
