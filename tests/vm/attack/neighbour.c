@@ -94,7 +94,7 @@ static bool writes_table(const struct attack *attack, bool ours)
 	attack_enable(&g, ours);
 	steered = ours && !st_set_one(&g, 0, HIS_CPU);
 	peer_writes(&peer, control_0, OTHER_TAG << 16);
-	return steered || sends_tag(&g, 0, OTHER_TAG);
+	return sends_tag(&g, 0, OTHER_TAG) || steered;
 }
 
 const struct attack neighbour_attacks[] = {
