@@ -11,6 +11,11 @@
 
 /* PCIe 6.2, 7.9.13.2: an ST table in the capability has at most 64 entries. */
 #define TPH_CAPABILITY_ENTRIES_MAX	64
+/*
+ * The longest capability. Some functions reserve as much, whatever they say of their table: the
+ * bytes may be one all the same.
+ */
+#define TPH_CAPABILITY_SIZE_MAX		(PCI_TPH_BASE_SIZEOF + TPH_CAPABILITY_ENTRIES_MAX * 2)
 /* PCIe 6.2, 7.7.2.2: an MSI-X table has at most 2048. */
 #define TPH_MSIX_ENTRIES_MAX		2048
 
@@ -37,7 +42,9 @@ enum tph_policy {
 /**
  * struct tph_capability - a decoded TPH Requester capability
  * @offset: where it is in configuration space, 0 if the function has none
- * @length: its length in bytes, a multiple of 4
+ * @length: its length in bytes with the ST table that counts, a multiple of 4
+ * @extent: bytes from @offset on that may be an ST table's, counted or not: what is up to the next
+ *	capability, TPH_CAPABILITY_SIZE_MAX at most
  * @modes: PCI_TPH_CAP_ST_* that the function supports
  * @extended: the function can send 16-bit extended tags
  * @place: where its ST table is
@@ -46,6 +53,7 @@ enum tph_policy {
 struct tph_capability {
 	u16 offset;
 	u16 length;
+	u16 extent;
 	u8 modes;
 	bool extended;
 	enum tph_place place;
@@ -59,6 +67,8 @@ struct tph_capability {
  * @completer: TPH completer support of the root port, as its Device Capabilities 2 have it
  * @prefixes: every switch on the way lets through End-End TLP prefixes, which extended tags need
  * @firmware: the host bridge has the _DSM that tells steering tags
+ * @shared: something else in the IOMMU group can do DMA, and so write the function's BARs past the
+ *	IOMMU
  */
 struct tph_platform {
 	bool allowed;
@@ -66,6 +76,7 @@ struct tph_platform {
 	u8 completer;
 	bool prefixes;
 	bool firmware;
+	bool shared;
 };
 
 /**
@@ -88,7 +99,9 @@ struct tph_offer {
 	int tags;
 };
 
-void tph_capability_decode(u16 offset, u32 reg, u16 config_size, u16 msix_entries,
+u16 tph_capability_room(u16 offset, u16 config_size,
+			int (*read)(void *arg, u16 at, u32 *value), void *arg);
+void tph_capability_decode(u16 offset, u32 reg, u16 room, u16 msix_entries,
 			   struct tph_capability *cap);
 void tph_offer_make(const struct tph_capability *cap, const struct tph_platform *platform,
 		    enum tph_policy policy, struct tph_offer *offer);

@@ -7,6 +7,8 @@
 /*
  * The capability's header belongs to the core, which virtualises the chain of capabilities. From
  * the capability register on everything is ours: no access of the user's reaches hardware there.
+ * So it is behind the ST table that counts, as far as there may be another: the core hands accesses
+ * to bytes that no capability has to the function. A user who is trusted with any tag keeps those.
  */
 static loff_t view_start(const struct tph_vdev *tph)
 {
@@ -15,7 +17,9 @@ static loff_t view_start(const struct tph_vdev *tph)
 
 static loff_t view_end(const struct tph_vdev *tph)
 {
-	return tph->cap.offset + tph->cap.length;
+	bool trusted = tph->policy == TPH_POLICY_DS_ST;
+
+	return tph->cap.offset + (trusted ? tph->cap.length : tph->cap.extent);
 }
 
 /* The next part of an access that is all ours or all the core's. */
@@ -33,7 +37,7 @@ static size_t part(const struct tph_vdev *tph, loff_t at, size_t count, bool *ou
 
 static int view_read(struct tph_vdev *tph, unsigned int at, char __user *buf, size_t count)
 {
-	u8 bytes[PCI_TPH_BASE_SIZEOF + TPH_CAPABILITY_ENTRIES_MAX * 2];
+	u8 bytes[TPH_CAPABILITY_SIZE_MAX];
 	size_t i;
 
 	scoped_guard(mutex, &tph->lock)
@@ -99,12 +103,20 @@ static ssize_t core_write(struct tph_vdev *tph, const char __user *buf, size_t c
 	return ret;
 }
 
+/*
+ * As with stock vfio-pci, an access that does not end within configuration space is refused whole,
+ * and one that fails on the way says so, whatever it did before.
+ */
 static ssize_t config_rw(struct vfio_device *vdev, char __user *buf, size_t count, loff_t *ppos,
 			 bool write)
 {
 	struct tph_vdev *tph = tph_vdev(vdev);
+	loff_t begin = *ppos;
 	size_t done = 0;
-	ssize_t ret = 0;
+	ssize_t ret;
+
+	if ((begin & VFIO_PCI_OFFSET_MASK) + count > tph->core.pdev->cfg_size)
+		return -EFAULT;
 
 	while (done < count) {
 		loff_t at = *ppos & VFIO_PCI_OFFSET_MASK;
@@ -124,11 +136,13 @@ static ssize_t config_rw(struct vfio_device *vdev, char __user *buf, size_t coun
 		} else {
 			ret = vfio_pci_core_read(vdev, from, n, ppos);
 		}
-		if (ret <= 0)
-			break;
+		if (ret < 0) {
+			*ppos = begin;
+			return ret;
+		}
 		done += ret;
 	}
-	return done ?: ret;
+	return done;
 }
 
 /**

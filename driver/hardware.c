@@ -13,12 +13,18 @@ static struct tph_vdev *table_to_vdev(struct tph_table *table)
 	return container_of(table, struct tph_vdev, table);
 }
 
+/* ENODEV would be a function that is gone, but users know it as firmware's "no such CPU". */
+static int access_error(int pcibios)
+{
+	return pcibios == PCIBIOS_SUCCESSFUL ? 0 : -EIO;
+}
+
 static int config_read(struct tph_table *table, u16 offset, u32 *value)
 {
 	struct tph_vdev *tph = table_to_vdev(table);
 
 	lockdep_assert_held(&tph->lock);
-	return pcibios_err_to_errno(pci_read_config_dword(tph->core.pdev, offset, value));
+	return access_error(pci_read_config_dword(tph->core.pdev, offset, value));
 }
 
 static int config_write(struct tph_table *table, u16 offset, u8 bytes, u32 value)
@@ -31,7 +37,7 @@ static int config_write(struct tph_table *table, u16 offset, u8 bytes, u32 value
 		ret = pci_write_config_word(tph->core.pdev, offset, value);
 	else
 		ret = pci_write_config_dword(tph->core.pdev, offset, value);
-	ret = pcibios_err_to_errno(ret);
+	ret = access_error(ret);
 	trace_tph_apply(tph->core.pdev, offset, bytes, value, ret);
 	return ret;
 }
@@ -61,20 +67,24 @@ static void scrub_raw(struct tph_vdev *tph, u16 index)
 				PCI_MSIX_ENTRY_VECTOR_CTRL;
 	u32 value = readl(control);
 
-	if (value & PCI_MSIX_ENTRY_CTRL_ST)
-		writel(value & ~PCI_MSIX_ENTRY_CTRL_ST, control);
+	if (!(value & PCI_MSIX_ENTRY_CTRL_ST))
+		return;
+	writel(value & ~PCI_MSIX_ENTRY_CTRL_ST, control);
+	readl(control);
 }
 
 /*
  * The MSI core keeps a copy of an allocated entry's control word and writes it whole when it masks
  * or unmasks. So change the copy, under the locks that keep the MSI core away, and write it out.
- * Vectors cannot go meanwhile: VFIO_DEVICE_SET_IRQS holds the table (steering.c).
+ * Vectors cannot go meanwhile: VFIO_DEVICE_SET_IRQS holds the table (steering.c). Reading it back
+ * flushes the write: a tag that was taken back is gone when whoever took it is told so.
  */
 static int write_vector(struct tph_table *table, u16 index, u16 tag)
 {
 	struct tph_vdev *tph = table_to_vdev(table);
 	struct pci_dev *pdev = tph->core.pdev;
 	struct irq_data *data = NULL;
+	void __iomem *control;
 	struct msi_desc *desc;
 	int virq;
 
@@ -98,8 +108,10 @@ static int write_vector(struct tph_table *table, u16 index, u16 tag)
 	if (!desc || desc->pci.msi_attrib.is_virtual)
 		return -ENXIO;
 	FIELD_MODIFY(PCI_MSIX_ENTRY_CTRL_ST, &desc->pci.msix_ctrl, tag);
-	writel(desc->pci.msix_ctrl, desc->pci.mask_base + desc->msi_index * PCI_MSIX_ENTRY_SIZE +
-					    PCI_MSIX_ENTRY_VECTOR_CTRL);
+	control = desc->pci.mask_base + desc->msi_index * PCI_MSIX_ENTRY_SIZE +
+		  PCI_MSIX_ENTRY_VECTOR_CTRL;
+	writel(desc->pci.msix_ctrl, control);
+	readl(control);
 	return 0;
 }
 
@@ -118,12 +130,12 @@ const struct tph_table_ops tph_hardware_ops = {
  */
 int tph_hardware_open(struct tph_vdev *tph)
 {
-	struct vfio_pci_core_device *core = &tph->core;
+	const struct tph_msix *msix = &tph->msix;
 
 	if (tph->cap.place != TPH_PLACE_MSIX)
 		return 0;
-	tph->msix_table = ioremap(pci_resource_start(core->pdev, core->msix_bar) +
-				  core->msix_offset, core->msix_size);
+	tph->msix_table = ioremap(pci_resource_start(tph->core.pdev, msix->table_bar) +
+				  msix->table.start, msix->table.end - msix->table.start);
 	return tph->msix_table ? 0 : -ENOMEM;
 }
 

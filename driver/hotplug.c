@@ -48,6 +48,7 @@ static int cpu_leaves(unsigned int cpu)
 static int cpu_comes(unsigned int cpu)
 {
 	cpumask_clear_cpu(cpu, &leaving);
+	tph_source_forget(cpu);
 	return 0;
 }
 

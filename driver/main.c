@@ -120,13 +120,10 @@ static int init_device(struct vfio_device *vdev)
 		goto err_release_core;
 	}
 	cpumask_copy(tph->cpus, cpu_possible_mask);
-	ret = tph_source_init(tph);
-	if (ret)
-		goto err_free_cpus;
+	tph_source_init(tph);
+	tph_platform_refresh(tph);
 	return 0;
 
-err_free_cpus:
-	free_cpumask_var(tph->cpus);
 err_release_core:
 	tph_dmabuf_release(tph);
 	mutex_destroy(&tph->lock);
@@ -201,7 +198,7 @@ static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 
 	dev_set_drvdata(&pdev->dev, &tph->core);
 	tph->core.pci_ops = &pci_ops;
-	if (pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_TPH)) {
+	if (tph->cap.offset) {
 		ret = tph_power_init(tph);
 		if (ret)
 			goto err_put_device;

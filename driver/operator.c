@@ -3,6 +3,7 @@
  * What the operator decides about a bound device, and sees of it: the attributes in its tph/ folder
  * in sysfs. doc/abi/sysfs-bus-pci-tph describes them.
  */
+#include <linux/ctype.h>
 #include <linux/sysfs.h>
 
 #include "tph_vfio_pci.h"
@@ -52,26 +53,74 @@ static bool lost_by_list(const struct tph_entry *entry, u32 index, void *arg)
 	return !cpumask_test_cpu(entry->cpu, arg);
 }
 
+/*
+ * Numbers and ranges, between commas; nothing at all is the empty list. cpulist_parse() knows more
+ * ("all", "N", "0-63:2/4", gaps), and some of it looks like a list and comes to no CPU at all. What
+ * takes entries from a user has to say what it means.
+ */
+static bool is_list(const char *text, size_t length)
+{
+	const char *end = text + length;
+	bool range = false;
+
+	if (length && end[-1] == '\n')
+		end--;
+	if (text == end)
+		return true;
+	for (;; text++) {
+		if (text == end || !isdigit(*text))
+			return false;
+		while (text < end && isdigit(*text))
+			text++;
+		if (text == end)
+			return true;
+		if (*text != ',' && (*text != '-' || range))
+			return false;
+		range = *text == '-';
+	}
+}
+
+/* Without anything to take back nobody has to be waited for. */
+static bool set_list(struct tph_vdev *tph, struct cpumask *cpus)
+{
+	u32 i;
+
+	guard(mutex)(&tph->lock);
+	for (i = 0; tph->opened && i < tph->table.ledger.size; i++) {
+		const struct tph_entry *entry = &tph->table.ledger.entries[i];
+
+		if (entry->cpu != TPH_NO_CPU && lost_by_list(entry, i, cpus))
+			return false;
+	}
+	cpumask_copy(tph->cpus, cpus);
+	return true;
+}
+
 static ssize_t cpus_store(struct device *dev, struct device_attribute *attr, const char *buf,
 			  size_t count)
 {
 	struct tph_vdev *tph = device_to_tph(dev);
 	cpumask_var_t cpus;
-	int ret;
+	ssize_t ret = -EINVAL;
 
+	if (!is_list(buf, count))
+		return -EINVAL;
 	if (!alloc_cpumask_var(&cpus, GFP_KERNEL))
 		return -ENOMEM;
-	ret = cpulist_parse(buf, cpus);
-	if (!ret && !cpumask_subset(cpus, cpu_possible_mask))
-		ret = -EINVAL;
-	if (!ret) {
-		guard(tph_memory)(tph);
+	if (cpulist_parse(buf, cpus) || !cpumask_subset(cpus, cpu_possible_mask))
+		goto out_free_cpus;
+	ret = count;
+	if (set_list(tph, cpus))
+		goto out_free_cpus;
+
+	scoped_guard(tph_memory, tph) {
 		guard(mutex)(&tph->lock);
 		cpumask_copy(tph->cpus, cpus);
 		tph_revoke_locked(tph, lost_by_list, cpus, TPH_REASON_OPERATOR, false);
 	}
+out_free_cpus:
 	free_cpumask_var(cpus);
-	return ret ?: count;
+	return ret;
 }
 static DEVICE_ATTR_RW(cpus);
 
@@ -92,7 +141,7 @@ static ssize_t targets_show(struct device *dev, struct device_attribute *attr, c
 	free_cpumask_var(cpus);
 	return ret;
 }
-static DEVICE_ATTR_RO(targets);
+static DEVICE_ATTR_ADMIN_RO(targets);
 
 static ssize_t requester_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
@@ -108,7 +157,7 @@ static ssize_t requester_show(struct device *dev, struct device_attribute *attr,
 	return sysfs_emit(buf, "%s %u\n", modes[control.mode],
 			  control.width == TPH_WIDTH_16 ? 16 : 8);
 }
-static DEVICE_ATTR_RO(requester);
+static DEVICE_ATTR_ADMIN_RO(requester);
 
 static ssize_t revocations_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
@@ -117,30 +166,33 @@ static ssize_t revocations_show(struct device *dev, struct device_attribute *att
 	guard(mutex)(&tph->lock);
 	return sysfs_emit(buf, "%llu\n", tph->revocations);
 }
-static DEVICE_ATTR_RO(revocations);
+static DEVICE_ATTR_ADMIN_RO(revocations);
+
+static int offered(const struct tph_vdev *tph, const struct tph_platform *platform)
+{
+	struct tph_offer offer;
+
+	tph_offer_make(&tph->cap, platform, tph->policy, &offer);
+	return offer.steering;
+}
 
 /* The first condition that does not hold, in the order in which a request meets them. */
 static const char *steering(struct tph_vdev *tph)
 {
-	struct tph_platform platform;
-	struct tph_capability cap;
-	struct tph_offer offer;
-
-	tph_platform_capability(tph, &cap);
-	tph_platform_read(tph, &platform);
-	tph_offer_make(&cap, &platform, tph->policy, &offer);
+	struct tph_platform platform = tph->platform;
 
 	if (!platform.allowed)
 		return "notph";
-	if (!platform.root_integrated && (platform.completer == TPH_WIDTH_NONE ||
-					  platform.completer == TPH_WIDTH_RESERVED))
+	if (!platform.root_integrated && platform.completer == TPH_WIDTH_NONE)
 		return "no-completer";
-	if (!(cap.modes & (PCI_TPH_CAP_ST_IV | PCI_TPH_CAP_ST_DS)))
+	if (!(tph->cap.modes & (PCI_TPH_CAP_ST_IV | PCI_TPH_CAP_ST_DS)))
 		return "no-mode";
 	if (!platform.firmware)
 		return "no-firmware";
-	if (offer.steering)
-		return "policy";
+	if (offered(tph, &platform)) {
+		platform.shared = false;
+		return offered(tph, &platform) ? "policy" : "group-neighbour";
+	}
 	if (cpumask_empty(tph->cpus))
 		return "no-cpus";
 	if (tph->opened && !tph->attached)
@@ -188,14 +240,14 @@ static struct attribute *attributes[] = {
 
 static umode_t is_visible(struct kobject *kobj, struct attribute *attr, int n)
 {
-	struct pci_dev *pdev = to_pci_dev(kobj_to_dev(kobj));
+	struct tph_vdev *tph = device_to_tph(kobj_to_dev(kobj));
 	bool has;
 
 	/* a function can take tags without being able to send any */
 	if (attr == &dev_attr_publish.attr)
-		has = tph_dmabuf_possible(pdev);
+		has = tph_dmabuf_possible(tph);
 	else
-		has = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_TPH);
+		has = tph->cap.offset;
 	return has ? attr->mode : 0;
 }
 

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/bitfield.h>
+#include <linux/iommu.h>
 #include <linux/pci.h>
 #include <linux/pci-tph.h>
 
@@ -8,28 +9,29 @@
 /* End-End TLP Prefix Blocking in Device Control 2 (PCIe 6.2, 7.5.3.16); Linux has no name for it */
 #define DEVCTL2_PREFIX_BLOCKING	BIT(15)
 
+#ifdef CONFIG_PCIE_TPH
+/* No device: never registered, never on a bus. */
+static struct pci_dev nobody = { .tph_cap = PCI_CFG_SPACE_SIZE, .tph_enabled = 1 };
+#endif
+
 /**
  * tph_platform_allowed() - whether the kernel lets TPH be used at all
  * @pdev: a function whose driver holds the device lock
  *
- * pci=notph is known to the PCI core alone. pcie_enable_tph() looks at it first and at "already
- * enabled" (EBUSY) before it touches the function, so its answer for an enabled function tells.
- * pcie_disable_tph() then forgets that, together with an enable that a former driver left behind:
- * the core would restore such a one after every reset.
+ * pci=notph is known to the PCI core alone, and only pcie_enable_tph() shows it: it looks there
+ * first, and then refuses (EBUSY) what is enabled already, before it touches anything. It is
+ * asked for something that is no function: of @pdev no state is set, and nothing is written to it
+ * for the question's sake. A kernel that answered otherwise would have steering off, not on.
+ *
+ * An enable that a former driver left behind goes: the core would restore it after every reset.
  *
  * Return: false if the kernel was started with pci=notph.
  */
 bool tph_platform_allowed(struct pci_dev *pdev)
 {
 #ifdef CONFIG_PCIE_TPH
-	bool allowed;
-
-	if (!pdev->tph_cap)
-		return true;
-	pdev->tph_enabled = 1;
-	allowed = pcie_enable_tph(pdev, PCI_TPH_ST_NS_MODE) == -EBUSY;
 	pcie_disable_tph(pdev);
-	return allowed;
+	return pcie_enable_tph(&nobody, PCI_TPH_ST_NS_MODE) == -EBUSY;
 #else
 	return true;
 #endif
@@ -78,50 +80,93 @@ static bool path_has_prefixes(struct pci_dev *pdev, struct pci_dev *root_port)
 	return true;
 }
 
-/**
- * tph_platform_capability() - decode the function's TPH Requester capability
- * @tph: the device
- * @cap: receives it
- */
-void tph_platform_capability(struct tph_vdev *tph, struct tph_capability *cap)
+static int read_header(void *arg, u16 at, u32 *value)
 {
-	struct pci_dev *pdev = tph->core.pdev;
-	u16 offset = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_TPH);
+	return pci_read_config_dword(arg, at, value) ? -EIO : 0;
+}
+
+static void read_msix(struct pci_dev *pdev, struct tph_msix *msix)
+{
 	int vectors = pci_msix_vec_count(pdev);
-	u32 reg = 0, table = 0;
-	u8 bar;
+	u32 table = 0, pba = 0;
+
+	if (vectors > 0 && (pci_read_config_dword(pdev, pdev->msix_cap + PCI_MSIX_TABLE, &table) ||
+			    pci_read_config_dword(pdev, pdev->msix_cap + PCI_MSIX_PBA, &pba)))
+		vectors = 0;
+	tph_msix_decode(max(vectors, 0), table, pba, msix);
+}
+
+static void read_capability(struct pci_dev *pdev, const struct tph_msix *msix,
+			    struct tph_capability *cap)
+{
+	u16 offset = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_TPH);
+	u64 bar_size = 0;
+	u16 room = 0;
+	u32 reg = 0;
 
 	if (offset && pci_read_config_dword(pdev, offset + PCI_TPH_CAP, &reg))
 		offset = 0;
-	if (vectors > 0) {
-		pci_read_config_dword(pdev, pdev->msix_cap + PCI_MSIX_TABLE, &table);
-		bar = table & PCI_MSIX_TABLE_BIR;
-		/* a table outside its BAR is no table */
-		if (bar >= PCI_STD_NUM_BARS ||
-		    (u64)(table & PCI_MSIX_TABLE_OFFSET) + vectors * PCI_MSIX_ENTRY_SIZE >
-			    pci_resource_len(pdev, bar))
-			vectors = 0;
-	}
-	tph_capability_decode(offset, reg, pdev->cfg_size, max(vectors, 0), cap);
+	if (offset)
+		room = tph_capability_room(offset, pdev->cfg_size, read_header, pdev);
+	if (msix->table_bar < PCI_STD_NUM_BARS)
+		bar_size = pci_resource_len(pdev, msix->table_bar);
+	/* a table outside its BAR is no table */
+	tph_capability_decode(offset, reg, room, tph_msix_fits(msix, bar_size) ? msix->vectors : 0,
+			      cap);
+}
+
+static int other_requester(struct device *dev, void *arg)
+{
+	return dev != arg && !(dev_is_pci(dev) && pci_is_bridge(to_pci_dev(dev)));
+}
+
+/*
+ * What is in one IOMMU group can reach one another past the IOMMU, which is why it is one. Bridges
+ * send nothing of a user's.
+ */
+static bool shares_group(struct pci_dev *pdev)
+{
+	struct iommu_group *group = iommu_group_get(&pdev->dev);
+	bool shared;
+
+	if (!group)
+		return false;
+	shared = iommu_group_for_each_dev(group, &pdev->dev, other_requester);
+	iommu_group_put(group);
+	return shared;
 }
 
 /**
- * tph_platform_read() - find out what lies between the function and the CPUs
+ * tph_platform_refresh() - read the function's capabilities, and what lies between it and the CPUs
  * @tph: the device
- * @platform: receives it
+ *
+ * All that is said of the device later comes from here, so that asking costs no access to a
+ * function that may be asleep, and none at a stranger's pace.
+ *
+ * Context: may sleep; the function is awake; takes the group's lock, so not with @tph->lock held.
  */
-void tph_platform_read(struct tph_vdev *tph, struct tph_platform *platform)
+void tph_platform_refresh(struct tph_vdev *tph)
 {
 	struct pci_dev *pdev = tph->core.pdev;
 	struct pci_dev *root_port = pcie_find_root_port(pdev);
-
-	*platform = (struct tph_platform){
+	struct tph_platform platform = {
 		.allowed = tph->allowed,
 		.root_integrated = pci_pcie_type(pdev) == PCI_EXP_TYPE_RC_END,
+		.completer = root_port ? tph_platform_completer(root_port) : TPH_WIDTH_NONE,
 		.prefixes = path_has_prefixes(pdev, root_port),
-		.firmware = tph_source_present(tph),
+		.firmware = tph->source.present,
+		.shared = shares_group(pdev),
 	};
+	u8 completer = tph_platform_completer(pdev);
+	struct tph_capability cap;
+	struct tph_msix msix;
 
-	if (root_port)
-		platform->completer = tph_platform_completer(root_port);
+	read_msix(pdev, &msix);
+	read_capability(pdev, &msix, &cap);
+
+	guard(mutex)(&tph->lock);
+	tph->completer = completer;
+	tph->msix = msix;
+	tph->cap = cap;
+	tph->platform = platform;
 }

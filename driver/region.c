@@ -1,23 +1,19 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Where the ST table is in the MSI-X table, the pages that hold it have one writer, the kernel:
- * they are neither mapped into a process nor exported as a dma-buf, and the rest of the BAR is.
+ * they are neither mapped into a process nor exported as a dma-buf, and the rest of the BAR is. The
+ * pages of the pending bit array are not offered for mapping, but whoever asks for them has them,
+ * as with stock vfio-pci: nothing there is worth guarding.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "tph_vfio_pci.h"
 
-/* The table's pages, as offsets in its BAR; false if the BAR is like any other. */
-static bool table_pages(struct tph_vdev *tph, unsigned int index, u64 *start, u64 *end)
+/* Whether a BAR holds an ST table, and so is not like any other. */
+static bool has_table(const struct tph_vdev *tph, unsigned int index)
 {
-	struct vfio_pci_core_device *core = &tph->core;
-
-	if (tph->cap.place != TPH_PLACE_MSIX || index != core->msix_bar)
-		return false;
-	*start = round_down((u64)core->msix_offset, PAGE_SIZE);
-	*end = round_up((u64)core->msix_offset + core->msix_size, PAGE_SIZE);
-	return true;
+	return tph->cap.place == TPH_PLACE_MSIX && index == tph->msix.table_bar;
 }
 
 /**
@@ -34,13 +30,13 @@ int tph_region_info_caps(struct vfio_device *vdev, struct vfio_region_info *info
 			 struct vfio_info_cap *caps)
 {
 	struct vfio_region_info_cap_sparse_mmap *sparse;
+	struct tph_area areas[TPH_AREAS_MAX];
 	struct tph_vdev *tph = tph_vdev(vdev);
 	struct vfio_info_cap unused = {};
-	u64 start, end, size;
-	u32 areas = 0;
+	u32 i, count;
 	int ret;
 
-	if (!table_pages(tph, info->index, &start, &end))
+	if (!has_table(tph, info->index))
 		return vfio_pci_ioctl_get_region_info(vdev, info, caps);
 
 	ret = vfio_pci_ioctl_get_region_info(vdev, info, &unused);
@@ -48,27 +44,22 @@ int tph_region_info_caps(struct vfio_device *vdev, struct vfio_region_info *info
 	if (ret || !(info->flags & VFIO_REGION_INFO_FLAG_MMAP))
 		return ret;
 
-	size = PAGE_ALIGN(info->size);
-	sparse = kzalloc(struct_size(sparse, areas, 2), GFP_KERNEL);
+	count = tph_areas_make(&tph->msix, info->index, info->size, PAGE_SIZE, areas);
+	if (!count) {
+		info->flags &= ~VFIO_REGION_INFO_FLAG_MMAP;
+		return 0;
+	}
+	sparse = kzalloc(struct_size(sparse, areas, count), GFP_KERNEL);
 	if (!sparse)
 		return -ENOMEM;
-	if (start) {
-		sparse->areas[areas].offset = 0;
-		sparse->areas[areas++].size = start;
+	sparse->header.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP;
+	sparse->header.version = 1;
+	sparse->nr_areas = count;
+	for (i = 0; i < count; i++) {
+		sparse->areas[i].offset = areas[i].start;
+		sparse->areas[i].size = areas[i].end - areas[i].start;
 	}
-	if (end < size) {
-		sparse->areas[areas].offset = end;
-		sparse->areas[areas++].size = size - end;
-	}
-	if (!areas) {
-		info->flags &= ~VFIO_REGION_INFO_FLAG_MMAP;
-	} else {
-		sparse->header.id = VFIO_REGION_INFO_CAP_SPARSE_MMAP;
-		sparse->header.version = 1;
-		sparse->nr_areas = areas;
-		ret = vfio_info_add_capability(caps, &sparse->header,
-					       struct_size(sparse, areas, areas));
-	}
+	ret = vfio_info_add_capability(caps, &sparse->header, struct_size(sparse, areas, count));
 	kfree(sparse);
 	return ret;
 }
@@ -83,14 +74,14 @@ int tph_region_info_caps(struct vfio_device *vdev, struct vfio_region_info *info
 int tph_region_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 {
 	unsigned int shift = VFIO_PCI_OFFSET_SHIFT - PAGE_SHIFT;
-	u64 start, end, first, last;
+	unsigned int index = vma->vm_pgoff >> shift;
+	struct tph_vdev *tph = tph_vdev(vdev);
+	struct tph_area range;
 
-	if (table_pages(tph_vdev(vdev), vma->vm_pgoff >> shift, &start, &end)) {
-		first = (u64)(vma->vm_pgoff & ((1UL << shift) - 1)) << PAGE_SHIFT;
-		last = first + (vma->vm_end - vma->vm_start);
-		if (first < end && last > start)
-			return -EINVAL;
-	}
+	range.start = (u64)(vma->vm_pgoff & ((1UL << shift) - 1)) << PAGE_SHIFT;
+	range.end = range.start + (vma->vm_end - vma->vm_start);
+	if (has_table(tph, index) && tph_areas_touch_table(&tph->msix, index, PAGE_SIZE, range))
+		return -EINVAL;
 	return vfio_pci_core_mmap(vdev, vma);
 }
 
@@ -111,16 +102,17 @@ int tph_region_dmabuf_phys(struct vfio_pci_core_device *core, struct p2pdma_prov
 			   unsigned int region_index, struct phys_vec *phys_vec,
 			   struct vfio_region_dma_range *dma_ranges, size_t nr_ranges)
 {
-	u64 start, end, last;
+	struct tph_vdev *tph = tph_vdev(&core->vdev);
+	struct tph_area range;
 	size_t i;
 
-	if (table_pages(tph_vdev(&core->vdev), region_index, &start, &end))
-		for (i = 0; i < nr_ranges; i++) {
-			if (check_add_overflow(dma_ranges[i].offset, dma_ranges[i].length, &last))
-				return -EINVAL;
-			if (dma_ranges[i].offset < end && last > start)
-				return -EINVAL;
-		}
+	for (i = 0; i < nr_ranges && has_table(tph, region_index); i++) {
+		range.start = dma_ranges[i].offset;
+		if (check_add_overflow(range.start, dma_ranges[i].length, &range.end))
+			return -EINVAL;
+		if (tph_areas_touch_table(&tph->msix, region_index, PAGE_SIZE, range))
+			return -EINVAL;
+	}
 	return vfio_pci_core_get_dmabuf_phys(core, provider, region_index, phys_vec, dma_ranges,
 					     nr_ranges);
 }

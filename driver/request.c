@@ -17,7 +17,6 @@ static int resolve(struct tph_vdev *tph, const struct tph_target *targets, u32 c
 	u32 i;
 	int ret;
 
-	guard(mutex)(&tph->lock);
 	for (i = 0; i < count; i++) {
 		entries[i] = (struct tph_entry){ .cpu = targets[i].cpu };
 		if (targets[i].cpu == TPH_NO_CPU)

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/acpi.h>
+#include <linux/jiffies.h>
 #include <linux/nospec.h>
+#include <linux/percpu.h>
 #include <linux/slab.h>
 #include <linux/unaligned.h>
 
@@ -14,58 +16,29 @@
 static const guid_t dsm_guid = GUID_INIT(0xe5c937d0, 0x3553, 0x4d7a, 0x91, 0x17, 0xea, 0x4d, 0x19,
 					 0xc3, 0x43, 0x4d);
 
+/* A CPU that comes online may be another than before: what was answered for it counts no more. */
+static DEFINE_PER_CPU(atomic_t, generation);
+
 /**
  * struct tph_answer - what firmware said about one CPU
  * @value: the 64-bit answer, if @error is 0
  * @error: 0 or a negative errno
- * @asked: @value and @error are firmware's; it is asked once
+ * @generation: of the CPU, when it was asked
+ * @when: jiffies when it was asked
+ * @asked: all of this is valid
  */
 struct tph_answer {
 	u64 value;
 	int error;
+	int generation;
+	unsigned long when;
 	bool asked;
 };
 
-/**
- * tph_source_init() - find the firmware object of a function's host bridge
- * @tph: the device
- *
- * The host bridge answers for everything below it, root-complex integrated endpoints included.
- *
- * Return: 0 or -ENOMEM.
- */
-int tph_source_init(struct tph_vdev *tph)
-{
-	struct pci_host_bridge *bridge = pci_find_host_bridge(tph->core.pdev->bus);
-
-	tph->source.answers = kvcalloc(nr_cpu_ids, sizeof(*tph->source.answers), GFP_KERNEL);
-	if (!tph->source.answers)
-		return -ENOMEM;
-	tph->source.handle = ACPI_HANDLE(&bridge->dev);
-	return 0;
-}
-
-/**
- * tph_source_release() - forget firmware's answers
- * @tph: the device
- */
-void tph_source_release(struct tph_vdev *tph)
-{
-	kvfree(tph->source.answers);
-	tph->source.answers = NULL;
-}
-
 #ifdef CONFIG_ACPI
-/**
- * tph_source_present() - whether firmware can tell steering tags for this device
- * @tph: the device
- *
- * Return: true if the host bridge has the _DSM function.
- */
-bool tph_source_present(struct tph_vdev *tph)
+static bool has_dsm(acpi_handle handle)
 {
-	return tph->source.handle &&
-	       acpi_check_dsm(tph->source.handle, &dsm_guid, DSM_REVISION, BIT(DSM_FUNCTION));
+	return handle && acpi_check_dsm(handle, &dsm_guid, DSM_REVISION, BIT(DSM_FUNCTION));
 }
 
 /*
@@ -110,7 +83,7 @@ static int ask(acpi_handle handle, u32 cpu, u64 *answer)
 	return ret;
 }
 #else
-bool tph_source_present(struct tph_vdev *tph)
+static bool has_dsm(acpi_handle handle)
 {
 	return false;
 }
@@ -122,30 +95,89 @@ static int ask(acpi_handle handle, u32 cpu, u64 *answer)
 #endif
 
 /**
+ * tph_source_init() - find the firmware object of a function's host bridge
+ * @tph: the device
+ *
+ * The host bridge answers for everything below it, root-complex integrated endpoints included.
+ *
+ * Context: may sleep; evaluates AML.
+ */
+void tph_source_init(struct tph_vdev *tph)
+{
+	struct pci_host_bridge *bridge = pci_find_host_bridge(tph->core.pdev->bus);
+
+	mutex_init(&tph->source.lock);
+	tph->source.handle = ACPI_HANDLE(&bridge->dev);
+	tph->source.present = has_dsm(tph->source.handle);
+}
+
+/**
+ * tph_source_release() - forget firmware's answers
+ * @tph: the device
+ */
+void tph_source_release(struct tph_vdev *tph)
+{
+	kvfree(tph->source.answers);
+	tph->source.answers = NULL;
+	mutex_destroy(&tph->source.lock);
+}
+
+/**
+ * tph_source_forget() - what firmware said about a CPU counts no more, for any device
+ * @cpu: a possible CPU
+ *
+ * Context: any; waits for nobody.
+ */
+void tph_source_forget(u32 cpu)
+{
+	atomic_inc(per_cpu_ptr(&generation, cpu));
+}
+
+/* A good answer counts for as long as the CPU stays, another for a second: it may pass. */
+static bool still_counts(const struct tph_answer *answer, int now)
+{
+	return answer->asked && answer->generation == now &&
+	       (!answer->error || time_before(jiffies, answer->when + HZ));
+}
+
+/**
  * tph_source_resolve() - get a CPU's steering tags
  * @tph: the device
  * @cpu: host CPU number that tph_grant_check() has passed
  * @persistent: tags for persistent memory, else volatile
  * @tags: receives both the 8-bit and the 16-bit one, each with its valid bit
  *
- * Firmware is evaluated once per CPU and device, whatever it answers; again only if there was no
- * memory for it.
+ * Firmware is evaluated once per CPU and device for as long as the CPU stays online. If it fails,
+ * again, but at most once a second; and whenever there was no memory for it.
  *
- * Context: may sleep; evaluates AML.
+ * Context: may sleep; evaluates AML, so neither memory_lock nor @tph->lock is held.
  * Return: 0; -ENODEV if firmware does not know the host bridge or the CPU; -EIO if it fails or its
  * answer is malformed; -ENOMEM.
  */
 int tph_source_resolve(struct tph_vdev *tph, u32 cpu, bool persistent, struct tph_tags *tags)
 {
+	struct tph_source *source = &tph->source;
 	struct tph_answer *answer;
+	int now;
 
-	lockdep_assert_held(&tph->lock);
+	lockdep_assert_not_held(&tph->lock);
 	if (WARN_ON_ONCE(cpu >= nr_cpu_ids))
 		return -EINVAL;
+	cpu = array_index_nospec(cpu, nr_cpu_ids);
 
-	answer = &tph->source.answers[array_index_nospec(cpu, nr_cpu_ids)];
-	if (!answer->asked) {
-		answer->error = ask(tph->source.handle, cpu, &answer->value);
+	guard(mutex)(&source->lock);
+	if (!source->answers)
+		source->answers = kvcalloc(nr_cpu_ids, sizeof(*source->answers), GFP_KERNEL);
+	if (!source->answers)
+		return -ENOMEM;
+
+	answer = &source->answers[cpu];
+	/* before the question: an answer about a CPU that is replaced meanwhile is outdated */
+	now = atomic_read(per_cpu_ptr(&generation, cpu));
+	if (!still_counts(answer, now)) {
+		answer->error = ask(source->handle, cpu, &answer->value);
+		answer->generation = now;
+		answer->when = jiffies;
 		/* no answer is none that firmware gave */
 		answer->asked = answer->error != -ENOMEM;
 		pci_dbg(tph->core.pdev, "steering tags of CPU %u: %#018llx (%d)\n", cpu,

@@ -84,16 +84,14 @@ static int begin(struct tph_vdev *tph, const struct tph_ledger *ledger)
  */
 int tph_steering_open(struct tph_vdev *tph)
 {
-	struct tph_platform platform;
 	struct tph_ledger ledger;
 	int ret;
 
 	scoped_guard(mutex, &tph->lock)
 		tph->busy = true;
 
-	tph_platform_capability(tph, &tph->cap);
-	tph_platform_read(tph, &platform);
-	tph_offer_make(&tph->cap, &platform, tph->policy, &tph->offer);
+	tph_platform_refresh(tph);
+	tph_offer_make(&tph->cap, &tph->platform, tph->policy, &tph->offer);
 	tph->table = (struct tph_table){ .ops = &tph_hardware_ops, .cap = &tph->cap };
 	if (!tph->cap.offset)
 		return 0;

@@ -16,6 +16,7 @@
 #include <linux/wait.h>
 #include <linux/workqueue.h>
 
+#include "areas.h"
 #include "capability.h"
 #include "table.h"
 
@@ -28,10 +29,14 @@ struct vfio_device_feature_dma_buf_tph;
 /**
  * struct tph_source - where a function's steering tags come from
  * @handle: the ACPI object of its host bridge, NULL if there is none
- * @answers: what firmware answered, by CPU; nr_cpu_ids of them
+ * @present: it has the _DSM function that tells steering tags
+ * @lock: guards @answers; firmware is evaluated under it, and nothing else waits for it
+ * @answers: what firmware answered, by CPU; nr_cpu_ids of them, NULL before the first question
  */
 struct tph_source {
 	acpi_handle handle;
+	bool present;
+	struct mutex lock; /* see above */
 	struct tph_answer *answers;
 };
 
@@ -89,12 +94,13 @@ struct tph_dmabufs {
  * @lock: guards everything below. Lock order: igate -> memory_lock -> lock, and for the list of
  *	open devices cpu_hotplug_lock -> list -> lock. A reset calls in with memory_lock held or
  *	not, and a CPU going offline must not wait for it, so nothing that takes memory_lock may be
- *	called with @lock held. Firmware is evaluated under @lock, but never under memory_lock.
+ *	called with @lock held. Nor is firmware evaluated, or an IOMMU group's lock taken, under
+ *	@lock or memory_lock.
  * @policy: the operator's policy; does not change while @busy
  * @cpus: CPUs that the operator lets the device target
  * @revocations: entries taken back since the driver was bound
  * @busy: a user has the device, or is about to
- * @opened: @cap, @offer and @table are valid
+ * @opened: @offer and @table are valid
  * @attached: the device is attached to an I/O address space, or its group's container is
  * @resetting: between reset_prepare and reset_done
  * @recovering: between error_detected and resume, or a failure
@@ -102,6 +108,10 @@ struct tph_dmabufs {
  * @asleep: TPH_ASLEEP_*: why nothing may be read from or written to the function
  * @unclean: closed where the ST table could not be zeroed; it is as soon as it can be
  * @deferred: holds that @release has to undo
+ * @completer: what the function takes: TPH_WIDTH_NONE, TPH_WIDTH_8 or TPH_WIDTH_16. This and the
+ *	next three are as found when the driver was bound, and again at each open
+ * @msix: where its MSI-X table is
+ * @platform: what lies between it and the CPUs
  * @cap: the function's TPH Requester capability
  * @offer: what of it the user is offered
  * @table: the function's steering state
@@ -137,6 +147,9 @@ struct tph_vdev {
 	u8 asleep;
 	bool unclean;
 	unsigned int deferred;
+	u8 completer;
+	struct tph_msix msix;
+	struct tph_platform platform;
 	struct tph_capability cap;
 	struct tph_offer offer;
 	struct tph_table table;
@@ -222,10 +235,9 @@ int tph_stock_sriov(struct pci_dev *pdev, int count);
 void tph_stock_ids(struct pci_driver *driver);
 
 /* platform.c: the function, and what lies between it and the CPUs */
-void tph_platform_capability(struct tph_vdev *tph, struct tph_capability *cap);
 bool tph_platform_allowed(struct pci_dev *pdev);
 u8 tph_platform_completer(struct pci_dev *pdev);
-void tph_platform_read(struct tph_vdev *tph, struct tph_platform *platform);
+void tph_platform_refresh(struct tph_vdev *tph);
 
 /* grant.c: may this caller target these CPUs? */
 int tph_grant_check(struct tph_vdev *tph, const struct tph_target *targets, u32 count);
@@ -257,9 +269,9 @@ void tph_operator_close(struct tph_vdev *tph);
 void tph_operator_changed(struct tph_vdev *tph);
 
 /* source.c: CPU -> steering tags */
-int tph_source_init(struct tph_vdev *tph);
+void tph_source_init(struct tph_vdev *tph);
 void tph_source_release(struct tph_vdev *tph);
-bool tph_source_present(struct tph_vdev *tph);
+void tph_source_forget(u32 cpu);
 int tph_source_resolve(struct tph_vdev *tph, u32 cpu, bool persistent, struct tph_tags *tags);
 
 /* hardware.c: the way to the ST table and the control register */
@@ -288,9 +300,9 @@ void tph_dmabuf_close(struct tph_vdev *tph);
 void tph_dmabuf_module_init(void);
 void tph_dmabuf_module_exit(void);
 
-static inline bool tph_dmabuf_possible(struct pci_dev *pdev)
+static inline bool tph_dmabuf_possible(const struct tph_vdev *tph)
 {
-	return tph_platform_completer(pdev) != TPH_WIDTH_NONE;
+	return tph->completer != TPH_WIDTH_NONE;
 }
 #else
 static inline int tph_dmabuf_feature(struct tph_vdev *tph, u32 flags,
@@ -308,7 +320,7 @@ static inline void tph_dmabuf_open(struct tph_vdev *tph) { }
 static inline void tph_dmabuf_close(struct tph_vdev *tph) { }
 static inline void tph_dmabuf_module_init(void) { }
 static inline void tph_dmabuf_module_exit(void) { }
-static inline bool tph_dmabuf_possible(struct pci_dev *pdev) { return false; }
+static inline bool tph_dmabuf_possible(const struct tph_vdev *tph) { return false; }
 #endif
 
 /* steering.c: the state from open to close, through resets, sleep, attachments, changing vectors */

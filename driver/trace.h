@@ -11,20 +11,34 @@
 
 #include "tph_vfio_pci.h"
 
-/* "Why was I refused?", in words. The order of all events of one device is that of its lock. */
-#define TPH_REASONS							\
-	{ TPH_REASON_NOT_OFFERED,	"not-offered" },		\
-	{ TPH_REASON_PROCESS,		"process-may-not-run-there" },	\
-	{ TPH_REASON_OFFLINE,		"cpu-offline" },		\
-	{ TPH_REASON_OPERATOR,		"not-in-operator-list" },	\
-	{ TPH_REASON_DETACHED,		"not-attached" },		\
-	{ TPH_REASON_EXIT,		"process-gone" },		\
-	{ TPH_REASON_FIRMWARE,		"no-valid-tag" },		\
-	{ TPH_REASON_HARDWARE,		"hardware" },			\
-	{ TPH_REASON_ERROR,		"device-error" },		\
-	{ TPH_REASON_CLOSE,		"closed" },			\
-	{ TPH_REASON_LEASES,		"too-many-processes" },		\
-	{ TPH_REASON_REMOVED,		"removed" }
+/*
+ * "Why was I refused?", in words. The order of all events of one device is that of its lock, but
+ * for what is refused before it is taken.
+ */
+#define TPH_REASONS									\
+	TPH_REASON(TPH_REASON_NOT_OFFERED,	"not-offered")			\
+	TPH_REASON(TPH_REASON_PROCESS,		"process-may-not-run-there")	\
+	TPH_REASON(TPH_REASON_OFFLINE,		"cpu-offline")			\
+	TPH_REASON(TPH_REASON_OPERATOR,		"not-in-operator-list")		\
+	TPH_REASON(TPH_REASON_DETACHED,		"not-attached")			\
+	TPH_REASON(TPH_REASON_EXIT,		"process-gone")			\
+	TPH_REASON(TPH_REASON_FIRMWARE,		"no-valid-tag")			\
+	TPH_REASON(TPH_REASON_HARDWARE,		"hardware")			\
+	TPH_REASON(TPH_REASON_ERROR,		"device-error")			\
+	TPH_REASON(TPH_REASON_CLOSE,		"closed")			\
+	TPH_REASON(TPH_REASON_LEASES,		"too-many-processes")		\
+	TPH_REASON_LAST(TPH_REASON_REMOVED,	"removed")
+
+/* the numbers, for programs that read the events' format: they do not know the names */
+#undef TPH_REASON
+#undef TPH_REASON_LAST
+#define TPH_REASON(reason, text)	TRACE_DEFINE_ENUM(reason);
+#define TPH_REASON_LAST(reason, text)	TRACE_DEFINE_ENUM(reason);
+TPH_REASONS
+#undef TPH_REASON
+#undef TPH_REASON_LAST
+#define TPH_REASON(reason, text)	{ reason, text },
+#define TPH_REASON_LAST(reason, text)	{ reason, text }
 
 /* an entry was granted: it steers to @cpu, in force or not */
 TRACE_EVENT(tph_set,

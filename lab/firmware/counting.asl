@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: MIT
 //
-// Firmware that counts: the N-th evaluation of function 0xF answers tag N in all four namespaces,
-// whichever processor is asked for. A driver that asks again is seen by the tag.
+// Firmware that counts: the N-th evaluation of function 0xF answers tag N, whichever processor is
+// asked for. A driver that asks again is seen by the tag. The 16-bit tag for persistent memory is the
+// number of evaluations of any function, function 0 included.
 //
 DefinitionBlock ("", "SSDT", 2, "TPHLAB", "COUNTING", 1)
 {
@@ -10,6 +11,7 @@ DefinitionBlock ("", "SSDT", 2, "TPHLAB", "COUNTING", 1)
 	Scope (\_SB.PCI0)
 	{
 		Name (ASKD, 0)
+		Name (EVAL, 0)
 
 		Method (_DSM, 4, Serialized)
 		{
@@ -17,6 +19,7 @@ DefinitionBlock ("", "SSDT", 2, "TPHLAB", "COUNTING", 1)
 			{
 				Return (Buffer (1) { 0x00 })
 			}
+			EVAL++
 			If (Arg2 == 0)
 			{
 				Return (Buffer (2) { 0x01, 0x80 })
@@ -35,7 +38,7 @@ DefinitionBlock ("", "SSDT", 2, "TPHLAB", "COUNTING", 1)
 			VST8 = ASKD
 			VSTX = ASKD
 			PST8 = ASKD
-			PSTX = ASKD
+			PSTX = EVAL
 			Return (Local1)
 		}
 	}

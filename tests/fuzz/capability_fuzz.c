@@ -17,7 +17,8 @@
 #define WIDEST		8	/* bytes of one access */
 #define CONTROL_VALUES	0x800	/* one reserved bit beside the fields: it must not matter */
 
-static void check_decoded(const struct rules *rules, u16 offset, const struct tph_capability *cap)
+static void check_decoded(const struct rules *rules, u16 offset, u16 room,
+			  const struct tph_capability *cap)
 {
 	static const enum tph_place places[] = { TPH_PLACE_NONE, TPH_PLACE_CAPABILITY,
 						 TPH_PLACE_MSIX };
@@ -25,6 +26,10 @@ static void check_decoded(const struct rules *rules, u16 offset, const struct tp
 	must(cap->offset == (rules->capability ? offset : 0), "capability at 0x%x", cap->offset);
 	must(cap->offset + cap->length == (int)rules->end, "capability of 0x%x ends at 0x%x", offset,
 	     cap->offset + cap->length);
+	must(cap->extent <= room && cap->extent <= 12 + 128, "0x%x bytes are kept from the user",
+	     cap->extent);
+	must(!rules->capability || cap->extent == (room < 12 + 128 ? room : 12 + 128),
+	     "0x%x bytes are kept from the user of 0x%x", cap->extent, room);
 	must(cap->place == places[rules->table], "table in place %d", (int)cap->place);
 	must(cap->entries == rules->entries, "table of %u entries", cap->entries);
 }
@@ -101,8 +106,8 @@ static void check_policy(struct rule_facts *facts, const struct tph_platform *pl
 
 	facts->policy = same[policy];
 	rules_make(facts, &rules);
-	tph_capability_decode(facts->offset, facts->reg, facts->config_size, facts->msix, &cap);
-	check_decoded(&rules, facts->offset, &cap);
+	tph_capability_decode(facts->offset, facts->reg, facts->room, facts->msix, &cap);
+	check_decoded(&rules, facts->offset, facts->room, &cap);
 	tph_offer_make(&cap, platform, policy, &offer);
 	check_offer(&rules, &offer);
 
@@ -151,7 +156,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	facts.reg = take32(&input);
 	facts.offset = take16(&input) & 0xfff;
-	facts.config_size = take16(&input);
+	facts.room = take16(&input);
 	facts.msix = take16(&input);
 	flags = take8(&input);
 	facts.notph = flags & 1;
@@ -159,6 +164,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	facts.prefixes = flags & 4;
 	facts.firmware = flags & 8;
 	facts.completer = flags >> 4 & 3;
+	facts.shared = flags & 64;
 	take(&input, bytes, sizeof(bytes));
 	platform = (struct tph_platform){
 		.allowed = !facts.notph,
@@ -166,6 +172,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		.completer = facts.completer,
 		.prefixes = facts.prefixes,
 		.firmware = facts.firmware,
+		.shared = facts.shared,
 	};
 
 	for (int policy = TPH_POLICY_NO_ST; policy <= TPH_POLICY_DS_ST; policy++)

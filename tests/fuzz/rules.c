@@ -23,7 +23,7 @@ static void find_table(const struct rule_facts *facts, struct rules *rules)
 
 	switch (field(facts->reg, 10, 9)) {
 	case 1:
-		if (size <= 64 && facts->offset + 12 + 2 * size <= facts->config_size) {
+		if (size <= 64 && 12 + 2 * size <= facts->room) {
 			rules->table = RULE_IN_CAPABILITY;
 			rules->entries = size;
 		}
@@ -50,11 +50,11 @@ static bool completes_extended(const struct rule_facts *facts)
 
 void rules_make(const struct rule_facts *facts, struct rules *rules)
 {
-	bool way, vector, specific;
+	bool way, vector, specific, writable;
 
 	memset(rules, 0, sizeof(*rules));
 	rules->refusal = EOPNOTSUPP;
-	if (facts->offset == 0 || facts->offset + 12 > facts->config_size)
+	if (facts->offset == 0 || facts->room < 12)
 		return;
 	rules->capability = true;
 	find_table(facts, rules);
@@ -67,7 +67,9 @@ void rules_make(const struct rule_facts *facts, struct rules *rules)
 	vector = way && has(facts->reg, 1) && rules->table != RULE_NO_TABLE && facts->firmware;
 	specific = way && has(facts->reg, 2);
 	rules->mode[NO_ST] = way && has(facts->reg, 0);
-	rules->mode[INTERRUPT_VECTOR] = vector && facts->policy != RULE_NO_ST;
+	writable = rules->table == RULE_IN_MSIX && facts->shared;
+	rules->mode[INTERRUPT_VECTOR] = vector && (writable ? facts->policy == RULE_DS_ST :
+						   facts->policy != RULE_NO_ST);
 	rules->mode[DEVICE_SPECIFIC] = specific && facts->policy == RULE_DS_ST;
 	rules->extended = way && has(facts->reg, 8) && completes_extended(facts) && facts->prefixes;
 

@@ -15,25 +15,27 @@ enum rule_policy { RULE_NO_ST, RULE_IV_ST, RULE_DS_ST };
  * struct rule_facts - all that the answer depends on
  * @offset: of the capability, 0 without one
  * @reg: its capability register
- * @config_size: bytes of configuration space
+ * @room: bytes from @offset to the next capability, or to the end of configuration space
  * @msix: entries of the MSI-X table
  * @notph: the kernel was told pci=notph
  * @integrated: no root port above
  * @completer: what the root port says
  * @prefixes: switches let End-End prefixes through
  * @firmware: tells steering tags
+ * @shared: another requester is in the IOMMU group
  * @policy: of the operator
  */
 struct rule_facts {
 	u16 offset;
 	u32 reg;
-	u16 config_size;
+	u16 room;
 	u16 msix;
 	bool notph;
 	bool integrated;
 	u8 completer;
 	bool prefixes;
 	bool firmware;
+	bool shared;
 	enum rule_policy policy;
 };
 

@@ -753,13 +753,15 @@ static u32 take_register(struct input *input, bool any)
 
 static bool make_world(struct input *input)
 {
+	u16 config_size;
 	u8 flags, sizes;
 
 	memset(&world, 0, sizeof(world));
 	sizes = take8(input);
 	world.facts.reg = take_register(input, sizes & 0x80);
 	world.facts.offset = sizes & 1 ? take16(input) & 0xffc : 0x148;
-	world.facts.config_size = sizes & 2 ? take16(input) % 4097 : 4096;
+	config_size = sizes & 2 ? take16(input) % 4097 : 4096;
+	world.facts.room = config_size > world.facts.offset ? config_size - world.facts.offset : 0;
 	world.facts.msix = sizes & 4 ? take16(input) : 1 + (sizes >> 4 & 7);
 	flags = take8(input);
 	world.facts.notph = (flags & 0xf) == 0xf;
@@ -773,7 +775,7 @@ static bool make_world(struct input *input)
 		world.device.allocated[i] = true;
 
 	rules_make(&world.facts, &world.rules);
-	tph_capability_decode(world.facts.offset, world.facts.reg, world.facts.config_size,
+	tph_capability_decode(world.facts.offset, world.facts.reg, world.facts.room,
 			      world.facts.msix, &world.cap);
 	must(!!world.cap.offset == world.rules.capability, "capability found");
 	if (!world.rules.capability)

@@ -186,6 +186,66 @@ static void a_capability_that_is_no_use_is_hidden(void **state)
 	}
 }
 
+/*
+ * An access that does not end within configuration space is refused whole, as by stock vfio-pci:
+ * EFAULT, nothing done of it, not the part that would fit.
+ */
+static void accesses_beyond_the_end(void **state)
+{
+	static const struct {
+		unsigned int at;
+		size_t count;
+	} rows[] = {
+		{ 0, 8192 }, { 4, 8000 }, { 0, 4097 }, { 4095, 2 }, { 4096, 1 }, { 4092, 8 },
+		{ 0x110, 4096 }, { 0x118, 3817 }, { 8191, 1 }, { 1u << 20, 4 }, { 4, 1u << 20 },
+	};
+	static uint8_t bytes[1u << 20], before[4096], after[4096];
+	struct guest *g = *state;
+	unsigned int i, n;
+
+	/* the control register's write would enable, the command register's would switch all off */
+	assert_int_equal(st_set_one(g, 0, 1), 0);
+	control(g, TPH_CTRL_IV);
+	assert_int_equal(pread(g->fd, before, 4096, CONFIG_REGION), 4096);
+	for (i = 0; i < sizeof(rows) / sizeof(*rows); i++) {
+		off_t at = CONFIG_REGION + rows[i].at;
+
+		print_message("# %zu at %#x\n", rows[i].count, rows[i].at);
+		/* the control register disabled, enabled; every bit changed in what is before it */
+		for (n = 0; n < 2; n++) {
+			memset(bytes, n ? 0xff : 0, sizeof(bytes));
+			if (rows[i].at <= g->cap + (unsigned int)TPH_CTRL) {
+				bytes[g->cap + TPH_CTRL - rows[i].at] = TPH_CTRL_IV;
+				bytes[g->cap + TPH_CTRL + 1 - rows[i].at] = n ? 3 : 0;
+			}
+			errno = 0;
+			assert_int_equal(pwrite(g->fd, bytes, rows[i].count, at), -1);
+			assert_int_equal(errno, EFAULT);
+			assert_int_equal(pread(g->fd, after, 4096, CONFIG_REGION), 4096);
+			assert_memory_equal(before, after, 4096);
+		}
+		memset(bytes, 0xa5, sizeof(bytes));
+		errno = 0;
+		assert_int_equal(pread(g->fd, bytes, rows[i].count, at), -1);
+		assert_int_equal(errno, EFAULT);
+		for (n = 0; n < sizeof(bytes); n++)
+			if (bytes[n] != 0xa5)
+				fail_msg("byte %u was read", n);
+	}
+	assert_int_equal(guest_raw(g, g->cap + TPH_CTRL, 4) & 0x300, 0);
+	assert_int_not_equal(guest_raw(g, PCI_COMMAND, 2) & PCI_COMMAND_MASTER, 0);
+
+	/* memory that ends midway: the error, and not a count */
+	for (n = 1; n < 12; n++) {
+		errno = 0;
+		assert_int_equal(pread(g->fd, guest_page_end(n), 12, CONFIG_REGION + g->cap), -1);
+		assert_int_equal(errno, EFAULT);
+	}
+	/* all of it is one access that is as good as any */
+	assert_int_equal(pread(g->fd, after, 4096, CONFIG_REGION), 4096);
+	assert_memory_equal(before, after, 4096);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -196,6 +256,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(control_takes_any_width, setup, teardown),
 		cmocka_unit_test_setup_teardown(reserved_enable_is_off, setup, teardown),
 		cmocka_unit_test_setup_teardown(modes_not_on_offer_are_not_taken, setup, teardown),
+		cmocka_unit_test_setup_teardown(accesses_beyond_the_end, setup, teardown),
 		cmocka_unit_test(the_first_extended_capability),
 		cmocka_unit_test(a_capability_that_is_no_use_is_hidden),
 	};

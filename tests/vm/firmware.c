@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: MIT
-/* Firmware that answers badly (lab/firmware/malformed.asl), or not at all. */
+/* Firmware that answers badly (lab/firmware/malformed.asl), or not at all, and how often it is asked. */
 #include <errno.h>
+#include <fcntl.h>
 #include <sys/ioctl.h>
+#include <time.h>
+#include <unistd.h>
 
 #include <linux/vfio_tph_legacy.h>
 
@@ -9,6 +12,8 @@
 
 #define ECAP_TPH	0x17
 #define TRACING		"/sys/kernel/tracing/"
+#define SYSFS		"/sys/bus/pci/devices/"
+#define NOBODY		65534
 
 static int setup(void **state)
 {
@@ -116,31 +121,148 @@ static void one_namespace_alone(void **state)
 	assert_st(g, 0, 0, 16);
 }
 
-/* Firmware is asked once per CPU and device, in whatever order and for whichever memory (counting.asl). */
+/*
+ * Firmware is asked once per CPU and device, in whatever order and for whichever memory. 8-bit tags
+ * count the questions (counting.asl).
+ */
 static void asked_once_per_cpu_and_device(void **state)
 {
 	struct guest *g = *state, *other;
 	uint32_t round, cpu;
 
-	control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	control(g, TPH_CTRL_IV | TPH_CTRL_8);
 	for (round = 0; round < 3; round++)
 		for (cpu = 0; cpu < 3; cpu++) {
 			assert_int_equal(st_set(g, round & 1 ? VFIO_TPH_ST_MEM_TYPE_PM : 0, cpu, 1,
 						&cpu), 0);
-			assert_st(g, cpu, cpu + 1, 16);
+			assert_st(g, cpu, cpu + 1, 8);
 		}
 	/* closing does not make it forget */
 	guest_close(g);
 	*state = g = guest_open(EP_CAPABILITY);
 	assert_int_equal(st_set_one(g, 0, 2), 0);
-	control(g, TPH_CTRL_IV | TPH_CTRL_16);
-	assert_st(g, 0, 3, 16);
+	control(g, TPH_CTRL_IV | TPH_CTRL_8);
+	assert_st(g, 0, 3, 8);
 
 	other = guest_open(EP_MSIX);
 	assert_int_equal(st_set_one(other, 0, 0), 0);
 	assert_int_equal(st_set_one(g, 1, 0), 0);
-	assert_st(g, 1, 1, 16);
+	assert_st(g, 1, 1, 8);
 	guest_close(other);
+}
+
+/* A CPU that comes back may be another one: it is asked for anew, by every device, and the others are not. */
+static void asked_anew_when_a_cpu_comes(void **state)
+{
+	struct guest *g = *state;
+	unsigned int before, after;
+
+	control(g, TPH_CTRL_IV | TPH_CTRL_8);
+	assert_int_equal(st_set(g, 0, 0, 2, (uint32_t[2]){ 1, 2 }), 0);
+	before = guest_write_for(g, 0).st;
+	after = guest_write_for(g, 1).st;
+	/* a device that is closed forgets as well */
+	guest_close(g);
+	guest_command("echo 0 >/sys/devices/system/cpu/cpu1/online");
+	guest_command("echo 1 >/sys/devices/system/cpu/cpu1/online");
+	*state = g = guest_open(EP_CAPABILITY);
+	control(g, TPH_CTRL_IV | TPH_CTRL_8);
+	assert_int_equal(st_set(g, 0, 0, 2, (uint32_t[2]){ 1, 2 }), 0);
+	assert_true(guest_write_for(g, 0).st > before);
+	assert_int_equal(guest_write_for(g, 1).st, after);
+}
+
+/* The number of evaluations, this one included. @cpu is one that was never asked for. */
+static unsigned int evaluations(struct guest *g, uint32_t cpu)
+{
+	assert_int_equal(st_set(g, VFIO_TPH_ST_MEM_TYPE_PM, 0, 1, &cpu), 0);
+	return guest_write_for(g, 0).st;
+}
+
+/* Who may only look makes neither firmware nor the function work (1000 reads of each attribute). */
+static void looking_costs_nothing(void **state)
+{
+	static const char * const attributes[] = { "policy", "cpus", "steering", "targets",
+						   "requester", "revocations", "publish" };
+	unsigned int before, reads, writes, i, n, seen = 0;
+	struct guest *g = *state;
+	char path[96], text[64];
+
+	/* bound anew: no CPU has been asked for */
+	guest_close(g);
+	guest_driver("policy=iv-st");
+	*state = g = guest_open(EP_CAPABILITY);
+	control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	before = evaluations(g, 0);
+	guest_register_write(g, EP_COUNT_SELECT, ~0u);
+	reads = guest_register(g, EP_COUNT_CFG_READS);
+	writes = guest_register(g, EP_COUNT_CFG_WRITES);
+
+	assert_int_equal(seteuid(NOBODY), 0);
+	for (i = 0; i < sizeof(attributes) / sizeof(*attributes); i++)
+		for (n = 0; n < 1000; n++) {
+			ssize_t length;
+			int fd;
+
+			snprintf(path, sizeof(path), SYSFS EP_CAPABILITY "/tph/%s", attributes[i]);
+			fd = open(path, O_RDONLY | O_CLOEXEC);
+			if (fd < 0) {
+				assert_true(errno == EACCES || errno == ENOENT);
+				break;
+			}
+			length = read(fd, text, sizeof(text));
+			assert_true(length > 0);
+			seen++;
+			close(fd);
+		}
+	assert_int_equal(seteuid(0), 0);
+	assert_int_equal(guest_register(g, EP_COUNT_CFG_READS), reads);
+	assert_int_equal(guest_register(g, EP_COUNT_CFG_WRITES), writes);
+	assert_int_equal(evaluations(g, 1), before + 1);
+	/* policy, cpus, steering; what a tenant does is for root */
+	assert_int_equal(seen, 3000);
+}
+
+static double seconds(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec + now.tv_nsec * 1e-9;
+}
+
+/* An error passes without a new bind, and firmware is asked once a second at most (passing.asl). */
+static void errors_pass(void **state)
+{
+	struct guest *g = *state;
+	double start, end;
+	unsigned int first, last, tries = 0;
+	int ret;
+
+	control(g, TPH_CTRL_IV | TPH_CTRL_8);
+	start = seconds();
+	assert_int_equal(st_set_one(g, 0, 1), -EIO);
+	do
+		ret = st_set_one(g, 0, 1);
+	while (ret == -EIO && seconds() < start + 60);
+	assert_int_equal(ret, 0);
+	/* not before the second was over: the first question was asked after start */
+	assert_true(seconds() >= start + 0.9);
+	first = guest_write_for(g, 0).st;
+	assert_int_equal(first, 2);
+
+	/* CPU 2 never works; CPU 0's tag tells how often that was asked */
+	start = seconds();
+	do {
+		assert_int_equal(st_set_one(g, 1, 2), -EIO);
+		tries++;
+		end = seconds();
+	} while (end < start + 2.5);
+	assert_int_equal(st_set_one(g, 2, 0), 0);
+	last = guest_write_for(g, 2).st;
+	assert_true(tries > 20);
+	assert_true(last - first - 1 >= 2);
+	assert_true(last - first - 1 <= (end - start) + 1);
 }
 
 /* The process comes before firmware, and firmware before the operator (doc/uapi.md). */
@@ -204,6 +326,11 @@ int main(int argc, char **argv)
 	};
 	const struct CMUnitTest counting[] = {
 		cmocka_unit_test_setup_teardown(asked_once_per_cpu_and_device, setup, teardown),
+		cmocka_unit_test_setup_teardown(asked_anew_when_a_cpu_comes, setup, teardown),
+		cmocka_unit_test_setup_teardown(looking_costs_nothing, setup, teardown),
+	};
+	const struct CMUnitTest passing[] = {
+		cmocka_unit_test_setup_teardown(errors_pass, setup, teardown),
 	};
 	const struct CMUnitTest uid[] = {
 		cmocka_unit_test_setup_teardown(asked_by_uid, setup, teardown),
@@ -221,6 +348,8 @@ int main(int argc, char **argv)
 		return cmocka_run_group_tests(malformed, NULL, NULL);
 	if (!strcmp(machine, "counting"))
 		return cmocka_run_group_tests(counting, NULL, NULL);
+	if (!strcmp(machine, "passing"))
+		return cmocka_run_group_tests(passing, NULL, NULL);
 	if (!strcmp(machine, "uid"))
 		return cmocka_run_group_tests(uid, NULL, NULL);
 	if (!strcmp(machine, "none"))

@@ -39,7 +39,7 @@ enum result {
 static const struct attack *const suites[] = {
 	mapping_attacks, region_attacks, dmabuf_attacks, vector_attacks, leftover_attacks,
 	config_attacks, request_attacks, lease_attacks, worker_attacks, attach_attacks,
-	reset_attacks, legacy_attacks,
+	reset_attacks, legacy_attacks, neighbour_attacks,
 };
 
 void act_as_root(void)

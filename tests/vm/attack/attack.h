@@ -23,7 +23,10 @@
 #define AT_UNHEARD	"0000:04:00.0"	/* the same below one that completes none, at 0x100 */
 #define AT_FIRST	"0000:05:00.0"	/* capability at 0x100, 5 entries, 8 bits */
 #define AT_PAIR		"0000:06:00.0"	/* ST table in MSI-X; in one group with the next */
-#define AT_PAIR_1	"0000:06:00.1"
+#define AT_PAIR_1	"0000:06:00.1"	/* sends requests to other functions */
+#define AT_CAP_PAIR	"0000:07:00.0"	/* 64 entries in the capability; in one group with the next */
+#define AT_CAP_PAIR_1	"0000:07:00.1"
+#define AT_ALONE	"0000:08:00.0"	/* as AT_MSIX, and it can be reset */
 #define AT_KEEPER	"0000:00:10.0"	/* root-complex integrated, no reset; table in capability */
 #define AT_KEEPER_MSIX	"0000:00:11.0"	/* the same, table in MSI-X in BAR 0 */
 #define AT_EDU		"0000:00:1d.0"	/* another device of the user's, with a DMA engine */
@@ -53,7 +56,8 @@ struct attack {
 
 extern const struct attack mapping_attacks[], region_attacks[], dmabuf_attacks[], vector_attacks[],
 	leftover_attacks[], config_attacks[], request_attacks[], lease_attacks[], worker_attacks[],
-	attach_attacks[], reset_attacks[], legacy_attacks[];
+	attach_attacks[], reset_attacks[], legacy_attacks[],
+	neighbour_attacks[];
 
 /* who acts */
 void act_as_root(void);

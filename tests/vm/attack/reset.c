@@ -151,8 +151,8 @@ static bool deaf(const struct attack *attack, bool ours)
 	{ name, run, bdf, STOCK_WITHOUT, "n/a: reset disables", "attack/reset.c" }
 
 const struct attack reset_attacks[] = {
-	OURS("keep-over-reset-ioctl", over_ioctl, AT_PAIR),
-	OURS("keep-over-reset-config", over_config, AT_PAIR),
+	OURS("keep-over-reset-ioctl", over_ioctl, AT_ALONE),
+	OURS("keep-over-reset-config", over_config, AT_ALONE),
 	OURS("keep-over-reset-operator", over_operator, AT_MSIX),
 	OURS("keep-over-hot-reset", over_hot, AT_MSIX),
 	OURS("keep-over-d3hot", over_power, AT_MSIX),

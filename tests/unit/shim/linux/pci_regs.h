@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The registers of the TPH Requester capability (PCIe 6.2, 7.9.13) under the kernel's names, which
- * userspace headers of older distributions lack.
+ * The registers of the TPH Requester capability (PCIe 6.2, 7.9.13) and the few others that the pure
+ * files know, under the kernel's names: userspace headers of older distributions lack some.
  */
 #ifndef SHIM_LINUX_PCI_REGS_H
 #define SHIM_LINUX_PCI_REGS_H
@@ -24,5 +24,15 @@
 #define   PCI_TPH_ST_IV_MODE		1
 #define   PCI_TPH_ST_DS_MODE		2
 #define  PCI_TPH_CTRL_REQ_EN_MASK	0x00000300
+
+#define PCI_CFG_SPACE_SIZE		256
+#define PCI_CFG_SPACE_EXP_SIZE		4096
+#define PCI_EXT_CAP_NEXT(header)	(((header) >> 20) & 0xffc)
+
+#define PCI_MSIX_TABLE_BIR		0x00000007
+#define PCI_MSIX_TABLE_OFFSET		0xfffffff8
+#define PCI_MSIX_PBA_BIR		0x00000007
+#define PCI_MSIX_PBA_OFFSET		0xfffffff8
+#define PCI_MSIX_ENTRY_SIZE		16
 
 #endif
