@@ -33,7 +33,7 @@ static int cpu_leaves(unsigned int cpu)
 		bool defer = tph->cap.place == TPH_PLACE_MSIX;
 
 		guard(mutex)(&tph->lock);
-		/* part of the machine's sleep, and nothing is sent: tph_steering_wake() looks again */
+		/* the machine falls asleep: nothing is sent, and tph_steering_wake() looks again */
 		if (cpuhp_tasks_frozen && tph->asleep)
 			continue;
 		if (tph_revoke_locked(tph, lost_with_cpu, &cpu, TPH_REASON_OFFLINE, defer) &&

@@ -330,7 +330,8 @@ static void review(struct tph_vdev *tph, bool asked, bool held)
 		lost += look_at(tph, i, epoch, room ? cpus : NULL, held, &looked);
 	if (room)
 		free_cpumask_var(cpus);
-	trace_tph_review(tph->core.pdev, asked, bitmap_weight(leases, TPH_LEASES_MAX), looked, lost);
+	trace_tph_review(tph->core.pdev, asked, bitmap_weight(leases, TPH_LEASES_MAX), looked,
+			 lost);
 }
 
 /**

@@ -57,7 +57,7 @@ static int open_device(struct vfio_device *vdev)
 static void close_device(struct vfio_device *vdev)
 {
 	struct device *dev = &tph_vdev(vdev)->core.pdev->dev;
-	/* its user may have left it in low power: what it holds is zeroed, so it has to hear that */
+	/* its user may have left it in low power, and what it holds is to be zeroed */
 	bool awake = !pm_runtime_resume_and_get(dev);
 
 	tph_dmabuf_close(tph_vdev(vdev));

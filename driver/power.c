@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * A function that sleeps is left alone: runtime suspend and the sleep of the whole machine are holds
- * of its table, and its wake, whatever brought it about, is the release.
+ * A function that sleeps is left alone: runtime suspend and the sleep of the whole machine are
+ * holds of its table, and its wake, whatever brought it about, is the release.
  *
- * vfio-pci-core has no hook for that: it sets driver->pm itself each time a device is registered, so
- * operations of ours would be gone for a moment, for devices in use too. A PM domain is the device's
- * own and comes before the bus in every phase; it calls the bus, which calls the core.
+ * vfio-pci-core has no hook for that: it sets driver->pm itself each time a device is registered,
+ * so operations of ours would be gone for a moment, for devices in use too. A PM domain is the
+ * device's own and comes before the bus in every phase; it calls the bus, which calls the core.
  */
 #include <linux/pci.h>
 
@@ -16,7 +16,7 @@ static const struct dev_pm_ops *bus_ops(struct device *dev)
 	return dev->bus->pm;
 }
 
-/* Requester off while the function still hears it; if it does not go to sleep after all, on again. */
+/* Requester off while the function still hears it; on again if it does not go to sleep. */
 static int sleep(struct device *dev, int (*bus)(struct device *dev), u8 why)
 {
 	struct tph_vdev *tph = tph_of_pdev(to_pci_dev(dev));

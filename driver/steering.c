@@ -59,7 +59,7 @@ static int begin(struct tph_vdev *tph, const struct tph_ledger *ledger)
 	int ret;
 
 	guard(mutex)(&tph->lock);
-	/* before anything else: requester off, whatever it is; the table is written whole with enable */
+	/* before anything else: requester off; the table is written whole with an enable */
 	tph->table.adrift = away(tph);
 	if (!tph->table.adrift) {
 		ret = tph->table.ops->ready(&tph->table);
@@ -136,9 +136,10 @@ static struct eventfd_ctx *finish(struct tph_vdev *tph)
 	notify = tph->notify;
 	tph->notify = NULL;
 	/*
-	 * Where hardware must not be touched (a reset, error recovery) the table is zeroed when that is
-	 * over. A table in the MSI-X table that cannot be reached (memory decode off) has no vector
-	 * either when the core is done; the next open scrubs again. The requester is off in any case.
+	 * Where hardware must not be touched (a reset, error recovery) the table is zeroed when
+	 * that is over. A table in the MSI-X table that cannot be reached (memory decode off) has
+	 * no vector either when the core is done; the next open scrubs again. The requester is off
+	 * in any case.
 	 */
 	if (away(tph) || table->ops->ready(table)) {
 		tph_table_hold(table);

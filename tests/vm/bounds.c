@@ -318,7 +318,7 @@ static void reviews_for_ending(void **state)
 	holder = start_holder(g);
 	start = seconds();
 	trace_begin(false);
-	while (seconds() < start + 3) {
+	while (seconds() < start + 3 || ended <= 10) {
 		come_and_go(g);
 		ended++;
 	}
@@ -326,7 +326,6 @@ static void reviews_for_ending(void **state)
 	counted = trace_end();
 	print_message("# %u processes in %.1f s: %u reviews asked for, %u due\n", ended, took,
 		      counted.asked, counted.due);
-	assert_true(ended > 10);
 	assert_int_equal(counted.asked, 0);
 	assert_in_range(counted.due, 4, took * 2 + 1);
 	/* their own entries go with them, all the same */
