@@ -11,11 +11,11 @@
  *
  * At run time (/sys/module/tph_lab_platform/parameters/):
  *
- * show	 shows a register of any function as another value: a table that lies outside of its BAR (QEMU
- *	 takes no such device), a capability on a port (QEMU's have none). Drivers that looked before
- *	 know what was there before.
- * gone	 makes a function answer nothing: it reads all ones, hears no write, and its BARs are off.
- * stuck	 makes one go when it is told to do a function level reset.
+ * show: a register of any function as another value. A table that lies outside of its BAR (QEMU
+ * takes no such device), a capability on a port (QEMU's have none). Drivers that looked before know
+ * what was there before.
+ * gone: a function answers nothing: it reads all ones, hears no write, and its BARs are off.
+ * stuck: one is gone as soon as it is told to do a function level reset.
  *
  * It is a part of the test platform and not of the driver under test, which can tell no
  * difference from hardware.
@@ -88,7 +88,7 @@ static struct pci_ops shown_ops;
 
 static int platform_read(struct pci_bus *bus, unsigned int devfn, int where, int size, u32 *value)
 {
-	unsigned int i, shift, count = smp_load_acquire(&shown_count);
+	unsigned int i, shift, count;
 	int ret;
 
 	if (PCI_DEVID(bus->number, devfn) == READ_ONCE(gone)) {
@@ -99,6 +99,8 @@ static int platform_read(struct pci_bus *bus, unsigned int devfn, int where, int
 	if (ret)
 		return ret;
 
+	/* pairs with byte_show(): what is counted is written */
+	count = smp_load_acquire(&shown_count);
 	for (i = 0; i < count; i++) {
 		if (shown[i].bus != bus->number || shown[i].devfn != devfn ||
 		    shown[i].where < where || shown[i].where >= where + size)
@@ -143,6 +145,7 @@ static int byte_show(u8 bus, unsigned int devfn, int where, u8 mask, u8 bits)
 	shown[shown_count].where = where;
 	shown[shown_count].mask = mask;
 	shown[shown_count].bits = bits;
+	/* pairs with platform_read() */
 	smp_store_release(&shown_count, shown_count + 1);
 	return 0;
 }

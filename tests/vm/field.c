@@ -29,6 +29,7 @@
 #define EP_ON		"0000:0a:00.0"	/* found on in IV mode, without a reset of its own */
 #define EP_ON_ALWAYS	"0000:0b:00.0"	/* on after every reset */
 
+#define TPH_CTRL_ON	0x300
 #define SCRATCH(at)	(0x5c5c0000u + (at))	/* how scratch registers begin */
 
 static void assert_off_and_zero(const char *bdf, unsigned int entries)
@@ -219,6 +220,31 @@ static void what_came_is_not_sent(void **state)
 	guest_close(g);
 }
 
+/* What the reset turns on is off before the user has the device back, and before the next one has. */
+static void a_reset_turns_nothing_on(void **state)
+{
+	struct guest *g = guest_open(EP_ON_ALWAYS);
+
+	(void)state;
+	if (ioctl(g->fd, VFIO_DEVICE_RESET))
+		fail_msg("reset: %s", strerror(errno));
+	guest_config_write(g, PCI_COMMAND, 2, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
+	assert_int_equal(control_read(g), 0);
+	assert_plain(g, 0);
+	assert_plain(g, 1);
+	assert_int_equal(guest_raw(g, g->cap + TPH_CTRL, 4) & TPH_CTRL_ON, 0);
+	guest_close(g);
+}
+
+static void a_close_leaves_it_off(void **state)
+{
+	struct guest *g = guest_open(EP_ON_ALWAYS);
+
+	(void)state;
+	guest_close(g);
+	assert_off_and_zero(EP_ON_ALWAYS, 2);
+}
+
 static void the_denylist_is_the_kernels(void **state)
 {
 	static const char bind[] = "/sys/bus/pci/drivers/tph-vfio-pci/bind";
@@ -247,6 +273,8 @@ int main(void)
 		TEST(tables_in_msix_steer),
 		TEST(a_table_that_fits_to_the_byte_steers),
 		TEST(what_came_is_not_sent),
+		TEST(a_reset_turns_nothing_on),
+		TEST(a_close_leaves_it_off),
 		TEST(the_denylist_is_the_kernels),
 	};
 
