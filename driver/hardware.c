@@ -50,6 +50,8 @@ static int ready(struct tph_table *table)
 
 	if (tph->cap.place != TPH_PLACE_MSIX)
 		return 0;
+	if (!tph->msix_table)
+		return -EIO;
 	/* the register itself: a reset calls in where vfio-pci-core's view of it is not stable */
 	if (pdev->current_state != PCI_D0 || pci_read_config_word(pdev, PCI_COMMAND, &command) ||
 	    PCI_POSSIBLE_ERROR(command))

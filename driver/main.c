@@ -62,9 +62,11 @@ static void close_device(struct vfio_device *vdev)
 
 	tph_dmabuf_close(tph_vdev(vdev));
 	tph_steering_close(tph_vdev(vdev));
-	if (awake)
-		pm_runtime_put_noidle(dev);
 	vfio_pci_core_close_device(vdev);
+	if (!awake)
+		return;
+	tph_steering_closed(tph_vdev(vdev));
+	pm_runtime_put(dev);
 }
 
 static long device_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
@@ -91,7 +93,7 @@ static long device_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned lo
 		tph_steering_hold(tph);
 	ret = vfio_pci_core_ioctl(vdev, cmd, arg);
 	if (held)
-		tph_steering_release(tph);
+		tph_steering_release(tph, reset);
 	if (cmd == VFIO_DEVICE_PCI_HOT_RESET)
 		tph_steering_settle_set(tph);
 	else if (reset)

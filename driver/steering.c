@@ -21,13 +21,23 @@ static unsigned int away(const struct tph_vdev *tph)
 	return tph->resetting + tph->recovering + hweight8(tph->asleep);
 }
 
-/* A close that found hardware away left the ST table as it was; requester off it was already. */
+/*
+ * A close that found hardware away left the ST table as it was; requester off it was already. With
+ * the MSI-X table still mapped that close is not done yet.
+ */
 static void clean(struct tph_vdev *tph)
 {
-	if (tph->opened || !tph->unclean || away(tph))
+	if (tph->opened || !tph->unclean || away(tph) || READ_ONCE(tph->msix_table))
 		return;
 	tph->unclean = false;
 	tph_table_scrub(&tph->table);
+}
+
+/* Undo a hold over which the function may have been reset, and be anything now. */
+static void bring_back(struct tph_vdev *tph)
+{
+	tph->table.adrift = true;
+	tph_table_release(&tph->table);
 }
 
 static void release_work(struct work_struct *work)
@@ -41,7 +51,7 @@ static void release_work(struct work_struct *work)
 	guard(tph_memory)(tph);
 	guard(mutex)(&tph->lock);
 	for (; tph->opened && tph->deferred; tph->deferred--)
-		tph_table_release(&tph->table);
+		bring_back(tph);
 }
 
 /**
@@ -143,7 +153,7 @@ static struct eventfd_ctx *finish(struct tph_vdev *tph)
 	 */
 	if (away(tph) || table->ops->ready(table)) {
 		tph_table_hold(table);
-		tph->unclean = tph->cap.place == TPH_PLACE_CAPABILITY;
+		tph->unclean = true;
 	} else {
 		tph_table_scrub(table);
 	}
@@ -186,6 +196,17 @@ out_not_busy:
 }
 
 /**
+ * tph_steering_closed() - a function that its last reset has enabled is off as well
+ * @tph: the device, closed by vfio-pci-core, which has reset it if it can be; awake
+ */
+void tph_steering_closed(struct tph_vdev *tph)
+{
+	guard(mutex)(&tph->lock);
+	if (tph->cap.offset && !away(tph))
+		tph_table_quiet(&tph->table);
+}
+
+/**
  * tph_steering_hold() - requester off, until tph_steering_release()
  * @tph: the device
  *
@@ -203,12 +224,17 @@ void tph_steering_hold(struct tph_vdev *tph)
 /**
  * tph_steering_release() - undo tph_steering_hold(): the whole table, then enable
  * @tph: the device
+ * @reset: the function may have been reset meanwhile, or lost its state otherwise
  */
-void tph_steering_release(struct tph_vdev *tph)
+void tph_steering_release(struct tph_vdev *tph, bool reset)
 {
 	guard(tph_memory)(tph);
 	guard(mutex)(&tph->lock);
-	if (tph->opened)
+	if (!tph->opened)
+		return;
+	if (reset)
+		bring_back(tph);
+	else
 		tph_table_release(&tph->table);
 }
 
@@ -236,6 +262,17 @@ void tph_steering_settle(struct tph_vdev *tph)
 	flush_work(&tph->release);
 }
 
+/* The function may have been reset without a word. */
+static void look_after(struct tph_vdev *tph)
+{
+	guard(tph_memory)(tph);
+	guard(mutex)(&tph->lock);
+	if (!tph->opened)
+		return;
+	tph_table_hold(&tph->table);
+	bring_back(tph);
+}
+
 /**
  * tph_steering_settle_set() - tph_steering_settle() for all that a hot reset can have touched
  * @tph: the device whose user asked for it
@@ -252,7 +289,7 @@ void tph_steering_settle_set(struct tph_vdev *tph)
 	list_for_each_entry(vdev, &set->device_list, dev_set_list) {
 		if (vdev->ops != tph->core.vdev.ops)
 			continue;
-		tph_steering_sync(tph_vdev(vdev));
+		look_after(tph_vdev(vdev));
 		tph_steering_settle(tph_vdev(vdev));
 	}
 }
@@ -296,7 +333,7 @@ void tph_steering_wake(struct tph_vdev *tph, u8 why)
 	/* CPUs that a sleeping machine took offline are back, but for one that did not start */
 	tph_revoke_locked(tph, cpu_is_gone, NULL, TPH_REASON_OFFLINE, false);
 	if (tph->opened)
-		tph_table_release(&tph->table);
+		bring_back(tph);
 	clean(tph);
 }
 
@@ -407,7 +444,7 @@ void tph_steering_detached(struct tph_vdev *tph)
 static void end_recovery(struct tph_vdev *tph)
 {
 	if (tph->recovering && tph->opened)
-		tph_table_release(&tph->table);
+		bring_back(tph);
 	tph->recovering = false;
 	clean(tph);
 }
@@ -500,7 +537,7 @@ void tph_steering_reset_done(struct tph_vdev *tph)
 			tph->deferred++;
 			queue_work(tph_workqueue, &tph->release);
 		} else if (tph->opened) {
-			tph_table_release(&tph->table);
+			bring_back(tph);
 		}
 		clean(tph);
 	}

@@ -371,7 +371,8 @@ int tph_table_sync(struct tph_table *table)
  *
  * The ledger keeps what it has. For open and close, whatever state hardware is in.
  *
- * Return: 0, or the first error of the hardware access; what can be zeroed is.
+ * Return: 0, or the first error of the hardware access, or why the ST table cannot be written now;
+ * what can be zeroed is.
  */
 int tph_table_scrub(struct tph_table *table)
 {
@@ -383,7 +384,9 @@ int tph_table_scrub(struct tph_table *table)
 	ret = write_control(table, off);
 	table->live = off;
 	if (table->cap->place == TPH_PLACE_MSIX) {
-		for (i = 0; i < entries; i++) {
+		err = table->ops->ready(table);
+		ret = ret ?: err;
+		for (i = 0; i < entries && !err; i++) {
 			err = table->ops->write_vector(table, i, 0);
 			ret = ret ?: err;
 		}
@@ -396,4 +399,26 @@ int tph_table_scrub(struct tph_table *table)
 		}
 	}
 	return ret;
+}
+
+/**
+ * tph_table_quiet() - see that a requester that nobody enabled is off
+ * @table: the table of a function that nobody has open
+ *
+ * For the end of a reset after which nobody else looks: there are functions that come out of one with
+ * the requester enabled and a table of their own.
+ *
+ * Return: 0; -EIO if the function does not answer; what the hardware access failed with.
+ */
+int tph_table_quiet(struct tph_table *table)
+{
+	u32 value;
+	int ret;
+
+	ret = table->ops->read(table, control_offset(table), &value);
+	if (ret)
+		return ret;
+	if (value == ~0U)
+		return -EIO;
+	return value & PCI_TPH_CTRL_REQ_EN_MASK ? tph_table_scrub(table) : 0;
 }

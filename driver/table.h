@@ -37,8 +37,8 @@ struct tph_table_ops {
  * @ledger: what the entries are
  * @wanted: what the user has enabled, and what the control register reads back
  * @live: what hardware's control register holds
- * @adrift: a write that should have disabled the requester failed: hardware may hold more than
- *	@live says, until such a write succeeds
+ * @adrift: hardware may hold more than @live says, until a write that disables the requester has
+ *	succeeded: one failed, or the function was reset, and some come out of that enabled
  * @holds: while not 0, hardware may not be touched (a reset, or vectors that come and go): changes
  *	go to the ledger and to @wanted, and reach hardware at the last release
  *
@@ -68,5 +68,6 @@ int tph_table_hold(struct tph_table *table);
 int tph_table_release(struct tph_table *table);
 int tph_table_sync(struct tph_table *table);
 int tph_table_scrub(struct tph_table *table);
+int tph_table_quiet(struct tph_table *table);
 
 #endif

@@ -327,8 +327,9 @@ static inline bool tph_dmabuf_possible(const struct tph_vdev *tph) { return fals
 void tph_steering_init(struct tph_vdev *tph);
 int tph_steering_open(struct tph_vdev *tph);
 void tph_steering_close(struct tph_vdev *tph);
+void tph_steering_closed(struct tph_vdev *tph);
 void tph_steering_hold(struct tph_vdev *tph);
-void tph_steering_release(struct tph_vdev *tph);
+void tph_steering_release(struct tph_vdev *tph, bool reset);
 void tph_steering_sync(struct tph_vdev *tph);
 void tph_steering_settle(struct tph_vdev *tph);
 void tph_steering_settle_set(struct tph_vdev *tph);
