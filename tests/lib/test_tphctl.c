@@ -2107,7 +2107,7 @@ static void assert_tells_no_secret(const char *address)
 
 static void replace_with_link(const char *tree, const char *path, const char *target)
 {
-	char full[PATH_MAX];
+	char full[2 * PATH_MAX];
 
 	snprintf(full, sizeof(full), "%s/%s", tree, path);
 	remove(full);
