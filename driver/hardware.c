@@ -63,16 +63,19 @@ static int ready(struct tph_table *table)
  * An entry whose vector is not allocated gets no tag: it may still hold that of a former one, for
  * the MSI core leaves it there. The ledger keeps the entry's tag until the vector comes.
  */
-static void scrub_raw(struct tph_vdev *tph, u16 index)
+static int scrub_raw(struct tph_vdev *tph, u16 index)
 {
 	void __iomem *control = tph->msix_table + index * PCI_MSIX_ENTRY_SIZE +
 				PCI_MSIX_ENTRY_VECTOR_CTRL;
 	u32 value = readl(control);
 
+	/* each further one would cost another timeout, with the lock held */
+	if (PCI_POSSIBLE_ERROR(value))
+		return -EIO;
 	if (!(value & PCI_MSIX_ENTRY_CTRL_ST))
-		return;
+		return 0;
 	writel(value & ~PCI_MSIX_ENTRY_CTRL_ST, control);
-	readl(control);
+	return PCI_POSSIBLE_ERROR(readl(control)) ? -EIO : 0;
 }
 
 /*
@@ -98,10 +101,8 @@ static int write_vector(struct tph_table *table, u16 index, u16 tag)
 		if (virq > 0)
 			data = irq_get_irq_data(virq);
 	}
-	if (!data) {
-		scrub_raw(tph, index);
-		return 0;
-	}
+	if (!data)
+		return scrub_raw(tph, index);
 	trace_tph_apply(pdev, index, 0, tag, 0);
 
 	guard(msi_descs_lock)(&pdev->dev);
@@ -113,8 +114,7 @@ static int write_vector(struct tph_table *table, u16 index, u16 tag)
 	control = desc->pci.mask_base + desc->msi_index * PCI_MSIX_ENTRY_SIZE +
 		  PCI_MSIX_ENTRY_VECTOR_CTRL;
 	writel(desc->pci.msix_ctrl, control);
-	readl(control);
-	return 0;
+	return PCI_POSSIBLE_ERROR(readl(control)) ? -EIO : 0;
 }
 
 const struct tph_table_ops tph_hardware_ops = {
@@ -133,12 +133,18 @@ const struct tph_table_ops tph_hardware_ops = {
 int tph_hardware_open(struct tph_vdev *tph)
 {
 	const struct tph_msix *msix = &tph->msix;
+	void __iomem *table;
 
 	if (tph->cap.place != TPH_PLACE_MSIX)
 		return 0;
-	tph->msix_table = ioremap(pci_resource_start(tph->core.pdev, msix->table_bar) +
-				  msix->table.start, msix->table.end - msix->table.start);
-	return tph->msix_table ? 0 : -ENOMEM;
+	table = ioremap(pci_resource_start(tph->core.pdev, msix->table_bar) + msix->table.start,
+			msix->table.end - msix->table.start);
+	if (!table)
+		return -ENOMEM;
+	/* who looks at it without memory_lock (clean() in steering.c) has the lock */
+	scoped_guard(mutex, &tph->lock)
+		tph->msix_table = table;
+	return 0;
 }
 
 /**
@@ -147,7 +153,10 @@ int tph_hardware_open(struct tph_vdev *tph)
  */
 void tph_hardware_close(struct tph_vdev *tph)
 {
-	if (tph->msix_table)
-		iounmap(tph->msix_table);
-	tph->msix_table = NULL;
+	void __iomem *table = tph->msix_table;
+
+	scoped_guard(mutex, &tph->lock)
+		tph->msix_table = NULL;
+	if (table)
+		iounmap(table);
 }

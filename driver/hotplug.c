@@ -36,11 +36,7 @@ static int cpu_leaves(unsigned int cpu)
 		/* the machine falls asleep: nothing is sent, and tph_steering_wake() looks again */
 		if (cpuhp_tasks_frozen && tph->asleep)
 			continue;
-		if (tph_revoke_locked(tph, lost_with_cpu, &cpu, TPH_REASON_OFFLINE, defer) &&
-		    defer) {
-			tph->deferred++;
-			queue_work(tph_workqueue, &tph->release);
-		}
+		tph_revoke_locked(tph, lost_with_cpu, &cpu, TPH_REASON_OFFLINE, defer);
 	}
 	return 0;
 }
@@ -48,7 +44,9 @@ static int cpu_leaves(unsigned int cpu)
 static int cpu_comes(unsigned int cpu)
 {
 	cpumask_clear_cpu(cpu, &leaving);
-	tph_source_forget(cpu);
+	/* after the machine's sleep it is the one that it was, and entries for it are still held */
+	if (!cpuhp_tasks_frozen)
+		tph_source_forget(cpu);
 	return 0;
 }
 

@@ -55,7 +55,8 @@ static bool traced(const struct tph_entry *entry, u32 index, void *arg)
  * @lost: says which
  * @arg: for @lost
  * @reason: why
- * @defer: as for tph_table_revoke()
+ * @defer: as for tph_table_revoke(): memory_lock would be needed and is not held. The requester is
+ *	off then, and what is left comes back by the release work
  *
  * Return: how many were taken back.
  */
@@ -71,6 +72,10 @@ u32 tph_revoke_locked(struct tph_vdev *tph, bool (*lost)(const struct tph_entry 
 	count = tph_table_revoke(&tph->table, traced, &revocation, defer);
 	if (!count)
 		return 0;
+	if (defer) {
+		tph->deferred++;
+		queue_work(tph_workqueue, &tph->release);
+	}
 	if (reason != TPH_REASON_CLOSE)
 		tph->revocations += count;
 	if (tph->notify)
@@ -88,13 +93,13 @@ static bool every(const struct tph_entry *entry, u32 index, void *arg)
  * tph_revoke_all_locked() - take every entry back
  * @tph: the device
  * @reason: why
+ * @defer: as for tph_revoke_locked()
  *
- * Context: as for tph_table_commit(): memory_lock held, or a hold.
  * Return: how many were taken back.
  */
-u32 tph_revoke_all_locked(struct tph_vdev *tph, enum tph_reason reason)
+u32 tph_revoke_all_locked(struct tph_vdev *tph, enum tph_reason reason, bool defer)
 {
-	return tph_revoke_locked(tph, every, NULL, reason, false);
+	return tph_revoke_locked(tph, every, NULL, reason, defer);
 }
 
 /* Runs under the lock of the process's wait queue, in whatever context its last thread ends. */
@@ -214,20 +219,21 @@ static bool lost_by_holder(const struct tph_entry *entry, u32 index, void *arg)
 }
 
 /*
- * Revoking writes to hardware, which needs memory_lock, except where a hold keeps it away. It is
- * not taken before something is lost: a hot reset fails where it finds it taken.
+ * memory_lock is not taken before something is lost: a hot reset fails where it finds it taken. And
+ * it is not waited for: its user can have it held for long, with the requester on.
  */
 static u32 revoke(struct tph_vdev *tph, struct holder *holder, bool held)
 {
-	bool taken = !held && tph_memory_lock(tph);
+	enum tph_memory memory = held ? TPH_MEMORY_NEEDLESS : tph_memory_trylock(tph);
 	u32 lost = 0;
 
 	scoped_guard(mutex, &tph->lock)
 		if (tph->leases[holder->lease].pid == holder->pid)
 			lost = tph_revoke_locked(tph, lost_by_holder, holder,
 						 holder->alive ? TPH_REASON_PROCESS :
-								 TPH_REASON_EXIT, false);
-	tph_memory_unlock(tph, taken);
+								 TPH_REASON_EXIT,
+						 memory == TPH_MEMORY_BUSY);
+	tph_memory_unlock(tph, memory);
 	return lost;
 }
 

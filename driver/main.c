@@ -44,14 +44,20 @@ static int open_device(struct vfio_device *vdev)
 		return ret;
 
 	ret = tph_steering_open(tph);
-	if (ret) {
-		vfio_pci_core_disable(&tph->core);
-		return ret;
-	}
+	if (ret)
+		goto err_disable;
 	tph_config_open(tph);
 	tph_dmabuf_open(tph);
 	vfio_pci_core_finish_enable(&tph->core);
 	return 0;
+
+err_disable:
+	/* it is awake, and stays so for the last look */
+	pm_runtime_get_noresume(&tph->core.pdev->dev);
+	vfio_pci_core_disable(&tph->core);
+	tph_steering_closed(tph);
+	pm_runtime_put(&tph->core.pdev->dev);
+	return ret;
 }
 
 static void close_device(struct vfio_device *vdev)
@@ -95,7 +101,7 @@ static long device_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned lo
 	if (held)
 		tph_steering_release(tph, reset);
 	if (cmd == VFIO_DEVICE_PCI_HOT_RESET)
-		tph_steering_settle_set(tph);
+		tph_steering_settle_set(tph, !ret);
 	else if (reset)
 		tph_steering_settle(tph);
 	return ret;
@@ -123,6 +129,7 @@ static int init_device(struct vfio_device *vdev)
 	}
 	cpumask_copy(tph->cpus, cpu_possible_mask);
 	tph_source_init(tph);
+	tph_platform_bind(tph);
 	tph_platform_refresh(tph);
 	return 0;
 

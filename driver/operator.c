@@ -100,6 +100,7 @@ static ssize_t cpus_store(struct device *dev, struct device_attribute *attr, con
 			  size_t count)
 {
 	struct tph_vdev *tph = device_to_tph(dev);
+	enum tph_memory memory;
 	cpumask_var_t cpus;
 	ssize_t ret = -EINVAL;
 
@@ -113,11 +114,13 @@ static ssize_t cpus_store(struct device *dev, struct device_attribute *attr, con
 	if (set_list(tph, cpus))
 		goto out_free_cpus;
 
-	scoped_guard(tph_memory, tph) {
-		guard(mutex)(&tph->lock);
+	memory = tph_memory_trylock(tph);
+	scoped_guard(mutex, &tph->lock) {
 		cpumask_copy(tph->cpus, cpus);
-		tph_revoke_locked(tph, lost_by_list, cpus, TPH_REASON_OPERATOR, false);
+		tph_revoke_locked(tph, lost_by_list, cpus, TPH_REASON_OPERATOR,
+				  memory == TPH_MEMORY_BUSY);
 	}
+	tph_memory_unlock(tph, memory);
 out_free_cpus:
 	free_cpumask_var(cpus);
 	return ret;

@@ -108,7 +108,9 @@ static void read_capability(struct pci_dev *pdev, const struct tph_msix *msix,
 		offset = 0;
 	if (offset)
 		room = tph_capability_room(offset, pdev->cfg_size, read_header, pdev);
-	if (msix->table_bar < PCI_STD_NUM_BARS)
+	/* a BAR of ports is none that a table can be in */
+	if (msix->table_bar < PCI_STD_NUM_BARS &&
+	    pci_resource_flags(pdev, msix->table_bar) & IORESOURCE_MEM)
 		bar_size = pci_resource_len(pdev, msix->table_bar);
 	/* a table outside its BAR is no table */
 	tph_capability_decode(offset, reg, room, tph_msix_fits(msix, bar_size) ? msix->vectors : 0,
@@ -137,7 +139,25 @@ static bool shares_group(struct pci_dev *pdev)
 }
 
 /**
- * tph_platform_refresh() - read the function's capabilities, and what lies between it and the CPUs
+ * tph_platform_bind() - read the function's capabilities
+ * @tph: the device, as it is bound
+ *
+ * What is found counts for as long as the driver is bound: how the function is put to sleep, which
+ * attributes it has and which locks its table needs go by it.
+ *
+ * Context: may sleep; the function is awake.
+ */
+void tph_platform_bind(struct tph_vdev *tph)
+{
+	struct pci_dev *pdev = tph->core.pdev;
+
+	read_msix(pdev, &tph->msix);
+	read_capability(pdev, &tph->msix, &tph->cap);
+	tph->completer = tph_platform_completer(pdev);
+}
+
+/**
+ * tph_platform_refresh() - read what lies between the function and the CPUs
  * @tph: the device
  *
  * All that is said of the device later comes from here, so that asking costs no access to a
@@ -157,16 +177,7 @@ void tph_platform_refresh(struct tph_vdev *tph)
 		.firmware = tph->source.present,
 		.shared = shares_group(pdev),
 	};
-	u8 completer = tph_platform_completer(pdev);
-	struct tph_capability cap;
-	struct tph_msix msix;
-
-	read_msix(pdev, &msix);
-	read_capability(pdev, &msix, &cap);
 
 	guard(mutex)(&tph->lock);
-	tph->completer = completer;
-	tph->msix = msix;
-	tph->cap = cap;
 	tph->platform = platform;
 }

@@ -22,15 +22,20 @@ static unsigned int away(const struct tph_vdev *tph)
 }
 
 /*
- * A close that found hardware away left the ST table as it was; requester off it was already. With
- * the MSI-X table still mapped that close is not done yet.
+ * For a function that nobody has open, when what kept hardware away is over: a close meanwhile left
+ * the ST table as it was, and a reset may have enabled the requester. With the MSI-X table still
+ * mapped a close is not done yet.
  */
 static void clean(struct tph_vdev *tph)
 {
-	if (tph->opened || !tph->unclean || away(tph) || READ_ONCE(tph->msix_table))
+	lockdep_assert_held(&tph->lock);
+	if (tph->opened || !tph->cap.offset || away(tph) || tph->msix_table)
 		return;
+	if (tph->unclean)
+		tph_table_scrub(&tph->table);
+	else
+		tph_table_quiet(&tph->table);
 	tph->unclean = false;
-	tph_table_scrub(&tph->table);
 }
 
 /* Undo a hold over which the function may have been reset, and be anything now. */
@@ -62,6 +67,8 @@ void tph_steering_init(struct tph_vdev *tph)
 {
 	INIT_WORK(&tph->release, release_work);
 	INIT_LIST_HEAD(&tph->devices);
+	tph->table.ops = &tph_hardware_ops;
+	tph->table.cap = &tph->cap;
 }
 
 static int begin(struct tph_vdev *tph, const struct tph_ledger *ledger)
@@ -70,11 +77,10 @@ static int begin(struct tph_vdev *tph, const struct tph_ledger *ledger)
 
 	guard(mutex)(&tph->lock);
 	/* before anything else: requester off; the table is written whole with an enable */
+	tph->table = (struct tph_table){ .ops = &tph_hardware_ops, .cap = &tph->cap };
 	tph->table.adrift = away(tph);
 	if (!tph->table.adrift) {
-		ret = tph->table.ops->ready(&tph->table);
-		if (!ret)
-			ret = tph_table_scrub(&tph->table);
+		ret = tph_table_scrub(&tph->table);
 		if (ret)
 			return ret;
 	}
@@ -102,7 +108,6 @@ int tph_steering_open(struct tph_vdev *tph)
 
 	tph_platform_refresh(tph);
 	tph_offer_make(&tph->cap, &tph->platform, tph->policy, &tph->offer);
-	tph->table = (struct tph_table){ .ops = &tph_hardware_ops, .cap = &tph->cap };
 	if (!tph->cap.offset)
 		return 0;
 
@@ -153,11 +158,12 @@ static struct eventfd_ctx *finish(struct tph_vdev *tph)
 	 */
 	if (away(tph) || table->ops->ready(table)) {
 		tph_table_hold(table);
+		/* vectors are gone when the core is done, and with them what is in their table */
 		tph->unclean = true;
 	} else {
 		tph_table_scrub(table);
 	}
-	tph_revoke_all_locked(tph, TPH_REASON_CLOSE);
+	tph_revoke_all_locked(tph, TPH_REASON_CLOSE, false);
 	tph->opened = false;
 	tph->attached = false;
 	tph->deferred = 0;
@@ -197,13 +203,12 @@ out_not_busy:
 
 /**
  * tph_steering_closed() - a function that its last reset has enabled is off as well
- * @tph: the device, closed by vfio-pci-core, which has reset it if it can be; awake
+ * @tph: the device, disabled by vfio-pci-core, which has reset it if it can be; awake
  */
 void tph_steering_closed(struct tph_vdev *tph)
 {
 	guard(mutex)(&tph->lock);
-	if (tph->cap.offset && !away(tph))
-		tph_table_quiet(&tph->table);
+	clean(tph);
 }
 
 /**
@@ -262,25 +267,34 @@ void tph_steering_settle(struct tph_vdev *tph)
 	flush_work(&tph->release);
 }
 
-/* The function may have been reset without a word. */
+/* What hardware holds is looked at first: the call that asks for this may be another user's. */
 static void look_after(struct tph_vdev *tph)
 {
-	guard(tph_memory)(tph);
-	guard(mutex)(&tph->lock);
-	if (!tph->opened)
-		return;
-	tph_table_hold(&tph->table);
-	bring_back(tph);
+	enum tph_memory memory = tph_memory_trylock(tph);
+
+	scoped_guard(mutex, &tph->lock) {
+		if (tph->opened && memory != TPH_MEMORY_BUSY) {
+			tph_table_sync(&tph->table);
+		} else if (tph->opened) {
+			/* off is nothing that memory_lock is needed for; the rest is */
+			tph->table.adrift = true;
+			tph_table_hold(&tph->table);
+			tph->deferred++;
+			queue_work(tph_workqueue, &tph->release);
+		}
+	}
+	tph_memory_unlock(tph, memory);
 }
 
 /**
  * tph_steering_settle_set() - tph_steering_settle() for all that a hot reset can have touched
  * @tph: the device whose user asked for it
+ * @reset: there was one: all that is open in the set is this user's
  *
  * All functions of the set were taken to D0, which can cost one its state, and the reset may then
  * have been refused (EAGAIN), so that none of them was told.
  */
-void tph_steering_settle_set(struct tph_vdev *tph)
+void tph_steering_settle_set(struct tph_vdev *tph, bool reset)
 {
 	struct vfio_device_set *set = tph->core.vdev.dev_set;
 	struct vfio_device *vdev;
@@ -290,7 +304,8 @@ void tph_steering_settle_set(struct tph_vdev *tph)
 		if (vdev->ops != tph->core.vdev.ops)
 			continue;
 		look_after(tph_vdev(vdev));
-		tph_steering_settle(tph_vdev(vdev));
+		if (reset)
+			tph_steering_settle(tph_vdev(vdev));
 	}
 }
 
@@ -341,9 +356,12 @@ void tph_steering_wake(struct tph_vdev *tph, u8 why)
  * All entries, and the requester. In this order: what is taken back while the requester is on is
  * out of the table as well. Off is held first, so that a write that fails does not bring it back.
  */
-static void end(struct tph_vdev *tph, enum tph_reason reason)
+static void end(struct tph_vdev *tph, enum tph_reason reason, enum tph_memory memory)
 {
-	tph_revoke_all_locked(tph, reason);
+	lockdep_assert_held(&tph->lock);
+	if (!tph->opened)
+		return;
+	tph_revoke_all_locked(tph, reason, memory == TPH_MEMORY_BUSY);
 	tph_table_hold(&tph->table);
 	tph_table_control(&tph->table, (struct tph_control){ .mode = tph->table.wanted.mode });
 	tph_table_release(&tph->table);
@@ -361,12 +379,13 @@ static void end(struct tph_vdev *tph, enum tph_reason reason)
  */
 void tph_steering_remove(struct tph_vdev *tph)
 {
-	scoped_guard(tph_memory, tph)
-		scoped_guard(mutex, &tph->lock) {
-			tph->removing = true;
-			if (tph->opened)
-				end(tph, TPH_REASON_REMOVED);
-		}
+	enum tph_memory memory = tph_memory_trylock(tph);
+
+	scoped_guard(mutex, &tph->lock) {
+		tph->removing = true;
+		end(tph, TPH_REASON_REMOVED, memory);
+	}
+	tph_memory_unlock(tph, memory);
 	tph_dmabuf_allow(tph, false);
 }
 
@@ -433,11 +452,13 @@ void tph_steering_attached(struct tph_vdev *tph)
  */
 void tph_steering_detached(struct tph_vdev *tph)
 {
-	guard(tph_memory)(tph);
-	guard(mutex)(&tph->lock);
-	tph->attached = false;
-	if (tph->opened)
-		end(tph, TPH_REASON_DETACHED);
+	enum tph_memory memory = tph_memory_trylock(tph);
+
+	scoped_guard(mutex, &tph->lock) {
+		tph->attached = false;
+		end(tph, TPH_REASON_DETACHED, memory);
+	}
+	tph_memory_unlock(tph, memory);
 }
 
 /* Back comes what was wanted before, or was set up meanwhile. */
@@ -469,7 +490,7 @@ void tph_steering_error(struct tph_vdev *tph, pci_channel_state_t state)
 		/* the link may be down: nobody tells whether the last write got through */
 		tph->table.adrift = true;
 		tph_table_control(&tph->table, (struct tph_control){});
-		tph_revoke_all_locked(tph, TPH_REASON_ERROR);
+		tph_revoke_all_locked(tph, TPH_REASON_ERROR, false);
 		tph_operator_changed(tph);
 	}
 	if (state == pci_channel_io_perm_failure)
@@ -534,6 +555,9 @@ void tph_steering_reset_done(struct tph_vdev *tph)
 		trace_tph_reset(tph->core.pdev, true);
 		tph->resetting = false;
 		if (later && tph->opened) {
+			/* at once what needs no memory: bus master is on again already */
+			if (!away(tph))
+				tph_table_off(&tph->table);
 			tph->deferred++;
 			queue_work(tph_workqueue, &tph->release);
 		} else if (tph->opened) {

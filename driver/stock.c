@@ -110,9 +110,16 @@ void tph_stock_init(struct vfio_pci_core_device *core)
  */
 int tph_stock_sriov(struct pci_dev *pdev, int count)
 {
+	struct tph_vdev *tph = tph_of_pdev(pdev);
+	int ret;
+
 	if (!enable_sriov)
 		return -ENOENT;
-	return vfio_pci_core_sriov_configure(dev_get_drvdata(&pdev->dev), count);
+	/* the core takes the function to D0 first, which can cost it its state */
+	tph_steering_hold(tph);
+	ret = vfio_pci_core_sriov_configure(&tph->core, count);
+	tph_steering_release(tph, true);
+	return ret;
 }
 #endif
 

@@ -314,8 +314,14 @@ static int catch_up(struct tph_table *table)
 {
 	int ret;
 
+	/* off comes first, and needs no ST table that can be written */
+	ret = settle(table);
+	if (ret) {
+		give_up(table);
+		return ret;
+	}
 	if (table->wanted.width == TPH_WIDTH_NONE)
-		return settle(table);
+		return 0;
 	if (tph_control_tagged(table->wanted) && table->ops->ready(table))
 		return 0;
 	ret = make_live(table, table->wanted);
@@ -351,10 +357,8 @@ int tph_table_sync(struct tph_table *table)
 
 	if (table->holds)
 		return 0;
-	if (table->live.width != TPH_WIDTH_NONE) {
-		if (!table->ops->read(table, control_offset(table), &value) &&
-		    !((value ^ tph_control_register(table->live)) & PCI_TPH_CTRL_REQ_EN_MASK))
-			return 0;
+	if (table->ops->read(table, control_offset(table), &value) ||
+	    (value ^ tph_control_register(table->live)) & PCI_TPH_CTRL_REQ_EN_MASK) {
 		/* off for certain: a read that failed has not told that the state is lost */
 		ret = write_control(table, REQUESTER_OFF(table->live));
 		if (ret) {
@@ -362,7 +366,18 @@ int tph_table_sync(struct tph_table *table)
 			return ret;
 		}
 	}
-	return catch_up(table);
+	return table->live.width == TPH_WIDTH_NONE ? catch_up(table) : 0;
+}
+
+/**
+ * tph_table_off() - requester off now, held or not
+ * @table: the table of a function that can be reached
+ *
+ * For a function that has just been reset where the rest has to wait.
+ */
+void tph_table_off(struct tph_table *table)
+{
+	write_control(table, REQUESTER_OFF(table->live));
 }
 
 /**

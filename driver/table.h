@@ -67,6 +67,7 @@ int tph_table_control(struct tph_table *table, struct tph_control control);
 int tph_table_hold(struct tph_table *table);
 int tph_table_release(struct tph_table *table);
 int tph_table_sync(struct tph_table *table);
+void tph_table_off(struct tph_table *table);
 int tph_table_scrub(struct tph_table *table);
 int tph_table_quiet(struct tph_table *table);
 

@@ -171,22 +171,36 @@ static inline struct tph_vdev *tph_vdev(struct vfio_device *vdev)
  * in the MSI-X table lies there. Where it does not, nobody who resets the device (a hot reset does
  * not wait for the lock, but fails) is ever in the way.
  */
-static inline bool tph_memory_lock(struct tph_vdev *tph)
+enum tph_memory {
+	TPH_MEMORY_NEEDLESS,
+	TPH_MEMORY_TAKEN,
+	TPH_MEMORY_BUSY,
+};
+
+static inline enum tph_memory tph_memory_lock(struct tph_vdev *tph)
 {
 	if (tph->cap.place != TPH_PLACE_MSIX)
-		return false;
+		return TPH_MEMORY_NEEDLESS;
 	down_read(&tph->core.memory_lock);
-	return true;
+	return TPH_MEMORY_TAKEN;
 }
 
-static inline void tph_memory_unlock(struct tph_vdev *tph, bool taken)
+/* Whoever takes something back does not wait for what the user can make last. */
+static inline enum tph_memory tph_memory_trylock(struct tph_vdev *tph)
 {
-	if (taken)
+	if (tph->cap.place != TPH_PLACE_MSIX)
+		return TPH_MEMORY_NEEDLESS;
+	return down_read_trylock(&tph->core.memory_lock) ? TPH_MEMORY_TAKEN : TPH_MEMORY_BUSY;
+}
+
+static inline void tph_memory_unlock(struct tph_vdev *tph, enum tph_memory memory)
+{
+	if (memory == TPH_MEMORY_TAKEN)
 		up_read(&tph->core.memory_lock);
 }
 
-DEFINE_LOCK_GUARD_1(tph_memory, struct tph_vdev, _T->taken = tph_memory_lock(_T->lock),
-		    tph_memory_unlock(_T->lock, _T->taken), bool taken)
+DEFINE_LOCK_GUARD_1(tph_memory, struct tph_vdev, _T->memory = tph_memory_lock(_T->lock),
+		    tph_memory_unlock(_T->lock, _T->memory), enum tph_memory memory)
 
 static inline struct tph_vdev *tph_of_pdev(struct pci_dev *pdev)
 {
@@ -237,6 +251,7 @@ void tph_stock_ids(struct pci_driver *driver);
 /* platform.c: the function, and what lies between it and the CPUs */
 bool tph_platform_allowed(struct pci_dev *pdev);
 u8 tph_platform_completer(struct pci_dev *pdev);
+void tph_platform_bind(struct tph_vdev *tph);
 void tph_platform_refresh(struct tph_vdev *tph);
 
 /* grant.c: may this caller target these CPUs? */
@@ -253,7 +268,7 @@ void tph_lease_watch_locked(struct tph_vdev *tph);
 void tph_lease_init(struct tph_vdev *tph);
 u32 tph_revoke_locked(struct tph_vdev *tph, bool (*lost)(const struct tph_entry *, u32, void *),
 		      void *arg, enum tph_reason reason, bool defer);
-u32 tph_revoke_all_locked(struct tph_vdev *tph, enum tph_reason reason);
+u32 tph_revoke_all_locked(struct tph_vdev *tph, enum tph_reason reason, bool defer);
 
 /* hotplug.c: CPUs that go offline */
 int tph_hotplug_init(void);
@@ -332,7 +347,7 @@ void tph_steering_hold(struct tph_vdev *tph);
 void tph_steering_release(struct tph_vdev *tph, bool reset);
 void tph_steering_sync(struct tph_vdev *tph);
 void tph_steering_settle(struct tph_vdev *tph);
-void tph_steering_settle_set(struct tph_vdev *tph);
+void tph_steering_settle_set(struct tph_vdev *tph, bool reset);
 void tph_steering_sleep(struct tph_vdev *tph, u8 why);
 void tph_steering_wake(struct tph_vdev *tph, u8 why);
 void tph_steering_remove(struct tph_vdev *tph);
