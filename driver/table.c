@@ -420,8 +420,8 @@ int tph_table_scrub(struct tph_table *table)
  * tph_table_quiet() - see that a requester that nobody enabled is off
  * @table: the table of a function that nobody has open
  *
- * For the end of a reset after which nobody else looks: there are functions that come out of one with
- * the requester enabled and a table of their own.
+ * For the end of a reset after which nobody else looks: there are functions that come out of one
+ * with the requester enabled and a table of their own.
  *
  * Return: 0; -EIO if the function does not answer; what the hardware access failed with.
  */
