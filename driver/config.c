@@ -94,7 +94,7 @@ static ssize_t core_write(struct tph_vdev *tph, const char __user *buf, size_t c
 		tph_steering_hold(tph);
 	ret = vfio_pci_core_write(vdev, buf, count, ppos);
 	if (power)
-		tph_steering_release(tph, true);
+		tph_steering_release(tph);
 	else if (tph->cap.offset && overlaps(at, count, PCI_COMMAND))
 		tph_steering_sync(tph);
 	/* it may have been a reset (FLR) */

@@ -78,33 +78,28 @@ static void close_device(struct vfio_device *vdev)
 static long device_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned long arg)
 {
 	struct tph_vdev *tph = tph_vdev(vdev);
-	bool held = false, reset = false;
 	long ret;
 
 	switch (cmd) {
 	case VFIO_DEVICE_PCI_TPH:
 		return tph_legacy_ioctl(tph, (void __user *)arg);
 	case VFIO_DEVICE_SET_IRQS:
-		/* whichever index it names: the user could change that under the core's eyes */
-		held = tph->cap.place == TPH_PLACE_MSIX;
+		if (tph->cap.place == TPH_PLACE_MSIX)
+			return tph_steering_set_irqs(tph, arg);
 		break;
 	case VFIO_DEVICE_RESET:
 	case VFIO_DEVICE_PCI_HOT_RESET:
 		/* both begin with D0, which can cost the state, and may get no further (EAGAIN) */
-		held = reset = true;
-		break;
-	}
-
-	if (held)
 		tph_steering_hold(tph);
-	ret = vfio_pci_core_ioctl(vdev, cmd, arg);
-	if (held)
-		tph_steering_release(tph, reset);
-	if (cmd == VFIO_DEVICE_PCI_HOT_RESET)
-		tph_steering_settle_set(tph, !ret);
-	else if (reset)
-		tph_steering_settle(tph);
-	return ret;
+		ret = vfio_pci_core_ioctl(vdev, cmd, arg);
+		tph_steering_release(tph);
+		if (cmd == VFIO_DEVICE_PCI_HOT_RESET)
+			tph_steering_settle_set(tph, !ret);
+		else
+			tph_steering_settle(tph);
+		return ret;
+	}
+	return vfio_pci_core_ioctl(vdev, cmd, arg);
 }
 
 static int init_device(struct vfio_device *vdev)

@@ -41,7 +41,7 @@ static void clean(struct tph_vdev *tph)
 /* Undo a hold over which the function may have been reset, and be anything now. */
 static void bring_back(struct tph_vdev *tph)
 {
-	tph->table.adrift = true;
+	tph_table_doubt(&tph->table);
 	tph_table_release(&tph->table);
 }
 
@@ -228,19 +228,65 @@ void tph_steering_hold(struct tph_vdev *tph)
 
 /**
  * tph_steering_release() - undo tph_steering_hold(): the whole table, then enable
- * @tph: the device
- * @reset: the function may have been reset meanwhile, or lost its state otherwise
+ * @tph: the device, whose function may have been reset meanwhile, or lost its state otherwise
  */
-void tph_steering_release(struct tph_vdev *tph, bool reset)
+void tph_steering_release(struct tph_vdev *tph)
 {
 	guard(tph_memory)(tph);
 	guard(mutex)(&tph->lock);
-	if (!tph->opened)
-		return;
-	if (reset)
+	if (tph->opened)
 		bring_back(tph);
-	else
-		tph_table_release(&tph->table);
+}
+
+/* Which of the MSI-X vectors are allocated. */
+static void find_vectors(struct tph_vdev *tph, unsigned long *vectors)
+{
+	struct pci_dev *pdev = tph->core.pdev;
+	u32 i;
+
+	bitmap_zero(vectors, TPH_MSIX_ENTRIES_MAX);
+	for (i = 0; pdev->msix_enabled && i < tph->cap.entries; i++)
+		if (pci_irq_vector(pdev, i) > 0)
+			__set_bit(i, vectors);
+}
+
+/**
+ * tph_steering_set_irqs() - VFIO_DEVICE_SET_IRQS, with an ST table in the MSI-X table
+ * @tph: the device
+ * @arg: the ioctl's
+ *
+ * Held whichever index it names: the user could change that under the core's eyes. The table is
+ * written anew where vectors came or went, and left alone where none did: a virtual machine's
+ * manager comes here for each vector that its guest masks.
+ *
+ * Return: what the core says.
+ */
+long tph_steering_set_irqs(struct tph_vdev *tph, unsigned long arg)
+{
+	unsigned long *before = bitmap_zalloc(2 * TPH_MSIX_ENTRIES_MAX, GFP_KERNEL);
+	unsigned long *after = before + BITS_TO_LONGS(TPH_MSIX_ENTRIES_MAX);
+	bool kept = false;
+	long ret;
+
+	tph_steering_hold(tph);
+	if (before)
+		find_vectors(tph, before);
+	ret = vfio_pci_core_ioctl(&tph->core.vdev, VFIO_DEVICE_SET_IRQS, arg);
+	if (before) {
+		find_vectors(tph, after);
+		kept = bitmap_equal(before, after, TPH_MSIX_ENTRIES_MAX);
+	}
+	bitmap_free(before);
+
+	guard(tph_memory)(tph);
+	guard(mutex)(&tph->lock);
+	if (!tph->opened)
+		return ret;
+	/* another call may be under way, and is not to believe the table either */
+	if (!kept)
+		tph_table_doubt(&tph->table);
+	tph_table_release_kept(&tph->table);
+	return ret;
 }
 
 /**
@@ -277,7 +323,7 @@ static void look_after(struct tph_vdev *tph)
 			tph_table_sync(&tph->table);
 		} else if (tph->opened) {
 			/* off is nothing that memory_lock is needed for; the rest is */
-			tph->table.adrift = true;
+			tph_table_doubt(&tph->table);
 			tph_table_hold(&tph->table);
 			tph->deferred++;
 			queue_work(tph_workqueue, &tph->release);
@@ -488,7 +534,7 @@ void tph_steering_error(struct tph_vdev *tph, pci_channel_state_t state)
 	tph->recovering = true;
 	if (tph->opened && state != pci_channel_io_normal) {
 		/* the link may be down: nobody tells whether the last write got through */
-		tph->table.adrift = true;
+		tph_table_doubt(&tph->table);
 		tph_table_control(&tph->table, (struct tph_control){});
 		tph_revoke_all_locked(tph, TPH_REASON_ERROR, false);
 		tph_operator_changed(tph);

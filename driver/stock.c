@@ -118,7 +118,7 @@ int tph_stock_sriov(struct pci_dev *pdev, int count)
 	/* the core takes the function to D0 first, which can cost it its state */
 	tph_steering_hold(tph);
 	ret = vfio_pci_core_sriov_configure(&tph->core, count);
-	tph_steering_release(tph, true);
+	tph_steering_release(tph);
 	return ret;
 }
 #endif

@@ -132,10 +132,13 @@ static int apply(struct tph_table *table, struct tph_control control, u32 index,
 			goto err_restore_control;
 	}
 
-	if (tph_control_tagged(control)) {
+	if (tph_control_tagged(control) && count) {
+		table->written = TPH_WIDTH_NONE;
 		ret = write_entries(table, index, count, control.width, batch);
 		if (ret)
 			goto err_restore_entries;
+		/* the whole of it, or a part of one that is in force */
+		table->written = control.width;
 	}
 
 	if (control.width == TPH_WIDTH_NONE)
@@ -198,6 +201,8 @@ int tph_table_commit(struct tph_table *table, u32 index, u32 count,
 
 	for (i = 0; i < count; i++)
 		table->ledger.entries[index + i] = entries[i];
+	if (!tph_control_tagged(table->live))
+		table->written = TPH_WIDTH_NONE;
 	return 0;
 }
 
@@ -233,6 +238,7 @@ u32 tph_table_revoke(struct tph_table *table,
 	}
 	if (!count)
 		return 0;
+	table->written = TPH_WIDTH_NONE;
 	settle(table);
 	if (defer) {
 		tph_table_hold(table);
@@ -251,6 +257,8 @@ u32 tph_table_revoke(struct tph_table *table,
 	if (write_entries(table, first, last - first + 1, control.width, NULL) ||
 	    write_enable(table, control))
 		give_up(table);
+	else
+		table->written = control.width;
 	return count;
 }
 
@@ -309,8 +317,11 @@ int tph_table_hold(struct tph_table *table)
 	return ret;
 }
 
-/* Bring back what is wanted; later, if the table cannot be written yet. */
-static int catch_up(struct tph_table *table)
+/*
+ * Bring back what is wanted; later, if the table cannot be written yet. @kept: nothing has touched
+ * the hardware table since it was written, but for what @written knows of.
+ */
+static int catch_up(struct tph_table *table, bool kept)
 {
 	int ret;
 
@@ -324,7 +335,11 @@ static int catch_up(struct tph_table *table)
 		return 0;
 	if (tph_control_tagged(table->wanted) && table->ops->ready(table))
 		return 0;
-	ret = make_live(table, table->wanted);
+	if (kept && table->written == table->wanted.width &&
+	    table->live.width == TPH_WIDTH_NONE)
+		ret = apply(table, table->wanted, 0, 0, NULL);
+	else
+		ret = make_live(table, table->wanted);
 	if (ret)
 		give_up(table);
 	return ret;
@@ -338,7 +353,32 @@ static int catch_up(struct tph_table *table)
  */
 int tph_table_release(struct tph_table *table)
 {
-	return --table->holds ? 0 : catch_up(table);
+	return --table->holds ? 0 : catch_up(table, false);
+}
+
+/**
+ * tph_table_release_kept() - undo a hold over which nothing has touched the hardware table
+ * @table: the table
+ *
+ * As tph_table_release(), but entries that hardware has already are not written again.
+ *
+ * Return: as tph_table_release() does.
+ */
+int tph_table_release_kept(struct tph_table *table)
+{
+	return --table->holds ? 0 : catch_up(table, true);
+}
+
+/**
+ * tph_table_doubt() - hardware may hold anything now
+ * @table: the table, held
+ *
+ * For a function that may have been reset, and for vectors that have come or gone.
+ */
+void tph_table_doubt(struct tph_table *table)
+{
+	table->adrift = true;
+	table->written = TPH_WIDTH_NONE;
 }
 
 /**
@@ -366,7 +406,7 @@ int tph_table_sync(struct tph_table *table)
 			return ret;
 		}
 	}
-	return table->live.width == TPH_WIDTH_NONE ? catch_up(table) : 0;
+	return table->live.width == TPH_WIDTH_NONE ? catch_up(table, false) : 0;
 }
 
 /**
@@ -396,6 +436,7 @@ int tph_table_scrub(struct tph_table *table)
 	u32 i;
 	int ret, err;
 
+	table->written = TPH_WIDTH_NONE;
 	ret = write_control(table, off);
 	table->live = off;
 	if (table->cap->place == TPH_PLACE_MSIX) {

@@ -39,6 +39,8 @@ struct tph_table_ops {
  * @live: what hardware's control register holds
  * @adrift: hardware may hold more than @live says, until a write that disables the requester has
  *	succeeded: one failed, or the function was reset, and some come out of that enabled
+ * @written: the width in which the hardware table is known to hold the ledger, TPH_WIDTH_NONE if it
+ *	is not; what else happened to the function since is for tph_table_doubt()
  * @holds: while not 0, hardware may not be touched (a reset, or vectors that come and go): changes
  *	go to the ledger and to @wanted, and reach hardware at the last release
  *
@@ -55,6 +57,7 @@ struct tph_table {
 	struct tph_control wanted;
 	struct tph_control live;
 	bool adrift;
+	u8 written;
 	unsigned int holds;
 };
 
@@ -66,6 +69,8 @@ u32 tph_table_revoke(struct tph_table *table,
 int tph_table_control(struct tph_table *table, struct tph_control control);
 int tph_table_hold(struct tph_table *table);
 int tph_table_release(struct tph_table *table);
+int tph_table_release_kept(struct tph_table *table);
+void tph_table_doubt(struct tph_table *table);
 int tph_table_sync(struct tph_table *table);
 void tph_table_off(struct tph_table *table);
 int tph_table_scrub(struct tph_table *table);

@@ -551,11 +551,14 @@ static void hold(bool *what)
 	must(world.device.gone || world.device.deaf || !device_state().bits, "held, but enabled");
 }
 
-static void release(void)
+static void release(bool kept)
 {
 	bool hurt = !healthy(), last = !held();
 
-	tph_table_release(&world.table);
+	if (kept)
+		tph_table_release_kept(&world.table);
+	else
+		tph_table_release(&world.table);
 	if (!last)
 		return;
 	if (!hurt)
@@ -586,12 +589,15 @@ static void lose(void)
 	memset(world.device.vectors, 0, sizeof(world.device.vectors));
 	world.device.lost = !held();
 	world.device.deaf = false;
+	/* whoever holds it for a reset says so when it is over */
+	if (held())
+		tph_table_doubt(&world.table);
 }
 
 static void change_vectors(struct input *input)
 {
 	u32 first = take16(input), count = take8(input);
-	bool to = take8(input) & 1;
+	bool to = take8(input) & 1, kept = true;
 
 	if (world.rules.table != RULE_IN_MSIX)
 		return;
@@ -600,10 +606,14 @@ static void change_vectors(struct input *input)
 		return;
 	}
 	/* a vector that goes leaves its tag in the table, one that comes takes over what is there */
-	for (u32 i = 0; i <= count; i++)
+	for (u32 i = 0; i <= count; i++) {
+		kept &= world.device.allocated[(first + i) % world.rules.entries] == to;
 		world.device.allocated[(first + i) % world.rules.entries] = to;
+	}
 	world.vectors_change = false;
-	release();
+	if (!kept)
+		tph_table_doubt(&world.table);
+	release(kept);
 }
 
 struct lost {
@@ -858,7 +868,7 @@ static bool operate(struct input *input)
 			break;
 		lose();
 		world.resetting = false;
-		release();
+		release(false);
 		break;
 	case SILENT_RESET:
 		lose();
@@ -882,7 +892,7 @@ static bool operate(struct input *input)
 		if (!world.deferred)
 			break;
 		world.deferred--;
-		release();
+		release(false);
 		break;
 	case FAIL:
 		fail(input);

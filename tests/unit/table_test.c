@@ -492,6 +492,59 @@ static bool is_odd_cpu(const struct tph_entry *entry, u32 index, void *arg)
 	return entry->cpu & 1;
 }
 
+/* A hold over which no vector came or went: the requester comes back, the table stays. */
+static void a_table_that_is_kept_is_not_written_again(void **state)
+{
+	struct hardware *hw = new_hardware(TPH_PLACE_MSIX, 8);
+	const u32 on = 0x301;
+	u32 asked = 0;
+
+	(void)state;
+	assert_int_equal(commit(hw, 0, 8, 0), 0);
+	assert_int_equal(tph_table_control(&hw->table, iv16), 0);
+	tph_table_hold(&hw->table);
+	hw->writes = 0;
+	assert_int_equal(tph_table_release_kept(&hw->table), 0);
+	assert_int_equal(hw->writes, 1);
+	assert_int_equal(control(hw), 0x301);
+	check_invariants(hw);
+
+	/* but for what changed meanwhile: an entry, one that was taken back, the width, the vectors */
+	tph_table_hold(&hw->table);
+	assert_int_equal(commit(hw, 2, 1, 40), 0);
+	hw->writes = 0;
+	assert_int_equal(tph_table_release_kept(&hw->table), 0);
+	assert_int_equal(hw->writes, 9);
+	check_invariants(hw);
+
+	tph_table_hold(&hw->table);
+	assert_int_not_equal(tph_table_revoke(&hw->table, is_odd_cpu, &asked, false), 0);
+	assert_int_equal(tph_table_release_kept(&hw->table), 0);
+	check_invariants(hw);
+
+	tph_table_hold(&hw->table);
+	assert_int_equal(tph_table_control(&hw->table, iv8), 0);
+	assert_int_equal(tph_table_release_kept(&hw->table), 0);
+	check_invariants(hw);
+
+	tph_table_hold(&hw->table);
+	memset(hw->vectors, 0xff, sizeof(hw->vectors));
+	memcpy(hw->config + AT + 8, &on, sizeof(on));
+	tph_table_doubt(&hw->table);
+	assert_int_equal(tph_table_release_kept(&hw->table), 0);
+	check_invariants(hw);
+
+	/* and two holds at once: the first to end is not the one to say */
+	tph_table_hold(&hw->table);
+	tph_table_hold(&hw->table);
+	memset(hw->vectors, 0, sizeof(hw->vectors));
+	tph_table_doubt(&hw->table);
+	assert_int_equal(tph_table_release_kept(&hw->table), 0);
+	assert_int_equal(tph_table_release_kept(&hw->table), 0);
+	check_invariants(hw);
+	free(hw);
+}
+
 static bool is_any(const struct tph_entry *entry, u32 index, void *arg)
 {
 	(void)entry;
@@ -704,6 +757,7 @@ int main(void)
 		cmocka_unit_test(a_silent_reset_is_noticed),
 		cmocka_unit_test(what_cannot_be_brought_back_is_off),
 		cmocka_unit_test(vectors_and_memory_come_and_go),
+		cmocka_unit_test(a_table_that_is_kept_is_not_written_again),
 		cmocka_unit_test(revocation_does_not_fail),
 		cmocka_unit_test(revocation_touches_what_it_must),
 		cmocka_unit_test(deferred_revocation),
