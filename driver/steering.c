@@ -268,6 +268,8 @@ long tph_steering_set_irqs(struct tph_vdev *tph, unsigned long arg)
 	bool kept = false;
 	long ret;
 
+	/* one that lost its state without a word would come back enabled, without its table */
+	tph_steering_sync(tph);
 	tph_steering_hold(tph);
 	if (before)
 		find_vectors(tph, before);

@@ -602,6 +602,7 @@ static void change_vectors(struct input *input)
 	if (world.rules.table != RULE_IN_MSIX)
 		return;
 	if (!world.vectors_change) {
+		sync();
 		hold(&world.vectors_change);
 		return;
 	}

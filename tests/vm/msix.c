@@ -226,6 +226,43 @@ static void nothing_for_the_next_user(void **state)
 	assert_st(g, 1, 0, 16);
 }
 
+#define TRACING "/sys/kernel/tracing/"
+
+/* Tags that the driver writes to vectors in a SET_IRQS of @count eventfds. */
+static unsigned int vector_writes(struct guest *g, uint32_t count)
+{
+	unsigned int writes = 0;
+	char line[512];
+	FILE *trace;
+
+	guest_command("cd " TRACING " && echo >trace && echo 1 >events/tph_vfio_pci/tph_apply/enable");
+	guest_vectors(g, count);
+	guest_command("echo 0 >" TRACING "events/tph_vfio_pci/tph_apply/enable");
+	trace = fopen(TRACING "trace", "r");
+	assert_non_null(trace);
+	while (fgets(line, sizeof(line), trace))
+		writes += strstr(line, ": tph_apply: ") && strstr(line, " bytes=0 ");
+	fclose(trace);
+	return writes;
+}
+
+/* A manager of virtual machines sets eventfds anew for each vector that its guest masks. */
+static void vectors_that_stay_are_not_written(void **state)
+{
+	struct guest *g = *state;
+
+	guest_vectors(g, 4);
+	assert_int_equal(st_set_one(g, 1, 2), 0);
+	control(g, TPH_CTRL_IV | TPH_CTRL_16);
+	assert_int_equal(vector_writes(g, 4), 0);
+	assert_st(g, 1, TAG_VOLATILE_16(2), 16);
+	/* those that come are, and with them the others */
+	assert_int_equal(vector_writes(g, 6), 6);
+	assert_st(g, 1, TAG_VOLATILE_16(2), 16);
+	guest_vectors(g, 0);
+	assert_st(g, 1, 0, 16);
+}
+
 /* SET against vectors that come and go: no splat, and the tag is right when all is quiet. */
 static void *set_all_the_time(void *arg)
 {
@@ -272,6 +309,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(reset_by_root_against_memory_decode, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(nothing_for_the_next_user, setup, teardown),
+		cmocka_unit_test_setup_teardown(vectors_that_stay_are_not_written, setup, teardown),
 		cmocka_unit_test_setup_teardown(set_against_vectors, setup, teardown),
 	};
 
