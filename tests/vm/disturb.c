@@ -28,7 +28,7 @@
 #define EP_ON	"0000:01:00.0"	/* table in MSI-X; every reset turns the requester on */
 #define EP_F0	"0000:02:00.0"	/* in one group */
 #define EP_F1	"0000:02:00.1"
-#define EP_BAR	"0000:03:00.0"	/* table in MSI-X, and memory to map */
+#define EP_MAPPED	"0000:03:00.0"	/* table in MSI-X, and memory to map */
 
 #define MAPPINGS  60000
 #define PROCESSES 6
@@ -134,7 +134,7 @@ static void revoked_while_memory_lock_is_held(void **state)
 	struct vfio_region_info info;
 	pid_t processes[PROCESSES];
 	double start, listed, wrote;
-	struct guest *g = guest_open(EP_BAR);
+	struct guest *g = guest_open(EP_MAPPED);
 	pthread_t thread;
 	void *failed;
 	int i;
@@ -162,7 +162,7 @@ static void revoked_while_memory_lock_is_held(void **state)
 	while (!writing)
 		;
 	usleep(20000);
-	guest_command("echo 0,2-3 >" SYSFS EP_BAR "/tph/cpus");
+	guest_command("echo 0,2-3 >" SYSFS EP_MAPPED "/tph/cpus");
 	listed = seconds() - start;
 	assert_int_equal(guest_raw(g, g->cap + TPH_CTRL, 4) & ON, 0);
 	/* it was under way all the while; with the lock, for that is the first that it does */
@@ -177,7 +177,7 @@ static void revoked_while_memory_lock_is_held(void **state)
 	}
 	print_message("# the list was written after %.3f s, the command register after %.3f s\n", listed,
 		      wrote);
-	guest_command("echo 0-3 >" SYSFS EP_BAR "/tph/cpus");
+	guest_command("echo 0-3 >" SYSFS EP_MAPPED "/tph/cpus");
 	/* the rest follows, and what is left of the table is as it should be */
 	guest_config_write(g, PCI_COMMAND, 2, PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
 	assert_int_equal(control_read(g), TPH_CTRL_IV | TPH_CTRL_16);
