@@ -158,7 +158,6 @@ static struct eventfd_ctx *finish(struct tph_vdev *tph)
 	 */
 	if (away(tph) || table->ops->ready(table)) {
 		tph_table_hold(table);
-		/* vectors are gone when the core is done, and with them what is in their table */
 		tph->unclean = true;
 	} else {
 		tph_table_scrub(table);
@@ -264,7 +263,7 @@ static void find_vectors(struct tph_vdev *tph, unsigned long *vectors)
 long tph_steering_set_irqs(struct tph_vdev *tph, unsigned long arg)
 {
 	unsigned long *before = bitmap_zalloc(2 * TPH_MSIX_ENTRIES_MAX, GFP_KERNEL);
-	unsigned long *after = before + BITS_TO_LONGS(TPH_MSIX_ENTRIES_MAX);
+	unsigned long *after;
 	bool kept = false;
 	long ret;
 
@@ -275,6 +274,7 @@ long tph_steering_set_irqs(struct tph_vdev *tph, unsigned long arg)
 		find_vectors(tph, before);
 	ret = vfio_pci_core_ioctl(&tph->core.vdev, VFIO_DEVICE_SET_IRQS, arg);
 	if (before) {
+		after = before + BITS_TO_LONGS(TPH_MSIX_ENTRIES_MAX);
 		find_vectors(tph, after);
 		kept = bitmap_equal(before, after, TPH_MSIX_ENTRIES_MAX);
 	}

@@ -45,7 +45,8 @@ struct tph_table_ops {
  *	go to the ledger and to @wanted, and reach hardware at the last release
  *
  * Invariants, whenever no call is under way:
- *   1. live is wanted, or live.width is TPH_WIDTH_NONE (held, or not ready after a hold).
+ *   1. live is wanted, or live.width is TPH_WIDTH_NONE (held, or not ready after a hold). Hardware
+ *	is what live says, unless adrift, and that lasts while held alone, or after a failed write.
  *   2. If live carries tags, the hardware table holds tph_entry_tag() of every ledger entry in the
  *      width of live.
  *   3. If wanted carries tags, every ledger entry is valid in the width of wanted.

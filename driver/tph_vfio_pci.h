@@ -108,10 +108,10 @@ struct tph_dmabufs {
  * @asleep: TPH_ASLEEP_*: why nothing may be read from or written to the function
  * @unclean: closed where the ST table could not be zeroed; it is as soon as it can be
  * @deferred: holds that @release has to undo
- * @completer: what the function takes: TPH_WIDTH_NONE, TPH_WIDTH_8 or TPH_WIDTH_16. This and the
- *	next three are as found when the driver was bound, and again at each open
+ * @completer: what the function takes: TPH_WIDTH_NONE, TPH_WIDTH_8 or TPH_WIDTH_16. This, @msix
+ *	and @cap are as found when the driver was bound
  * @msix: where its MSI-X table is
- * @platform: what lies between it and the CPUs
+ * @platform: what lies between it and the CPUs, as found then and again at each open
  * @cap: the function's TPH Requester capability
  * @offer: what of it the user is offered
  * @table: the function's steering state
