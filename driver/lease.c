@@ -19,12 +19,14 @@
  * review that is under way and is judged by the next: the interval and the time of two reviews is
  * how long a tag can outlive it, and what promises that this is no more than a second.
  *
- * Before an enable and after a reset it is looked for as well. There the user sets the pace, so
- * this is done once in REVIEW_BUDGET and no more. That is on top of the former: nothing that is
- * asked for, nor a process that ends, moves when the next one is due.
+ * Before an enable, and after a reset or an attach, it is looked for as well. There the user sets
+ * the pace, so there is a budget: ASKED_SAVED in a row, and one more every ASKED_INTERVAL. That is
+ * on top of the former: nothing that is asked for, nor a process that ends, moves when the next one
+ * is due.
  */
 #define REVIEW_INTERVAL	msecs_to_jiffies(500)
-#define REVIEW_BUDGET	msecs_to_jiffies(100)
+#define ASKED_INTERVAL	msecs_to_jiffies(100)
+#define ASKED_SAVED	5
 
 /*
  * No entry gets older than this many periods, so that the number of a period may wrap: at ten asked
@@ -306,7 +308,7 @@ static u32 begin_locked(struct tph_vdev *tph, bool asked, unsigned long *leases)
 
 	lockdep_assert_held(&tph->lock);
 	bitmap_zero(leases, TPH_LEASES_MAX);
-	if (asked && time_before64(now, tph->asked + REVIEW_BUDGET))
+	if (asked && time_after64(tph->asked, now - ASKED_INTERVAL))
 		return 0;
 	find_used_locked(tph, leases);
 	if (bitmap_empty(leases, TPH_LEASES_MAX))
@@ -315,7 +317,7 @@ static u32 begin_locked(struct tph_vdev *tph, bool asked, unsigned long *leases)
 		if (tph->epoch - ledger->entries[i].epoch > AGE_MAX)
 			ledger->entries[i].epoch = tph->epoch - AGE_MAX;
 	if (asked)
-		tph->asked = now;
+		tph->asked = max(tph->asked, now - ASKED_SAVED * ASKED_INTERVAL) + ASKED_INTERVAL;
 	return tph->epoch++;
 }
 
@@ -442,7 +444,7 @@ static void review_work(struct work_struct *work)
 void tph_lease_init(struct tph_vdev *tph)
 {
 	INIT_DELAYED_WORK(&tph->review, review_work);
-	tph->asked = get_jiffies_64() - REVIEW_BUDGET;
+	tph->asked = get_jiffies_64() - ASKED_SAVED * ASKED_INTERVAL;
 	/* it wraps early, as jiffies does: before a release and not after years */
 	tph->epoch = U32_MAX - 100;
 }

@@ -96,7 +96,7 @@ static int begin(struct tph_vdev *tph, const struct tph_ledger *ledger)
  * tph_steering_open() - begin with nothing: steering off, table zero, ledger empty
  * @tph: the device, enabled by vfio-pci-core
  *
- * Return: 0; -ENOMEM; -EIO if the function does not take configuration writes.
+ * Return: 0; -ENOMEM; -EIO if the function does not answer or its requester cannot be switched off.
  */
 int tph_steering_open(struct tph_vdev *tph)
 {

@@ -426,14 +426,15 @@ void tph_table_off(struct tph_table *table)
  *
  * The ledger keeps what it has. For open and close, whatever state hardware is in.
  *
- * Return: 0, or the first error of the hardware access, or why the ST table cannot be written now;
- * what can be zeroed is.
+ * Return: 0; -EIO if the requester is not off after that, or the function does not answer, which
+ * looks the same; the first error of the hardware access, or why the ST table cannot be written
+ * now. What can be zeroed is.
  */
 int tph_table_scrub(struct tph_table *table)
 {
 	const u32 entries = table->cap->entries;
 	const struct tph_control off = {};
-	u32 i;
+	u32 i, value = 0;
 	int ret, err;
 
 	table->written = TPH_WIDTH_NONE;
@@ -454,7 +455,11 @@ int tph_table_scrub(struct tph_table *table)
 			ret = ret ?: err;
 		}
 	}
-	return ret;
+	/* writes to a function that is gone succeed; what it reads is all ones */
+	err = table->ops->read(table, control_offset(table), &value);
+	if (!err && value & PCI_TPH_CTRL_REQ_EN_MASK)
+		err = -EIO;
+	return ret ?: err;
 }
 
 /**

@@ -117,7 +117,7 @@ struct tph_dmabufs {
  * @table: the function's steering state
  * @leases: who holds the entries
  * @epoch: the review period: each review ends one, and judges what was set in it or before
- * @asked: when a review was last made because somebody asked for it, in jiffies
+ * @asked: up to when the budget for reviews that somebody asks for is spent, in jiffies
  * @due: when the next one is due that nobody has to ask for, in jiffies; 0 while nothing is held
  * @notify: signalled when entries are taken back, may be NULL
  * @msix_table: the function's MSI-X table, mapped while open if the ST table is in it

@@ -738,6 +738,9 @@ static void scrub_leaves_zero(void **state)
 		for (j = 0; j < sizes[i]; j++)
 			assert_int_equal(tag(hw, j), 0);
 		assert_int_equal(get(hw, AT + 12 + 2 * sizes[i], 2), 0xffff);
+		/* one that is gone, or stays on, is not what it says */
+		hw->gone = true;
+		assert_int_equal(tph_table_scrub(&hw->table), -EIO);
 		free(hw);
 	}
 }

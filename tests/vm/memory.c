@@ -88,8 +88,9 @@ static void set_and_get(void **state)
 			before[j] = j % 2;
 			wanted[j] = 2;
 		}
-		assert_int_equal(st_set(g, 0, 0, COUNT, before), 0);
-		EACH(, st_set(g, 0, 0, COUNT, wanted), false, {
+		/* before each: the allocator's own may fail (sheaves), and the call succeeds then */
+		EACH(assert_int_equal(st_set(g, 0, 0, COUNT, before), 0),
+		     st_set(g, 0, 0, COUNT, wanted), false, {
 			assert_int_equal(st_get(g, VFIO_TPH_ST_CPU, 0, COUNT, values), 0);
 			assert_memory_equal(values, before, sizeof(before));
 		});

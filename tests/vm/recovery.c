@@ -309,8 +309,6 @@ static void af_reset_asks_again(void **state)
 	unsigned int i;
 
 	(void)state;
-	/* one review for the asking in 100 ms (doc/uapi.md), and the enable had one */
-	usleep(110 * 1000);
 	guest_run_on(0x3);
 	guest_config_write(g, af_control(g), 1, PCI_AF_CTRL_FLR);
 	assert_int_equal(st_get(g, VFIO_TPH_ST_CPU, 0, ENTRIES, got), 0);
@@ -456,7 +454,6 @@ static void recovery_asks_again(void **state)
 	neighbour("wait", true);
 	error(g, EP_ERROR_UNCORRECTABLE, NONFATAL);
 	wait_error_told();
-	usleep(110 * 1000);
 	guest_run_on(0x3);
 	neighbour("wait", false);
 	wait_recovered();

@@ -321,7 +321,7 @@ static void cpuset_shrinks_for_seconds(void **state)
 	assert_true(rewrite_cpuset(*state, 3));
 }
 
-/* So long after a review that the user asked for there is another for the asking (doc/uapi.md). */
+/* After so long there is a review for the asking, however many there were before (doc/uapi.md). */
 static void wait_for_budget(void)
 {
 	usleep(110 * 1000);
@@ -703,7 +703,7 @@ static void fresh_set_stands(void **state)
 		guest_run_on(0x3);
 		assert_int_equal(st_set_one(g, 10, 1), 0);
 		guest_run_on(0x1);
-		/* another one, at any moment of a review: one begins within 100 ms */
+		/* another one, at any moment of a review: one begins every 100 ms */
 		usleep(i * 7919 % 100000);
 		guest_run_on(0x3);
 		assert_int_equal(st_set_one(g, 11, 1), 0);
