@@ -274,7 +274,7 @@ int tph_dmabuf_feature(struct tph_vdev *tph, u32 flags,
 	struct dma_buf *dmabuf;
 	int ret;
 
-	if (tph->dmabufs.completer == TPH_WIDTH_NONE)
+	if (!tph_dmabuf_possible(tph))
 		return -EOPNOTSUPP;
 	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_SET, sizeof(tags));
 	if (ret < 0)
@@ -286,7 +286,7 @@ int tph_dmabuf_feature(struct tph_vdev *tph, u32 flags,
 		return -EFAULT;
 	if (tags.flags & ~FLAGS || tags.ph > PH_MAX)
 		return -EINVAL;
-	if (tags.flags & VFIO_DMA_BUF_TPH_ST_EXT && tph->dmabufs.completer != TPH_WIDTH_16)
+	if (tags.flags & VFIO_DMA_BUF_TPH_ST_EXT && tph->completer != TPH_WIDTH_16)
 		return -EOPNOTSUPP;
 
 	dmabuf = dma_buf_get(tags.dmabuf_fd);
@@ -374,13 +374,12 @@ void tph_dmabuf_release(struct tph_vdev *tph)
 }
 
 /**
- * tph_dmabuf_open() - find out what peers may send to the function
- * @tph: the device, enabled
+ * tph_dmabuf_open() - show what is published
+ * @tph: the device
  */
 void tph_dmabuf_open(struct tph_vdev *tph)
 {
-	tph->dmabufs.completer = tph_platform_completer(tph->core.pdev);
-	if (tph->dmabufs.completer != TPH_WIDTH_NONE)
+	if (tph_dmabuf_possible(tph))
 		tph->dmabufs.debug = debugfs_create_file(pci_name(tph->core.pdev), 0400,
 							 debug_folder, tph, &dmabufs_fops);
 }

@@ -59,7 +59,6 @@ struct tph_lease {
 
 /**
  * struct tph_dmabufs - what the user published for peers that write to the device's dma-bufs
- * @completer: what the function takes, while open: TPH_WIDTH_NONE, TPH_WIDTH_8 or TPH_WIDTH_16
  * @debug: the file in debugfs that lists it, while open
  * @lock: guards everything below; see dmabuf.c for the order of locks
  * @forbidden: the operator does not allow it
@@ -67,7 +66,6 @@ struct tph_lease {
  * @by_node: every publication, by the place of the dma-buf in vfio-pci-core's list
  */
 struct tph_dmabufs {
-	u8 completer;
 	struct dentry *debug;
 	struct mutex lock; /* see above */
 	bool forbidden;

@@ -70,6 +70,23 @@ static void write_file(const char *path, const char *text)
 	close(fd);
 }
 
+/* One line of text of a file in the device's folder of sysfs. */
+void guest_attribute(const char *bdf, const char *name, char *text, size_t size)
+{
+	char path[128];
+	ssize_t length;
+	int fd;
+
+	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/%s", bdf, name);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	length = fd < 0 ? -1 : read(fd, text, size - 1);
+	if (length < 1)
+		fail_msg("%s: %s", path, length ? strerror(errno) : "empty");
+	close(fd);
+	text[length] = '\0';
+	text[strcspn(text, "\n")] = '\0';
+}
+
 /* Give the device to a driver. */
 void guest_bind(const char *bdf, const char *driver)
 {

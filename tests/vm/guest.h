@@ -90,6 +90,7 @@ void guest_driver(const char *parameters);
 void guest_bind(const char *bdf, const char *driver);
 void guest_run_on(unsigned int cpu_mask);
 void *guest_page_end(size_t size);
+void guest_attribute(const char *bdf, const char *name, char *text, size_t size);
 
 /* a device */
 struct guest *guest_open(const char *bdf);

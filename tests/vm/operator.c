@@ -22,27 +22,11 @@
 #define EP_NO_TABLE	"0000:04:00.0"	/* no ST table, and nothing behind the capability */
 #define EP_BELOW	"0000:07:00.0"	/* ST table in MSI-X, in one group with a switch's port */
 
-static void read_attribute(const char *bdf, const char *name, char *text, size_t size)
-{
-	char path[128];
-	ssize_t length;
-	int fd;
-
-	snprintf(path, sizeof(path), SYSFS "%s/tph/%s", bdf, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	assert_true(fd >= 0);
-	length = read(fd, text, size - 1);
-	assert_true(length > 0);
-	text[length] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	close(fd);
-}
-
 static void assert_attribute(const char *bdf, const char *name, const char *expected)
 {
 	char text[256];
 
-	read_attribute(bdf, name, text, sizeof(text));
+	guest_attribute(bdf, name, text, sizeof(text));
 	assert_string_equal(text, expected);
 }
 
@@ -128,11 +112,11 @@ static void lists_of_cpus(void **state)
 		print_message("# list %zu\n", i);
 		assert_int_equal(write_attribute(EP_CAP, "cpus", rows[i].text,
 						 strlen(rows[i].text)), rows[i].ret);
-		assert_attribute(EP_CAP, "cpus", rows[i].after);
+		assert_attribute(EP_CAP, "tph/cpus", rows[i].after);
 	}
 	assert_int_equal(write_attribute(EP_CAP, "cpus", "1\0" "2", 3), -EINVAL);
 	assert_int_equal(write_attribute(EP_CAP, "cpus", "1\0", 2), -EINVAL);
-	assert_attribute(EP_CAP, "cpus", "0-2");
+	assert_attribute(EP_CAP, "tph/cpus", "0-2");
 }
 
 /* A bad list takes nothing from a user, a good one what it leaves out. */
@@ -148,21 +132,21 @@ static void lists_and_entries(void **state)
 	assert_int_equal(write_attribute(EP_CAP, "cpus", "0-3:0/2", 7), -EINVAL);
 	assert_int_equal(write_attribute(EP_CAP, "cpus", ",", 1), -EINVAL);
 	assert_int_equal(write_attribute(EP_CAP, "cpus", "4", 1), -EINVAL);
-	assert_attribute(EP_CAP, "targets", "0-1");
+	assert_attribute(EP_CAP, "tph/targets", "0-1");
 	assert_st(g, 0, TAG_VOLATILE_16(0), 16);
 	assert_st(g, 1, TAG_VOLATILE_16(1), 16);
 	/* nothing to take back */
 	assert_int_equal(write_attribute(EP_CAP, "cpus", "0-2", 3), 0);
-	assert_attribute(EP_CAP, "revocations", "0");
+	assert_attribute(EP_CAP, "tph/revocations", "0");
 	assert_int_equal(st_set_one(g, 2, 3), -EPERM);
 	assert_int_equal(write_attribute(EP_CAP, "cpus", "1-3", 3), 0);
-	assert_attribute(EP_CAP, "targets", "1");
-	assert_attribute(EP_CAP, "revocations", "1");
+	assert_attribute(EP_CAP, "tph/targets", "1");
+	assert_attribute(EP_CAP, "tph/revocations", "1");
 	assert_st(g, 0, 0, 16);
 	assert_st(g, 1, TAG_VOLATILE_16(1), 16);
 	assert_int_equal(write_attribute(EP_CAP, "cpus", "\n", 1), 0);
 	assert_st(g, 1, 0, 16);
-	assert_attribute(EP_CAP, "steering", "no-cpus");
+	assert_attribute(EP_CAP, "tph/steering", "no-cpus");
 	guest_close(g);
 }
 
@@ -244,9 +228,9 @@ static void neighbours_in_the_group(void **state)
 
 		print_message("# %s %s\n", rows[i].policy, bdf);
 		assert_int_equal(write_attribute(bdf, "policy", rows[i].policy, 5), 0);
-		assert_attribute(bdf, "steering", rows[i].word);
+		assert_attribute(bdf, "tph/steering", rows[i].word);
 		g = guest_open(bdf);
-		assert_attribute(bdf, "steering", rows[i].word);
+		assert_attribute(bdf, "tph/steering", rows[i].word);
 		assert_int_equal(st_probe(g, SET), rows[i].ret);
 		assert_int_equal(st_set_one(g, 0, 1), rows[i].ret);
 		capability = guest_config(g, guest_extended(g, ECAP_TPH) + TPH_CAP, 4);

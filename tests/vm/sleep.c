@@ -49,26 +49,11 @@ static struct guest *open_in_force(const char *bdf)
 	return g;
 }
 
-static void read_attribute(const char *bdf, const char *name, char *text, size_t size)
-{
-	char path[128];
-	ssize_t n;
-	int fd;
-
-	snprintf(path, sizeof(path), SYSFS "%s/%s", bdf, name);
-	fd = open(path, O_RDONLY | O_CLOEXEC);
-	assert_true(fd >= 0);
-	n = read(fd, text, size - 1);
-	assert_true(n > 0);
-	text[n - 1] = '\0';
-	close(fd);
-}
-
 static bool is(const char *bdf, const char *name, const char *value)
 {
 	char text[64];
 
-	read_attribute(bdf, name, text, sizeof(text));
+	guest_attribute(bdf, name, text, sizeof(text));
 	return !strcmp(text, value);
 }
 
@@ -347,12 +332,12 @@ static void attributes_of_a_sleeping_function(void **state)
 
 	(void)state;
 	for (i = 0; i < 5; i++)
-		read_attribute(g->bdf, names[i], before[i], sizeof(before[i]));
+		guest_attribute(g->bdf, names[i], before[i], sizeof(before[i]));
 	assert_string_equal(before[4], "possible");
 	fall_asleep(g);
 	trace_begin();
 	for (i = 0; i < 5; i++) {
-		read_attribute(g->bdf, names[i], after, sizeof(after));
+		guest_attribute(g->bdf, names[i], after, sizeof(after));
 		assert_string_equal(after, before[i]);
 	}
 	assert_true(is(g->bdf, "power/runtime_status", "suspended"));
