@@ -3,6 +3,7 @@
 
 #include "table.h"
 
+#define CONTROL_MASK	(PCI_TPH_CTRL_MODE_SEL_MASK | PCI_TPH_CTRL_REQ_EN_MASK)
 #define REQUESTER_OFF(control) ((struct tph_control){ .mode = (control).mode })
 
 static u16 control_offset(const struct tph_table *table)
@@ -86,7 +87,6 @@ static int settle(struct tph_table *table)
 /* Enable and see that the device took it: a function that is gone answers with all ones. */
 static int write_enable(struct tph_table *table, struct tph_control control)
 {
-	u32 mask = PCI_TPH_CTRL_MODE_SEL_MASK | PCI_TPH_CTRL_REQ_EN_MASK;
 	u32 value;
 	int ret;
 
@@ -96,7 +96,7 @@ static int write_enable(struct tph_table *table, struct tph_control control)
 	ret = table->ops->read(table, control_offset(table), &value);
 	if (ret)
 		return ret;
-	return (value & mask) == tph_control_register(control) ? 0 : -EIO;
+	return (value & CONTROL_MASK) == tph_control_register(control) ? 0 : -EIO;
 }
 
 /*
@@ -150,6 +150,7 @@ static int apply(struct tph_table *table, struct tph_control control, u32 index,
 	return 0;
 
 err_restore_entries:
+	table->written = TPH_WIDTH_NONE;
 	if (write_control(table, REQUESTER_OFF(before)))
 		goto err_give_up;
 	if (tph_control_tagged(control) && tph_control_tagged(before) &&
@@ -397,9 +398,13 @@ int tph_table_sync(struct tph_table *table)
 
 	if (table->holds)
 		return 0;
-	if (table->ops->read(table, control_offset(table), &value) ||
-	    (value ^ tph_control_register(table->live)) & PCI_TPH_CTRL_REQ_EN_MASK) {
+	/* on before and on now is all that tells that a table was kept */
+	if (table->live.width == TPH_WIDTH_NONE)
+		table->written = TPH_WIDTH_NONE;
+	if (table->ops->read(table, control_offset(table), &value) || value == ~0U ||
+	    (value & CONTROL_MASK) != tph_control_register(table->live)) {
 		/* off for certain: a read that failed has not told that the state is lost */
+		table->written = TPH_WIDTH_NONE;
 		ret = write_control(table, REQUESTER_OFF(table->live));
 		if (ret) {
 			give_up(table);

@@ -417,6 +417,73 @@ static void a_silent_reset_is_noticed(void **state)
 	free(hw);
 }
 
+/* Enabled while held, and released by one who says that the table was kept: it must not be. */
+static void enable_as_kept(struct hardware *hw)
+{
+	tph_table_hold(&hw->table);
+	assert_int_equal(tph_table_control(&hw->table, iv16), 0);
+	assert_int_equal(tph_table_release_kept(&hw->table), 0);
+	assert_int_equal(control(hw), 0x301);
+	check_invariants(hw);
+}
+
+/* A batch that was refused and could not be taken out of the hardware table does not come back. */
+static void a_refused_batch_is_not_believed(void **state)
+{
+	struct hardware *hw = new_hardware(TPH_PLACE_CAPABILITY, 2);
+
+	(void)state;
+	assert_int_equal(commit(hw, 0, 2, 0), 0);
+	assert_int_equal(tph_table_control(&hw->table, iv16), 0);
+	/* off, the batch, on (fails), off, the way back (fails) */
+	hw->writes = 0;
+	hw->fail_at = 3;
+	hw->fail_too = 5;
+	assert_int_equal(commit(hw, 0, 2, 40), -EIO);
+	hw->fail_at = 0;
+	assert_int_equal(tag(hw, 0), 0x1100 + 40);
+	assert_int_equal(control(hw) & 0x300, 0);
+	enable_as_kept(hw);
+	free(hw);
+}
+
+/* Nor is a table that was lost without a word, where nothing could be brought back at once. */
+static void a_lost_table_is_not_believed(void **state)
+{
+	unsigned int enabled;
+
+	(void)state;
+	for (enabled = 0; enabled < 2; enabled++) {
+		struct hardware *hw = new_hardware(TPH_PLACE_MSIX, 8);
+
+		assert_int_equal(commit(hw, 0, 8, 0), 0);
+		assert_int_equal(tph_table_control(&hw->table, iv16), 0);
+		if (!enabled)
+			assert_int_equal(tph_table_control(&hw->table, off), 0);
+		memset(hw->config, 0, sizeof(hw->config));
+		memset(hw->vectors, 0xff, sizeof(hw->vectors));
+		hw->memory = false;
+		assert_int_equal(tph_table_sync(&hw->table), 0);
+		hw->memory = true;
+		enable_as_kept(hw);
+		free(hw);
+	}
+}
+
+/* All ones are no control register, though its enable bits are those of 16-bit tags. */
+static void all_ones_are_no_state(void **state)
+{
+	struct hardware *hw = new_hardware(TPH_PLACE_CAPABILITY, N);
+
+	(void)state;
+	assert_int_equal(commit(hw, 0, N, 0), 0);
+	assert_int_equal(tph_table_control(&hw->table, iv16), 0);
+	hw->gone = true;
+	assert_int_equal(tph_table_sync(&hw->table), -EIO);
+	assert_int_equal(hw->table.wanted.width, TPH_WIDTH_NONE);
+	free(hw);
+}
+
 /* Neither out of a hold nor after a silent reset is there anything to see but "off". */
 static void what_cannot_be_brought_back_is_off(void **state)
 {
@@ -758,6 +825,9 @@ int main(void)
 		cmocka_unit_test(odd_ranges),
 		cmocka_unit_test(a_hold_defers_everything),
 		cmocka_unit_test(a_silent_reset_is_noticed),
+		cmocka_unit_test(a_refused_batch_is_not_believed),
+		cmocka_unit_test(a_lost_table_is_not_believed),
+		cmocka_unit_test(all_ones_are_no_state),
 		cmocka_unit_test(what_cannot_be_brought_back_is_off),
 		cmocka_unit_test(vectors_and_memory_come_and_go),
 		cmocka_unit_test(a_table_that_is_kept_is_not_written_again),
