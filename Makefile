@@ -2,11 +2,13 @@
 # The front door. Userspace is built by meson, the modules by Kbuild, the VM by lab/.
 #
 #   make demo     the main job on a real kernel, in a VM with an emulated endpoint
-#   make test     everything: make check, the tests in the VM, the stress test there and on a
+#   make test     everything: make check, make prove, the tests in the VM, the stress test there and on a
 #                 kernel with KASAN, lockdep and failing allocations, FUZZ_SECONDS (60) of fuzzing
 #   make clients  other people's programs, and those that know no more than vfio-pci, in the VM
 #   make test-sanitize   the stress test on that kernel, for three seeds instead of one
 #   make check    the part that needs no VM and no network
+#   make prove    the driver's pure files by CBMC, every input at once; with MUTANTS=1, that each of a
+#                 list of faults is found
 #   make scenarios what happens to an IOMMU group when a device is given to a user: predicted, then done
 #   make coverage line coverage of driver/ by unit tests and VMs (on the sanitizer kernel)
 #   make fuzz     look for inputs that break a rule, for FUZZ_SECONDS (60)
@@ -31,7 +33,7 @@ MESON_plain :=
 MESON_counted := -Db_coverage=true
 MESON_asan  := -Db_sanitize=address,undefined -Db_lundef=false
 
-.PHONY: all demo scenarios clients test test-sanitize coverage check fuzz shell lab driver install clean \
+.PHONY: all demo scenarios clients test test-sanitize coverage check prove fuzz shell lab driver install clean \
 	plain asan counted packages-check packages-fuzz packages-lab packages-coverage packages-clients
 .DEFAULT_GOAL := all
 
@@ -74,7 +76,7 @@ check: asan
 	@tests/run --build '$(ASAN)' check
 
 test: packages-fuzz asan lab
-	@tests/run --build '$(ASAN)' check vm stress headers fuzz sanitize
+	@tests/run --build '$(ASAN)' check prove vm stress headers fuzz sanitize
 
 clients: packages-clients lab
 	@tests/clients/run
@@ -90,6 +92,9 @@ coverage: packages-coverage counted lab
 	@meson test -C '$(TREE)/counted' --no-rebuild --suite unit
 	@VFIO_TPH_KERNEL=sanitize VFIO_TPH_COVERAGE='$(TREE)/counted-vm' tests/vm/run
 	@lab/coverage --minimum 95 --unreached tests/unreached.list '$(TREE)/counted' '$(TREE)/counted-vm'
+
+prove: packages-check
+	@tests/proof/run $(if $(MUTANTS),--mutants)
 
 fuzz:
 	@tests/fuzz/run --seconds $(or $(FUZZ_SECONDS),60)

@@ -72,7 +72,7 @@ void tph_capability_decode(u16 offset, u32 reg, u16 room, u16 msix_entries,
 			break;
 		cap->place = TPH_PLACE_CAPABILITY;
 		cap->entries = entries;
-		cap->length += (entries * 2 + 3) & ~3;
+		cap->length += (entries * 2 + 3) & ~3U;
 		break;
 	case PCI_TPH_LOC_MSIX:
 		if (!msix_entries || msix_entries > TPH_MSIX_ENTRIES_MAX)

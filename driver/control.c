@@ -88,5 +88,5 @@ u8 tph_view_byte(const struct tph_offer *offer, struct tph_control control, unsi
 	else if (offer->modes && at >= PCI_TPH_CTRL && at < PCI_TPH_CTRL + 4)
 		reg = tph_control_register(control);
 
-	return reg >> (at % 4 * 8);
+	return reg >> (at % 4 * 8) & 0xff;
 }

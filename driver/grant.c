@@ -54,6 +54,27 @@ static bool pause_at(struct task_struct *thread)
 	return hashed;
 }
 
+/*
+ * Look at a process's threads, @looked of them so far. Return: false if the one that the walk was
+ * at left the list, and so knows no next one: then again from the start, and what was found stands.
+ */
+static bool walk(struct signal_struct *process, struct cpumask *cpus, u32 *looked, bool *alive)
+{
+	struct task_struct *thread;
+
+	list_for_each_entry_rcu(thread, &process->thread_head, thread_node) {
+		if (*looked == THREADS_MAX)
+			break;
+		++*looked;
+		*alive |= strike(thread, cpus);
+		if (*alive && (!cpus || cpumask_empty(cpus)))
+			break;
+		if (*looked % THREADS_AT_ONCE == 0 && !pause_at(thread))
+			return false;
+	}
+	return true;
+}
+
 /**
  * tph_grant_lacking() - which of some CPUs none of a process's threads may run on
  * @leader: any thread of the process; the caller keeps it from going away
@@ -70,25 +91,13 @@ static bool pause_at(struct task_struct *thread)
  */
 bool tph_grant_lacking(struct task_struct *leader, struct cpumask *cpus, u32 *looked)
 {
-	struct signal_struct *process = leader->signal;
-	struct task_struct *thread;
 	bool alive = false;
 	u32 count = 0;
 
 	might_sleep();
 	rcu_read_lock();
-again:
-	list_for_each_entry_rcu(thread, &process->thread_head, thread_node) {
-		if (count == THREADS_MAX)
-			break;
-		count++;
-		alive |= strike(thread, cpus);
-		if (alive && (!cpus || cpumask_empty(cpus)))
-			break;
-		/* one that left knows no next one: from the start, and what was found stands */
-		if (count % THREADS_AT_ONCE == 0 && !pause_at(thread))
-			goto again;
-	}
+	while (!walk(leader->signal, cpus, &count, &alive))
+		;
 	rcu_read_unlock();
 	*looked += count;
 	return alive;

@@ -19,11 +19,11 @@
  */
 void tph_tags_decode(u64 answer, bool persistent, struct tph_tags *tags)
 {
-	u32 half = persistent ? answer >> 32 : answer;
+	u32 half = persistent ? answer >> 32 : answer & 0xffffffff;
 
 	tags->st_valid = half & ANSWER_ST_VALID;
 	tags->xst_valid = half & ANSWER_XST_VALID;
-	tags->st = half >> ANSWER_ST_SHIFT;
+	tags->st = half >> ANSWER_ST_SHIFT & 0xff;
 	tags->xst = half >> ANSWER_XST_SHIFT;
 }
 

@@ -401,7 +401,7 @@ int tph_table_sync(struct tph_table *table)
 	/* on before and on now is all that tells that a table was kept */
 	if (table->live.width == TPH_WIDTH_NONE)
 		table->written = TPH_WIDTH_NONE;
-	if (table->ops->read(table, control_offset(table), &value) || value == ~0U ||
+	if (table->ops->read(table, control_offset(table), &value) ||
 	    (value & CONTROL_MASK) != tph_control_register(table->live)) {
 		/* off for certain: a read that failed has not told that the state is lost */
 		table->written = TPH_WIDTH_NONE;

@@ -130,8 +130,8 @@ archive_wrapper()
 		echo "QEMU_MODULE_DIR='$tree/usr/lib/x86_64-linux-gnu/qemu'"
 		echo 'export QEMU_MODULE_DIR'
 		printf "exec '%s' --argv0 \"\$0\" --library-path '%s' '%s' %s \"\$@\"\n" \
-			"$tree/usr/lib64/ld-linux-x86-64.so.2" "$tree/usr/lib/x86_64-linux-gnu" \
-			"$program" "$*"
+			"$tree/usr/lib64/ld-linux-x86-64.so.2" \
+			"$tree/usr/lib/x86_64-linux-gnu:$tree/usr/lib" "$program" "$*"
 	} >"$wrapper.part"
 	chmod +x "$wrapper.part"
 	mv "$wrapper.part" "$wrapper"
