@@ -97,7 +97,7 @@ struct vfu_region_io_fds {
 	uint32_t count;
 };
 
-#define VFU_TRANSFER_MAX 0x10000u /* data of one message: the largest region whole */
+#define VFU_TRANSFER_MAX 0x10000u /* data of one message, our max_data_xfer_size */
 #define VFU_PAYLOAD_MAX	 (sizeof(struct vfu_region_access) + VFU_TRANSFER_MAX)
 #define VFU_FDS_MAX	 16u
 #define VFU_TRANSFER_DEFAULT 0x100000u /* of a client that names no max_data_xfer_size */

@@ -303,7 +303,9 @@ static bool access_valid(const struct session *session, const struct vfu_region_
 {
 	size_t size = region_size(session, access->region);
 
-	return access->count && access->offset < size && access->count <= size - access->offset;
+	/* A region can be larger than a message: what bounds its data bounds an access, too. */
+	return access->count && access->count <= VFU_TRANSFER_MAX && access->offset < size &&
+	       access->count <= size - access->offset;
 }
 
 static void region_write(struct session *session, const struct vfu_region_access *access,

@@ -31,6 +31,7 @@
 #define IOVA	     0x100000u
 #define MEMORY_SIZE  (16 * PAGE)
 #define VECTORS	     16u
+#define TRANSFER     VFU_TRANSFER_MAX
 #define TPH_CONTROL  0x118
 #define TPH_TABLE    0x11c
 #define MSIX_CONTROL 0x52
@@ -115,8 +116,8 @@ static void emulator_start(struct emulator *e, const char *more)
 	assert_non_null(mkdtemp(e->directory));
 	for (int i = 0; i < 2; i++) {
 		snprintf(e->socket[i], sizeof(e->socket[i]), "%s/f%d", e->directory, i);
-		snprintf(functions[i], sizeof(functions[i]), "socket=%s,name=f%d,rid=01:00.%d%s%s",
-			 e->socket[i], i, i, i ? more : "", "");
+		snprintf(functions[i], sizeof(functions[i]), "socket=%s,name=f%d,rid=01:00.%d%s",
+			 e->socket[i], i, i, i ? more : ",memory-bar=2,memory-size=128K");
 	}
 	snprintf(e->log, sizeof(e->log), "%s/log", e->directory);
 	snprintf(e->errors, sizeof(e->errors), "%s/errors", e->directory);
@@ -558,6 +559,9 @@ static const struct bad bads[] = {
 	{ "read, offset and count", VFU_REGION_READ, { PAGE - 3, 0, CONFIG, 4 }, 16, 0, EINVAL },
 	{ "read, count", VFU_REGION_READ, { 0, 0, CONFIG, PAGE + 1 }, 16, 0, EINVAL },
 	{ "read, count", VFU_REGION_READ, { 0, 0, 0, ~0u }, 16, 0, EINVAL },
+	{ "read, more than a message's data", VFU_REGION_READ, { 0, 0, 2, TRANSFER + 1 }, 16, 0,
+	  EINVAL },
+	{ "read, larger region whole", VFU_REGION_READ, { 0, 0, 2, 2 * TRANSFER }, 16, 0, EINVAL },
 	{ "read, overflow", VFU_REGION_READ, { ~0u, ~0u, 0, 4 }, 16, 0, EINVAL },
 	{ "read with fd", VFU_REGION_READ, { 0, 0, CONFIG, 4 }, 16, 1, EINVAL },
 
@@ -565,10 +569,12 @@ static const struct bad bads[] = {
 	{ "write, less data", VFU_REGION_WRITE, { TPH_CONTROL, 0, CONFIG, 4, 1 }, 18, 0, EINVAL },
 	{ "long write", VFU_REGION_WRITE, { TPH_CONTROL, 0, CONFIG, 4, 1, 2 }, 24, 0, EINVAL },
 	{ "write nothing", VFU_REGION_WRITE, { TPH_CONTROL, 0, CONFIG, 0 }, 16, 0, EINVAL },
-	{ "write, region", VFU_REGION_WRITE, { 0, 0, 2, 4, 1 }, 20, 0, EINVAL },
+	{ "write, region", VFU_REGION_WRITE, { 0, 0, 3, 4, 1 }, 20, 0, EINVAL },
 	{ "write, end", VFU_REGION_WRITE, { PAGE - 2, 0, CONFIG, 4, 1 }, 20, 0, EINVAL },
 	{ "write, overflow", VFU_REGION_WRITE, { 0xfffffffc, ~0u, CONFIG, 4, 1 }, 20, 0, EINVAL },
 	{ "write, huge count", VFU_REGION_WRITE, { 0, 0, 0, ~0u, 1 }, 20, 0, EINVAL },
+	{ "write, more than a message's data", VFU_REGION_WRITE, { 0, 0, 2, TRANSFER + 1, 1 }, 20,
+	  0, EINVAL },
 	{ "write with fd", VFU_REGION_WRITE, { TPH_CONTROL, 0, CONFIG, 4, 1 }, 20, 1, EINVAL },
 
 	{ "short multi", VFU_REGION_WRITE_MULTI, { 0 }, 4, 0, EINVAL },
@@ -842,7 +848,7 @@ static void messages_come_in_any_pieces(void **state)
 
 static void device_describes_itself(void **state)
 {
-	static const uint64_t sizes[] = { 0x10000, 0, 0, 0, 0x10000, 0, 0, 0x1000, 0 };
+	static const uint64_t sizes[] = { 0x10000, 0, 0x20000, 0, 0x10000, 0, 0, 0x1000, 0 };
 	static const uint32_t counts[] = { 0, 0, VECTORS };
 	const uint32_t ask[8] = { 16 };
 	const uint32_t *answer = (const uint32_t *)client.reply;
@@ -925,6 +931,42 @@ static void regions_are_read_and_written(void **state)
 					     sizeof(post), NULL, 0),
 				 0);
 		assert_int_equal(config_in(TPH_CONTROL, 4), control);
+	}
+}
+
+/* What a reply has room for, and not a byte more, of memory that is larger than a message. */
+static void large_memory_is_read_in_pieces(void **state)
+{
+	static const struct {
+		const char *keys;
+		uint32_t size;
+	} memories[] = { { ",memory-bar=2,memory-size=128K", 0x20000 },
+			 { ",memory-bar=2,memory-size=16M", 0x1000000 } };
+	static uint8_t out[TRANSFER], in[TRANSFER];
+
+	(void)state;
+	memset(out, 'A', sizeof(out));
+	for (size_t i = 0; i < 2; i++) {
+		const uint32_t size = memories[i].size, last = size - TRANSFER;
+		const uint32_t counts[] = { TRANSFER + 1, TRANSFER + 0x80, size - 1, size };
+		const uint16_t enable = 6;
+		struct emulator e;
+		struct client c;
+
+		emulator_start(&e, memories[i].keys);
+		assert_int_equal(client_connect(&c, e.socket[1]), 0);
+		assert_int_equal(client_version(&c), 0);
+		assert_int_equal(client_write(&c, CONFIG, 4, &enable, 2), 0);
+		for (uint32_t at = 0; at < size; at += TRANSFER)
+			assert_int_equal(client_write(&c, 2, at, out, TRANSFER), 0);
+		for (size_t j = 0; j < 4; j++)
+			assert_int_equal(client_read(&c, 2, 0, in, counts[j]), EINVAL);
+		assert_int_equal(client_read(&c, 2, last + 1, in, TRANSFER), EINVAL);
+		assert_int_equal(client_read(&c, 2, last, in, TRANSFER), 0);
+		assert_memory_equal(in, out, TRANSFER);
+		client_close(&c);
+		assert_int_equal(emulator_stop(&e), 0);
+		emulator_remove(&e);
 	}
 }
 
@@ -1348,6 +1390,7 @@ int main(int argc, char **argv)
 		TEST(messages_come_in_any_pieces),
 		TEST(device_describes_itself),
 		TEST(regions_are_read_and_written),
+		TEST(large_memory_is_read_in_pieces),
 		TEST(dma_reaches_mapped_memory),
 		TEST(interrupts_reach_eventfds),
 		TEST(resets_reach_the_function),

@@ -39,6 +39,7 @@
 #define WORK_MAX	4		/* turns of the DMA engine after each event */
 #define EVENTS_MAX	100000		/* far more than one input can be worth */
 #define OPERATIONS_MAX	200
+#define LARGE_BAR	2		/* with memory of more than a message, in half of the inputs */
 
 static const char *const functions[] = {
 	"st-table=cap,entries=8,modes=nost+iv+ds,width=16,vectors=4,queues=2",
@@ -421,12 +422,17 @@ static void send_access(struct input *input, unsigned int region, uint64_t at, c
 static void access_region(struct input *input)
 {
 	static const unsigned int regions[] = {
-		VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_CONFIG_REGION_INDEX, EP_BAR, MSIX_BAR,
+		VFIO_PCI_CONFIG_REGION_INDEX, LARGE_BAR, EP_BAR, MSIX_BAR,
 	};
 	uint8_t how = take8(input), data[256];
 	uint32_t at = take16(input), count = how & 4 ? take8(input) : 1U << (how >> 3 & 3);
 	unsigned int region = regions[how & 3];
+	size_t size;
 	bool inside;
+
+	/* a read has no data to bring, so it can ask for anything */
+	if ((how & 0xe0) == 0x60)
+		count = (uint32_t)take16(input) << (count & 15);
 
 	if (region == VFIO_PCI_CONFIG_REGION_INDEX)
 		at %= CONFIG_SPACE_SIZE;
@@ -435,8 +441,9 @@ static void access_region(struct input *input)
 	send_access(input, region, at, how & 0x80 ? data : NULL, count);
 	if (client.astray || !client.session || !client.last.size)
 		return;
-	inside = count && at + count <= (region == VFIO_PCI_CONFIG_REGION_INDEX ? CONFIG_SPACE_SIZE :
-					 EP_BAR_SIZE);
+	size = region == VFIO_PCI_CONFIG_REGION_INDEX ? CONFIG_SPACE_SIZE :
+						       endpoint_bar_size(&client.endpoint, region);
+	inside = count && count <= VFU_TRANSFER_MAX && at < size && count <= size - at;
 	must(client.last.error == (inside ? 0 : EINVAL), "%u bytes at 0x%x of region %u: error %u",
 	     count, at, region, client.last.error);
 }
@@ -631,7 +638,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 
 	how = take8(&input);
 	snprintf(text, sizeof(text), "socket=/nowhere,%s%s",
-		 functions[how % ARRAY_SIZE(functions)], how & 0x40 ? ",p2p=on,memory-bar=2" : "");
+		 functions[how % ARRAY_SIZE(functions)], how & 0x40 ? ",p2p=on,memory-bar=2,memory-size=1M" : "");
 	must(!knobs_parse(&knobs, text, 0, &error), "%s: %s", text, error);
 	client.log = (struct log){ .fd = -1, .verbose = true };
 	client.id = 0;
