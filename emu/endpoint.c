@@ -209,7 +209,7 @@ int endpoint_init(struct endpoint *endpoint, const struct knobs *knobs, struct l
 		.knobs = *knobs,
 		.log = log,
 		.qmp = qmp,
-		.capture.fd = -1,
+		.capture.sink.fd = -1,
 	};
 	define_header(knobs, &endpoint->config);
 	define_pm(knobs, &endpoint->config);
@@ -240,7 +240,7 @@ void endpoint_fini(struct endpoint *endpoint)
 {
 	dma_reset(endpoint);
 	queues_reset(endpoint);
-	capture_close(&endpoint->capture);
+	capture_close(&endpoint->capture, 0);
 	iova_map_clear(&endpoint->map);
 	msix_fini(&endpoint->msix);
 	free(endpoint->memory);
@@ -363,11 +363,12 @@ void endpoint_connect(struct endpoint *endpoint)
 	endpoint_reset(endpoint, ENDPOINT_RESET_POWER_ON);
 }
 
-void endpoint_disconnect(struct endpoint *endpoint)
+void endpoint_disconnect(struct endpoint *endpoint, const char *reason)
 {
 	struct json_object *line = log_event(endpoint->log, "disconnect", endpoint->knobs.name);
 	const struct state old = state_read(endpoint);
 
+	log_string(line, "reason", reason);
 	log_write(endpoint->log, line);
 	dma_power_on(endpoint);
 	queues_reset(endpoint);

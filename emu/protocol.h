@@ -136,8 +136,8 @@ void vfu_channel_fini(struct vfu_channel *channel);
  * vfu_receive() - take in what is there of a message
  *
  * Return: 1: a message is complete; 0: more has to come; -EMSGSIZE: its size is impossible (the
- * header is there, to answer it); else the stream is not to be trusted any more, or has ended
- * (-ENODATA).
+ * header is there, to answer it); -EPROTO: more descriptors than a message may have; -EMFILE: more
+ * than this process may have; -ENODATA: the stream has ended; else -errno of the socket.
  */
 int vfu_receive(struct vfu_channel *channel);
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <linux/vfio.h>
@@ -17,10 +18,14 @@
 
 #define IRQ_TYPES (VFIO_PCI_MSIX_IRQ_INDEX + 1) /* no error and no request interrupt */
 
+#define SILENCE_MS 5000 /* until a client must have negotiated; it begins with that */
+
 /**
  * struct session - a client
  * @negotiated: versions are agreed on; nothing else is answered before
- * @closing: close once the reply is out
+ * @closing: close once the reply is out, for this reason; NULL: do not
+ * @silence: set until versions are agreed on
+ * @reason: why it ends, for the log
  * @carrier: for commands of our own
  * @transfer_max: how much data such a command may have
  * @asked: one is not answered yet
@@ -33,7 +38,9 @@ struct session {
 	struct vfu_channel channel;
 	struct watch watch;
 	bool negotiated;
-	bool closing;
+	const char *closing;
+	struct alarm silence;
+	const char *reason;
 	struct carrier carrier;
 	size_t transfer_max;
 	bool asked;
@@ -60,11 +67,14 @@ static int handle_version(struct session *session, size_t *reply_size)
 		return EINVAL;
 	error = vfu_negotiate(channel->payload, vfu_payload_size(channel),
 			      vfu_reply_payload(channel), reply_size, &session->transfer_max);
-	session->negotiated = !error;
-	if (session->negotiated)
-		session->endpoint->carrier = &session->carrier;
-	session->closing = error;
-	return error;
+	if (error) {
+		session->closing = "version";
+		return error;
+	}
+	session->negotiated = true;
+	session->endpoint->carrier = &session->carrier;
+	loop_clear_alarm(session->loop, &session->silence);
+	return 0;
 }
 
 static void log_map(struct session *session, const char *event, uint64_t address, uint64_t size,
@@ -441,7 +451,7 @@ static int dispatch(struct session *session, size_t *reply_size)
 	size_t size = vfu_payload_size(channel);
 
 	if (!session->negotiated && channel->header.command != VFU_VERSION) {
-		session->closing = true;
+		session->closing = "not-negotiated";
 		return EINVAL;
 	}
 	if (channel->header.command >= ARRAY_SIZE(handlers))
@@ -457,17 +467,55 @@ static int dispatch(struct session *session, size_t *reply_size)
 	return handler->run(session, reply_size);
 }
 
-static void end(struct session *session)
+static void end(struct session *session, const char *reason)
 {
+	session->reason = reason;
 	session->ended(session->owner);
+}
+
+static void too_long_silent(struct alarm *alarm)
+{
+	end(alarm->owner, "silent");
+}
+
+/* What only the one who started us can cure. */
+static void no_descriptor_left(struct session *session)
+{
+	struct endpoint *endpoint = session->endpoint;
+	struct rlimit limit = { 0 };
+
+	if (endpoint->descriptors_told)
+		return;
+	endpoint->descriptors_told = true;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	fprintf(stderr,
+		"tph-emu: function %s: its client's descriptors are more than the %llu that may be "
+		"open, so the connection is closed; raise the limit (ulimit -n) or give fewer "
+		"vectors\n",
+		endpoint->knobs.name, (unsigned long long)limit.rlim_cur);
+}
+
+static void broken(struct session *session, int error)
+{
+	if (error == -EMFILE)
+		no_descriptor_left(session);
+	end(session, error == -EMFILE						     ? "descriptor-limit"
+		     : error == -EPROTO						     ? "descriptors"
+		     : error == -EMSGSIZE					     ? "message-size"
+		     : error == -ENODATA || error == -ECONNRESET || error == -EPIPE ? "hung-up"
+										     : "socket");
 }
 
 static void send_out(struct session *session)
 {
 	int ret = vfu_flush(&session->channel);
 
-	if (ret < 0 || (ret && session->closing)) {
-		end(session);
+	if (ret < 0) {
+		broken(session, ret);
+		return;
+	}
+	if (ret && session->closing) {
+		end(session, session->closing);
 		return;
 	}
 	/* Nothing is read before this message is out: what a client can queue is bounded. */
@@ -553,7 +601,7 @@ static void session_ready(struct watch *watch, uint32_t events)
 
 	if (channel->out_size) {
 		if (events & (EPOLLERR | EPOLLHUP) && !(events & EPOLLOUT))
-			end(session);
+			end(session, "hung-up");
 		else
 			send_out(session);
 		return;
@@ -564,15 +612,15 @@ static void session_ready(struct watch *watch, uint32_t events)
 		return;
 	if (ret == -EMSGSIZE && (channel->header.flags & VFU_TYPE_MASK) == VFU_TYPE_COMMAND) {
 		/* Where the next message would begin is not known. */
-		session->closing = true;
+		session->closing = "message-size";
 		error = EMSGSIZE;
 	} else if (ret < 0) {
-		end(session);
+		broken(session, ret);
 		return;
 	} else if ((channel->header.flags & VFU_TYPE_MASK) != VFU_TYPE_COMMAND) {
 		/* It must not be answered; and one that answers nothing is the end of trust. */
 		if ((channel->header.flags & VFU_TYPE_MASK) != VFU_TYPE_REPLY || !answer(session))
-			end(session);
+			end(session, "reply");
 		else
 			vfu_next(channel);
 		return;
@@ -599,6 +647,8 @@ struct session *session_open(struct loop *loop, struct endpoint *endpoint, int f
 		.loop = loop,
 		.endpoint = endpoint,
 		.watch = { .fd = fd, .ready = session_ready, .owner = session },
+		.silence = { .ring = too_long_silent, .owner = session },
+		.reason = "stopped",
 		.carrier = { .send = carrier_send, .unread = carrier_unread },
 		.ended = ended,
 		.owner = owner,
@@ -612,6 +662,7 @@ struct session *session_open(struct loop *loop, struct endpoint *endpoint, int f
 		free(session);
 		return NULL;
 	}
+	loop_set_alarm(loop, &session->silence, SILENCE_MS);
 	endpoint_connect(endpoint);
 	return session;
 }
@@ -625,8 +676,10 @@ bool session_hung_up(const struct session *session)
 
 void session_close(struct session *session)
 {
+	loop_clear_alarm(session->loop, &session->silence);
 	loop_remove(session->loop, &session->watch);
+	/* Who sees its connection closed finds the reason in the log. */
+	endpoint_disconnect(session->endpoint, session->reason);
 	vfu_channel_fini(&session->channel);
-	endpoint_disconnect(session->endpoint);
 	free(session);
 }

@@ -2,7 +2,6 @@
 /* The real program, over its sockets: what a client gets, and what no client can break. */
 #include "harness.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -20,11 +19,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <json-c/json.h>
 #include <linux/vfio.h>
 
 #include "client.h"
 #include "endpoint_regs.h"
+#include "program.h"
 
 #define CONFIG	     VFIO_PCI_CONFIG_REGION_INDEX
 #define PAGE	     4096u
@@ -36,124 +35,7 @@
 #define TPH_TABLE    0x11c
 #define MSIX_CONTROL 0x52
 
-static const char *program;
-
-/** struct emulator - one run of the program, with two functions */
-struct emulator {
-	char directory[32];
-	char socket[2][64];
-	char log[64];
-	char errors[64];
-	pid_t pid;
-	unsigned int idle_fds;
-};
-
 static struct emulator emu;
-
-/* ---- running the program ---- */
-
-static pid_t spawn(char *const argv[], const char *errors, int keep_fd)
-{
-	pid_t pid = fork();
-
-	if (!pid) {
-		int fd = open(errors, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-		dup2(fd, STDERR_FILENO);
-		if (keep_fd >= 0)
-			dup2(keep_fd, 3);
-		execv(argv[0], argv);
-		_exit(127);
-	}
-	return pid;
-}
-
-static int finish(pid_t pid)
-{
-	int status;
-
-	if (waitpid(pid, &status, 0) != pid)
-		return -1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
-static char *slurp(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	off_t size = lseek(fd, 0, SEEK_END);
-	char *text = calloc(1, (size_t)size + 1);
-
-	assert_int_equal(pread(fd, text, (size_t)size, 0), size);
-	close(fd);
-	return text;
-}
-
-static unsigned int open_fds(pid_t pid)
-{
-	unsigned int count = 0;
-	char path[32];
-	DIR *directory;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	directory = opendir(path);
-	assert_non_null(directory);
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
-}
-
-static void emulator_start(struct emulator *e, const char *more)
-{
-	char functions[2][128], line[8] = "";
-	int ready[2];
-	char *argv[] = {
-		(char *)program, "--function", functions[0], "--function", functions[1], "--log",
-		e->log,		 "--ready-fd", "3",	     "--verbose",  NULL,
-	};
-
-	strcpy(e->directory, "/tmp/test-emu-XXXXXX");
-	assert_non_null(mkdtemp(e->directory));
-	for (int i = 0; i < 2; i++) {
-		snprintf(e->socket[i], sizeof(e->socket[i]), "%s/f%d", e->directory, i);
-		snprintf(functions[i], sizeof(functions[i]), "socket=%s,name=f%d,rid=01:00.%d%s",
-			 e->socket[i], i, i, i ? more : ",memory-bar=2,memory-size=128K");
-	}
-	snprintf(e->log, sizeof(e->log), "%s/log", e->directory);
-	snprintf(e->errors, sizeof(e->errors), "%s/errors", e->directory);
-	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
-	e->pid = spawn(argv, e->errors, ready[1]);
-	close(ready[1]);
-	assert_int_equal(read(ready[0], line, sizeof(line) - 1), 6);
-	assert_string_equal(line, "ready\n");
-	/* then it closes the descriptor, and has open what it has when idle */
-	assert_int_equal(read(ready[0], line, 1), 0);
-	close(ready[0]);
-	e->idle_fds = open_fds(e->pid);
-}
-
-/* Ends it and checks that it ended well: no sanitizer and nobody else had anything to say. */
-static int emulator_stop(struct emulator *e)
-{
-	char *errors;
-	int status;
-
-	kill(e->pid, SIGTERM);
-	status = finish(e->pid);
-	errors = slurp(e->errors);
-	if (status || *errors)
-		print_message("exit status %d, errors: %s\n", status, errors);
-	status = status || *errors || !access(e->socket[0], F_OK) || !access(e->socket[1], F_OK);
-	free(errors);
-	return status;
-}
-
-static void emulator_remove(struct emulator *e)
-{
-	unlink(e->log);
-	unlink(e->errors);
-	rmdir(e->directory);
-}
 
 static int group_setup(void **state)
 {
@@ -400,15 +282,6 @@ static void second_version_is_refused_and_changes_nothing(void **state)
 	(void)state;
 	assert_int_equal(client_version(&client), EINVAL);
 	assert_int_equal(config_in(0, 4), 0x74501234);
-}
-
-static int64_t number(struct json_object *object, const char *key)
-{
-	struct json_object *value;
-
-	if (!json_object_object_get_ex(object, key, &value))
-		return -1;
-	return json_object_get_int64(value);
 }
 
 static void version_answers_what_was_offered(void **state)
@@ -1296,8 +1169,9 @@ static void summary_ends_the_log(void **state)
 /* A limit on the size of files stands for a full disk. */
 static void files_that_are_not_whole_are_told_of(void **state)
 {
-	struct rlimit none, full = { .rlim_cur = 30 }; /* a pcap file's header, and no packet */
-	char sent[] = "/tmp/test-emu-sent-XXXXXX", keys[64], *errors;
+	struct rlimit none, full = { .rlim_cur = 30 }; /* a pcap file's header, no whole packet */
+	char sent[] = "/tmp/test-emu-sent-XXXXXX", keys[64], *errors, *text;
+	struct json_object **lines;
 	int fd = mkstemp(sent);
 	struct emulator e;
 	uint8_t *memory;
@@ -1321,14 +1195,32 @@ static void files_that_are_not_whole_are_told_of(void **state)
 	reg_set(EP_TXQ + EP_QUEUE_TAIL, 1);
 	while (!reg(EP_TXQ + EP_QUEUE_PACKETS))
 		;
-	assert_int_equal(lseek(fd, 0, SEEK_END), 30);
+	/* and no part of one */
+	assert_int_equal(lseek(fd, 0, SEEK_END), 24);
+	/* room for a part of a line; then for all again */
+	text = slurp(e.log);
+	full.rlim_cur = strlen(text) + 20;
+	free(text);
+	assert_int_equal(prlimit(e.pid, RLIMIT_FSIZE, &full, NULL), 0);
+	config_out(TPH_TABLE, 2, 0xcafe);
+	text = slurp(e.log);
+	lines_free(log_lines(text));
+	free(text);
 	assert_int_equal(prlimit(e.pid, RLIMIT_FSIZE, &none, NULL), 0);
+	config_out(TPH_TABLE, 2, 0xbeef);
 
 	kill(e.pid, SIGTERM);
 	assert_int_equal(finish(e.pid), 1);
 	errors = slurp(e.errors);
-	assert_non_null(strstr(errors, "the log is incomplete"));
 	assert_non_null(strstr(errors, "packets are missing in /tmp/test-emu-sent-"));
+	text = slurp(e.log);
+	lines = log_lines(text);
+	assert_true(check_gaps(lines) > 1);
+	snprintf(keys, sizeof(keys), "the log is incomplete: %lld lines are missing in ",
+		 (long long)check_gaps(lines));
+	assert_non_null(strstr(errors, keys));
+	lines_free(lines);
+	free(text);
 	free(errors);
 	munmap(memory, MEMORY_SIZE);
 	close(fd);

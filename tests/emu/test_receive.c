@@ -614,7 +614,7 @@ static void reset_in_the_middle_ends_it_all(void **state)
 	}
 	start(f, 0, 0);
 	reg_set(f, EP_RX_GENERATE, 15);
-	endpoint_disconnect(&f->endpoint);
+	endpoint_disconnect(&f->endpoint, "hung-up");
 	assert_false(endpoint_work(&f->endpoint));
 }
 

@@ -640,7 +640,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	snprintf(text, sizeof(text), "socket=/nowhere,%s%s",
 		 functions[how % ARRAY_SIZE(functions)], how & 0x40 ? ",p2p=on,memory-bar=2,memory-size=1M" : "");
 	must(!knobs_parse(&knobs, text, 0, &error), "%s: %s", text, error);
-	client.log = (struct log){ .fd = -1, .verbose = true };
+	client.log = (struct log){ .sink.fd = -1, .verbose = true };
 	client.id = 0;
 	client.sent = 0;
 	client.asked = (struct vfu_header){ .command = VFU_DMA_WRITE };
