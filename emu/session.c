@@ -418,19 +418,21 @@ struct handler {
 	int (*run)(struct session *session, size_t *reply_size);
 };
 
-#define EXACTLY(size) .min = (size), .max = (size)
+#define EXACTLY(size)  .min = (size), .max = (size)
+/* These structures grow from kernel to kernel: a client may know more of them than we do. */
+#define AT_LEAST(size) .min = (size), .max = VFU_PAYLOAD_MAX
 
 /* clang-format off */
 static const struct handler handlers[] = {
 	[VFU_VERSION] = { sizeof(struct vfu_version), 4096, 0, handle_version },
 	[VFU_DMA_MAP] = { EXACTLY(sizeof(struct vfu_dma_map)), 1, handle_dma_map },
 	[VFU_DMA_UNMAP] = { EXACTLY(sizeof(struct vfu_dma_unmap)), 0, handle_dma_unmap },
-	[VFU_DEVICE_GET_INFO] = { EXACTLY(16), 0, handle_get_info },
-	[VFU_DEVICE_GET_REGION_INFO] = { EXACTLY(sizeof(struct vfio_region_info)), 0,
+	[VFU_DEVICE_GET_INFO] = { AT_LEAST(16), 0, handle_get_info },
+	[VFU_DEVICE_GET_REGION_INFO] = { AT_LEAST(sizeof(struct vfio_region_info)), 0,
 					 handle_get_region_info },
-	[VFU_DEVICE_GET_REGION_IO_FDS] = { EXACTLY(sizeof(struct vfu_region_io_fds)), 0,
+	[VFU_DEVICE_GET_REGION_IO_FDS] = { AT_LEAST(sizeof(struct vfu_region_io_fds)), 0,
 					   handle_get_region_io_fds },
-	[VFU_DEVICE_GET_IRQ_INFO] = { EXACTLY(sizeof(struct vfio_irq_info)), 0,
+	[VFU_DEVICE_GET_IRQ_INFO] = { AT_LEAST(sizeof(struct vfio_irq_info)), 0,
 				      handle_get_irq_info },
 	[VFU_DEVICE_SET_IRQS] = { sizeof(struct vfio_irq_set),
 				  sizeof(struct vfio_irq_set) + KNOBS_VECTORS_MAX, VFU_FDS_MAX,

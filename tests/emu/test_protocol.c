@@ -371,12 +371,13 @@ static const struct bad bads[] = {
 	{ "unmap with fd", VFU_DMA_UNMAP, { 24, 0, 0, 0, PAGE, 0 }, 24, 1, EINVAL },
 
 	{ "short info", VFU_DEVICE_GET_INFO, { 16 }, 12, 0, EINVAL },
-	{ "long info", VFU_DEVICE_GET_INFO, { 16 }, 20, 0, EINVAL },
+	{ "long info, argsz", VFU_DEVICE_GET_INFO, { 15 }, 24, 0, EINVAL },
 	{ "info, argsz", VFU_DEVICE_GET_INFO, { 15 }, 16, 0, EINVAL },
 	{ "info with fds", VFU_DEVICE_GET_INFO, { 16 }, 16, 2, EINVAL },
 
 	{ "short region info", VFU_DEVICE_GET_REGION_INFO, { 32 }, 28, 0, EINVAL },
-	{ "long region info", VFU_DEVICE_GET_REGION_INFO, { 32 }, 40, 0, EINVAL },
+	{ "long region info, argsz", VFU_DEVICE_GET_REGION_INFO, { 31 }, 40, 0, EINVAL },
+	{ "long region info, index", VFU_DEVICE_GET_REGION_INFO, { 40, 0, 9 }, 40, 0, EINVAL },
 	{ "region info, argsz", VFU_DEVICE_GET_REGION_INFO, { 31 }, 32, 0, EINVAL },
 	{ "region info, index", VFU_DEVICE_GET_REGION_INFO, { 32, 0, 9 }, 32, 0, EINVAL },
 	{ "region info, index", VFU_DEVICE_GET_REGION_INFO, { 32, 0, ~0u }, 32, 0, EINVAL },
@@ -757,6 +758,34 @@ static void device_describes_itself(void **state)
 		assert_int_equal(info->count, counts[i]);
 		assert_int_equal(info->flags,
 				 counts[i] ? VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE : 0);
+	}
+}
+
+/* A client with larger structures gets what there is of them, and is told how much. */
+static void larger_structures_are_answered(void **state)
+{
+	static const struct {
+		unsigned int command;
+		uint32_t index, size;
+	} asked[] = {
+		{ VFU_DEVICE_GET_INFO, 0, 16 },
+		{ VFU_DEVICE_GET_REGION_INFO, CONFIG, sizeof(struct vfio_region_info) },
+		{ VFU_DEVICE_GET_IRQ_INFO, MSIX, sizeof(struct vfio_irq_info) },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		for (uint32_t more = 0; more <= 64; more += 8) {
+			uint32_t payload[32] = { asked[i].size + more, 0, asked[i].index };
+			int ret = client_call(&client, asked[i].command, payload,
+					      asked[i].size + more, NULL, 0);
+
+			if (ret)
+				fail_msg("command %u, %u bytes: %d", asked[i].command,
+					 asked[i].size + more, ret);
+			assert_int_equal(client.reply_size, asked[i].size);
+			assert_int_equal(*(uint32_t *)client.reply, asked[i].size);
+		}
 	}
 }
 
@@ -1281,6 +1310,7 @@ int main(int argc, char **argv)
 		TEST(version_answers_what_was_offered),
 		TEST(messages_come_in_any_pieces),
 		TEST(device_describes_itself),
+		TEST(larger_structures_are_answered),
 		TEST(regions_are_read_and_written),
 		TEST(large_memory_is_read_in_pieces),
 		TEST(dma_reaches_mapped_memory),
