@@ -18,7 +18,24 @@
 
 #define IRQ_TYPES (VFIO_PCI_MSIX_IRQ_INDEX + 1) /* no error and no request interrupt */
 
+#define STEPS_AT_ONCE 32 /* of one request; then it is other functions' and clients' turn */
 #define SILENCE_MS 5000 /* until a client must have negotiated; it begins with that */
+
+struct session;
+
+/**
+ * struct job - a request of many steps, which is answered after the last; NULL: there is none
+ * @step: carries out one; the request is still in channel.payload
+ * @at: the next one
+ * @count: how many there are
+ * @reply_size: bytes of the answer
+ */
+struct job {
+	void (*step)(struct session *session, uint32_t at);
+	uint32_t at;
+	uint32_t count;
+	size_t reply_size;
+};
 
 /**
  * struct session - a client
@@ -26,6 +43,7 @@
  * @closing: close once the reply is out, for this reason; NULL: do not
  * @silence: set until versions are agreed on
  * @reason: why it ends, for the log
+ * @job: the request that is being carried out; nothing is received meanwhile
  * @carrier: for commands of our own
  * @transfer_max: how much data such a command may have
  * @asked: one is not answered yet
@@ -41,6 +59,7 @@ struct session {
 	const char *closing;
 	struct alarm silence;
 	const char *reason;
+	struct job job;
 	struct carrier carrier;
 	size_t transfer_max;
 	bool asked;
@@ -242,18 +261,20 @@ static int irqs_assign(struct session *session, const struct vfio_irq_set *set)
 	return 0;
 }
 
-static void irqs_act(struct session *session, const struct vfio_irq_set *set, const uint8_t *bools)
+static void irqs_act(struct session *session, uint32_t at)
 {
+	const uint8_t *bools = session->channel.payload + sizeof(struct vfio_irq_set);
 	struct endpoint *endpoint = session->endpoint;
+	struct vfio_irq_set set;
 
-	for (uint32_t i = 0; i < set->count; i++) {
-		if (bools && !bools[i])
-			continue;
-		if (set->flags & VFIO_IRQ_SET_ACTION_TRIGGER)
-			endpoint_interrupt(endpoint, set->start + i);
-		else
-			msix_mask(&endpoint->msix, set->start + i,
-				  set->flags & VFIO_IRQ_SET_ACTION_MASK);
+	memcpy(&set, session->channel.payload, sizeof(set));
+	if (set.flags & VFIO_IRQ_SET_DATA_BOOL && !bools[at])
+		return;
+	if (set.flags & VFIO_IRQ_SET_ACTION_TRIGGER) {
+		endpoint_interrupt(endpoint, set.start + at);
+	} else {
+		msix_mask(&endpoint->msix, set.start + at, set.flags & VFIO_IRQ_SET_ACTION_MASK);
+		endpoint_interrupts_flush(endpoint);
 	}
 }
 
@@ -266,7 +287,6 @@ static int handle_set_irqs(struct session *session, size_t *reply_size)
 {
 	const uint32_t known = VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK;
 	struct vfu_channel *channel = &session->channel;
-	const uint8_t *bools = NULL;
 	struct vfio_irq_set set;
 	size_t data;
 	int error = 0;
@@ -301,9 +321,7 @@ static int handle_set_irqs(struct session *session, size_t *reply_size)
 			return ENOTSUP;
 		error = irqs_assign(session, &set);
 	} else {
-		if (set.flags & VFIO_IRQ_SET_DATA_BOOL)
-			bools = channel->payload + sizeof(set);
-		irqs_act(session, &set, bools);
+		session->job = (struct job){ .step = irqs_act, .count = set.count };
 	}
 	endpoint_interrupts_flush(session->endpoint);
 	return error;
@@ -367,6 +385,22 @@ static int handle_region_write(struct session *session, size_t *reply_size)
 	return 0;
 }
 
+static struct vfu_region_write_one write_one(const struct session *session, uint32_t at)
+{
+	struct vfu_region_write_one one;
+
+	memcpy(&one, session->channel.payload + sizeof(uint64_t) + at * sizeof(one), sizeof(one));
+	return one;
+}
+
+static void multi_act(struct session *session, uint32_t at)
+{
+	const struct vfu_region_write_one one = write_one(session, at);
+	const struct vfu_region_access access = { one.offset, one.region, one.count };
+
+	region_write(session, &access, one.data);
+}
+
 static int handle_region_write_multi(struct session *session, size_t *reply_size)
 {
 	struct vfu_channel *channel = &session->channel;
@@ -379,20 +413,14 @@ static int handle_region_write_multi(struct session *session, size_t *reply_size
 		return EINVAL;
 
 	/* Checked whole before the first is done. */
-	for (int act = 0; act < 2; act++) {
-		for (size_t i = 0; i < count; i++) {
-			struct vfu_region_access access;
-
-			memcpy(&one, channel->payload + sizeof(count) + i * sizeof(one),
-			       sizeof(one));
-			access = (struct vfu_region_access){ one.offset, one.region, one.count };
-			if (act)
-				region_write(session, &access, one.data);
-			else if (access.count > sizeof(one.data) || !access_valid(session, &access))
-				return EINVAL;
-		}
+	for (uint32_t i = 0; i < count; i++) {
+		one = write_one(session, i);
+		if (one.count > sizeof(one.data) ||
+		    !access_valid(session, &(struct vfu_region_access){ one.offset, one.region,
+									one.count }))
+			return EINVAL;
 	}
-	memcpy(vfu_reply_payload(channel), &count, sizeof(count));
+	session->job = (struct job){ .step = multi_act, .count = (uint32_t)count };
 	*reply_size = sizeof(count);
 	return 0;
 }
@@ -521,7 +549,34 @@ static void send_out(struct session *session)
 		return;
 	}
 	/* Nothing is read before this message is out: what a client can queue is bounded. */
-	loop_change(session->loop, &session->watch, ret ? EPOLLIN : EPOLLOUT);
+	loop_change(session->loop, &session->watch, ret && !session->job.step ? EPOLLIN : EPOLLOUT);
+}
+
+static void reply(struct session *session, int error, size_t size)
+{
+	struct vfu_channel *channel = &session->channel;
+
+	if (!(channel->header.flags & VFU_NO_REPLY))
+		vfu_reply(channel, error, size);
+	vfu_next(channel);
+	send_out(session);
+}
+
+/* Goes on with the request; between its steps others have their turn, and our own commands. */
+static void job_continue(struct session *session)
+{
+	struct job *job = &session->job;
+
+	for (int i = 0; i < STEPS_AT_ONCE && job->at < job->count; i++)
+		job->step(session, job->at++);
+	if (job->at < job->count) {
+		loop_change(session->loop, &session->watch, EPOLLOUT);
+		return;
+	}
+	job->step = NULL;
+	/* The answer to a write of many has their count, which the request begins with. */
+	memcpy(vfu_reply_payload(&session->channel), session->channel.payload, job->reply_size);
+	reply(session, 0, job->reply_size);
 }
 
 static struct session *session_of(struct carrier *carrier)
@@ -609,6 +664,14 @@ static void session_ready(struct watch *watch, uint32_t events)
 		return;
 	}
 
+	if (session->job.step) {
+		if (events & (EPOLLERR | EPOLLHUP) && !(events & EPOLLOUT))
+			end(session, "hung-up");
+		else
+			job_continue(session);
+		return;
+	}
+
 	ret = vfu_receive(channel);
 	if (!ret)
 		return;
@@ -628,12 +691,12 @@ static void session_ready(struct watch *watch, uint32_t events)
 		return;
 	} else {
 		error = dispatch(session, &reply_size);
+		session->job.reply_size = reply_size;
 	}
-
-	if (!(channel->header.flags & VFU_NO_REPLY))
-		vfu_reply(channel, error, reply_size);
-	vfu_next(channel);
-	send_out(session);
+	if (session->job.step)
+		job_continue(session);
+	else
+		reply(session, error, reply_size);
 }
 
 struct session *session_open(struct loop *loop, struct endpoint *endpoint, int fd,

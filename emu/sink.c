@@ -14,6 +14,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#define PIECES_AT_ONCE 32 /* then it is clients' turn */
+
 static int open_path(struct sink *sink, const char *path)
 {
 	char self[32];
@@ -209,7 +211,8 @@ static void reader_ready(struct watch *watch, uint32_t events)
 	struct sink *sink = watch->owner;
 
 	sink->gone |= !!(events & (EPOLLERR | EPOLLHUP));
-	write_all(sink);
+	for (int i = 0; i < PIECES_AT_ONCE && sink->used && !sink->gone && write_first(sink); i++)
+		;
 	if (sink->gone)
 		leave(sink);
 	else if (!sink->used)
