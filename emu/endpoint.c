@@ -262,7 +262,7 @@ void endpoint_fini(struct endpoint *endpoint)
 	dma_reset(endpoint);
 	queues_reset(endpoint);
 	capture_close(&endpoint->capture, 0);
-	iova_map_clear(&endpoint->map);
+	iova_map_fini(&endpoint->map);
 	msix_fini(&endpoint->msix);
 	memory_free(endpoint);
 	knobs_free(&endpoint->knobs);
@@ -701,10 +701,13 @@ bool endpoint_tlp_received(struct endpoint *endpoint, const struct tlp *tlp, uns
 	return true;
 }
 
+#define MAPS_AT_ONCE 16 /* given back; then it is other functions' and clients' turn */
+
 bool endpoint_work(struct endpoint *endpoint)
 {
 	bool more = dma_work(endpoint);
 
+	more |= iova_map_reap(&endpoint->map, MAPS_AT_ONCE);
 	return queues_work(endpoint) || more;
 }
 
