@@ -93,17 +93,36 @@ static int ring_alarm(struct loop *loop)
 	return 0;
 }
 
+/*
+ * Who waits for an event waits for one function's work at most, however many are busy.
+ *
+ * Return: whether there is more to do; if not, all of them have said so.
+ */
+static bool work_turn(struct loop *loop)
+{
+	struct work *const first = loop->next_work ? loop->next_work : loop->work;
+	struct work *work = first;
+	bool more = false;
+
+	while (work && !more) {
+		more = work->run(work);
+		work = work->next ? work->next : loop->work;
+		loop->next_work = work;
+		if (work == first)
+			break;
+	}
+	return more;
+}
+
 int loop_run(struct loop *loop)
 {
 	while (!loop->stop) {
 		struct epoll_event event;
 		struct watch *watch;
 		int n, wait = ring_alarm(loop);
-		bool more = false;
+		bool more;
 
-		for (struct work *work = loop->work; work; work = work->next)
-			more |= work->run(work);
-
+		more = work_turn(loop);
 		n = epoll_wait(loop->epoll, &event, 1, more || loop->stop ? 0 : wait);
 		if (n < 0 && errno != EINTR)
 			return -errno;

@@ -34,9 +34,11 @@ struct alarm {
 	struct alarm *next;
 };
 
+/** struct loop - @next_work: whose turn it is */
 struct loop {
 	int epoll;
 	struct work *work;
+	struct work *next_work;
 	struct alarm *alarms;
 	bool stop;
 };
@@ -59,7 +61,7 @@ int loop_change(struct loop *loop, struct watch *watch, uint32_t events);
 /** loop_remove() - wait no more; to be called before the descriptor is closed. */
 void loop_remove(struct loop *loop, struct watch *watch);
 
-/** loop_add_work() - run @work before every wait. */
+/** loop_add_work() - run @work before waits, in turn with others: one that has more ends the turn. */
 void loop_add_work(struct loop *loop, struct work *work);
 
 /** loop_set_alarm() - call @alarm->ring once, @ms from now; it must not be set already. */

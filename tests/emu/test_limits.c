@@ -272,7 +272,7 @@ static void reader_that_is_slow_gets_everything(void **state)
 		_exit(0);
 	}
 	/* far longer than it takes to fill the queue, and no more than the reader may take */
-	for (int i = 0; i < 150; i++) {
+	for (int i = 0; i < 60; i++) {
 		char bytes[65536];
 		ssize_t n = read(reader.fd, bytes, sizeof(bytes));
 
