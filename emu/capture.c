@@ -2,66 +2,63 @@
 #include "capture.h"
 
 #include <errno.h>
-#include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "bits.h"
+#include "log.h"
 #include "pcap.h"
 
 #define MICROSECONDS 1000000u
 
-/* One write for each packet: who reads along never sees half of one. The loop is for full disks. */
 static void append(struct capture *capture, const uint8_t *data, size_t length)
 {
-	size_t done = 0;
+	int ret = sink_put(&capture->sink, data, length);
 
-	while (done < length && !capture->error) {
-		ssize_t n = write(capture->fd, data + done, length - done);
-
-		if (n >= 0)
-			done += (size_t)n;
-		else if (errno != EINTR)
-			capture->error = errno;
-	}
+	if (!ret || capture->error)
+		return;
+	capture->error = -ret;
+	fprintf(stderr, "tph-emu: packets are missing in %s from here on: %s\n", capture->name,
+		log_strerror(capture->error));
 }
 
 int capture_open(struct capture *capture, const char *path)
 {
+	*capture = (struct capture){ .sink.fd = -1, .name = path };
+	return path ? sink_open(&capture->sink, path) : 0;
+}
+
+int capture_start(struct capture *capture, struct loop *loop, int stop_fd)
+{
 	uint8_t header[PCAP_FILE_HEADER] = { 0 };
+	int ret;
 
-	*capture = (struct capture){ .fd = -1 };
-	if (!path)
+	if (capture->sink.fd < 0)
 		return 0;
-	capture->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0666);
-	if (capture->fd < 0)
-		return -errno;
-
+	ret = sink_start(&capture->sink, loop, stop_fd);
+	if (ret)
+		return ret;
 	le32_put(header, PCAP_MAGIC_MICRO);
 	le16_put(header + PCAP_VERSION_AT, PCAP_VERSION_MAJOR);
 	le16_put(header + PCAP_VERSION_MINOR_AT, PCAP_VERSION_MINOR);
 	le32_put(header + PCAP_SNAP_AT, PACKETS_LENGTH_MAX);
 	le32_put(header + PCAP_LINK_AT, PCAP_LINK_ETHERNET);
-	append(capture, header, sizeof(header));
-	if (!capture->error)
-		return 0;
-	close(capture->fd);
-	capture->fd = -1;
-	return -capture->error;
+	return sink_put(&capture->sink, header, sizeof(header));
 }
 
-void capture_close(struct capture *capture)
+void capture_close(struct capture *capture, int64_t deadline_ms)
 {
-	if (capture->fd >= 0)
-		close(capture->fd);
-	capture->fd = -1;
+	const bool gone = capture->sink.gone;
+
+	if (sink_close(&capture->sink, deadline_ms) && !capture->error)
+		capture->error = gone ? EPIPE : EAGAIN;
 }
 
 void capture_add(struct capture *capture, const struct packet *packet)
 {
 	uint8_t record[PCAP_RECORD_HEADER + PACKETS_LENGTH_MAX];
 
-	if (capture->fd < 0)
+	if (capture->sink.fd < 0)
 		return;
 	le32_put(record + PCAP_SECONDS_AT, packet->number / MICROSECONDS);
 	le32_put(record + PCAP_FRACTION_AT, packet->number % MICROSECONDS);

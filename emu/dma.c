@@ -7,7 +7,7 @@
 #include "endpoint.h"
 #include "fault.h"
 
-#define TLPS_AT_ONCE 64 /* then it is other functions' and clients' turn */
+#define TLPS_AT_ONCE 16 /* then it is other functions' and clients' turn */
 
 static const char *command_name(uint32_t command)
 {

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #include <linux/pci_regs.h>
 
@@ -200,6 +201,26 @@ static void define_extended(const struct knobs *knobs, struct config_space *conf
 				config_get32(config, chain[i]) | (uint32_t)chain[i + 1] << 20, 0);
 }
 
+/* Behind it is a page that nobody may touch. */
+static uint8_t *memory_make(size_t size)
+{
+	uint8_t *memory = mmap(NULL, size + TLP_PAGE, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (memory == MAP_FAILED)
+		return NULL;
+	if (mprotect(memory, size, PROT_READ | PROT_WRITE)) {
+		munmap(memory, size + TLP_PAGE);
+		return NULL;
+	}
+	return memory;
+}
+
+static void memory_free(struct endpoint *endpoint)
+{
+	if (endpoint->memory)
+		munmap(endpoint->memory, endpoint->knobs.memory_size + TLP_PAGE);
+}
+
 int endpoint_init(struct endpoint *endpoint, const struct knobs *knobs, struct log *log,
 		  struct qmp *qmp)
 {
@@ -209,7 +230,7 @@ int endpoint_init(struct endpoint *endpoint, const struct knobs *knobs, struct l
 		.knobs = *knobs,
 		.log = log,
 		.qmp = qmp,
-		.capture.fd = -1,
+		.capture.sink.fd = -1,
 	};
 	define_header(knobs, &endpoint->config);
 	define_pm(knobs, &endpoint->config);
@@ -219,7 +240,7 @@ int endpoint_init(struct endpoint *endpoint, const struct knobs *knobs, struct l
 	define_extended(knobs, &endpoint->config);
 	tph_preset(knobs, &endpoint->config);
 	if (knobs->memory_bar) {
-		endpoint->memory = calloc(1, knobs->memory_size);
+		endpoint->memory = memory_make(knobs->memory_size);
 		if (!endpoint->memory) {
 			knobs_free(&endpoint->knobs);
 			return -ENOMEM;
@@ -227,7 +248,7 @@ int endpoint_init(struct endpoint *endpoint, const struct knobs *knobs, struct l
 	}
 	ret = msix_init(&endpoint->msix, knobs);
 	if (ret) {
-		free(endpoint->memory);
+		memory_free(endpoint);
 		knobs_free(&endpoint->knobs);
 		return ret;
 	}
@@ -240,10 +261,10 @@ void endpoint_fini(struct endpoint *endpoint)
 {
 	dma_reset(endpoint);
 	queues_reset(endpoint);
-	capture_close(&endpoint->capture);
-	iova_map_clear(&endpoint->map);
+	capture_close(&endpoint->capture, 0);
+	iova_map_fini(&endpoint->map);
 	msix_fini(&endpoint->msix);
-	free(endpoint->memory);
+	memory_free(endpoint);
 	knobs_free(&endpoint->knobs);
 }
 
@@ -302,10 +323,14 @@ static void state_compare(struct endpoint *endpoint, const struct state *old)
 	}
 }
 
-/* Nothing of what a user left in it is there for the next one. */
+/*
+ * Nothing of what a user left in it is there for the next one. The pages go, which takes no longer
+ * than it took to use them: writing zeros to all of it would keep other functions waiting.
+ */
 static void memory_reset(struct endpoint *endpoint)
 {
-	if (endpoint->memory)
+	if (endpoint->memory &&
+	    madvise(endpoint->memory, endpoint->knobs.memory_size, MADV_DONTNEED))
 		memset(endpoint->memory, 0, endpoint->knobs.memory_size);
 }
 
@@ -363,11 +388,12 @@ void endpoint_connect(struct endpoint *endpoint)
 	endpoint_reset(endpoint, ENDPOINT_RESET_POWER_ON);
 }
 
-void endpoint_disconnect(struct endpoint *endpoint)
+void endpoint_disconnect(struct endpoint *endpoint, const char *reason)
 {
 	struct json_object *line = log_event(endpoint->log, "disconnect", endpoint->knobs.name);
 	const struct state old = state_read(endpoint);
 
+	log_string(line, "reason", reason);
 	log_write(endpoint->log, line);
 	dma_power_on(endpoint);
 	queues_reset(endpoint);
@@ -675,10 +701,13 @@ bool endpoint_tlp_received(struct endpoint *endpoint, const struct tlp *tlp, uns
 	return true;
 }
 
+#define MAPS_AT_ONCE 16 /* given back; then it is other functions' and clients' turn */
+
 bool endpoint_work(struct endpoint *endpoint)
 {
 	bool more = dma_work(endpoint);
 
+	more |= iova_map_reap(&endpoint->map, MAPS_AT_ONCE);
 	return queues_work(endpoint) || more;
 }
 

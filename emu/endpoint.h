@@ -50,6 +50,7 @@ enum endpoint_reset {
  * @received: requests of other functions; survives every reset
  * @count_select: EP_COUNT_SELECT
  * @fresh: no reset since power-on
+ * @descriptors_told: the user knows that its clients want more descriptors than there may be
  * @map: what the client of the moment lets it reach
  * @capture: packets that were transmitted; the caller of endpoint_init() opens it
  * @memory: behind knobs.memory_bar, NULL without; a reset clears it
@@ -81,6 +82,7 @@ struct endpoint {
 	struct flight flight;
 	uint32_t count_select;
 	bool fresh;
+	bool descriptors_told;
 	uint64_t msix_address;
 };
 
@@ -100,7 +102,7 @@ void endpoint_fini(struct endpoint *endpoint);
 void endpoint_connect(struct endpoint *endpoint);
 
 /** endpoint_disconnect() - the client is gone, and with it power, memory and interrupts. */
-void endpoint_disconnect(struct endpoint *endpoint);
+void endpoint_disconnect(struct endpoint *endpoint, const char *reason);
 
 /** endpoint_reset() - reset the function. */
 void endpoint_reset(struct endpoint *endpoint, enum endpoint_reset how);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "knobs.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdarg.h>
@@ -103,18 +104,24 @@ static const struct choice modes[] = { { "nost", 1u << ST_MODE_NO_ST },
 static int parse_choice(struct parser *parser, const char *key, const char *value,
 			const struct choice *choices, unsigned int *chosen)
 {
-	char allowed[64] = "";
+	char *allowed = NULL, *longer;
+	int ret;
 
 	for (const struct choice *choice = choices; choice->word; choice++) {
 		if (!strcmp(choice->word, value)) {
 			*chosen = choice->value;
+			free(allowed);
 			return 0;
 		}
-		if (choice != choices)
-			strcat(allowed, ", ");
-		strcat(allowed, choice->word);
+		if (asprintf(&longer, "%s%s%s", allowed ? allowed : "", allowed ? ", " : "",
+			     choice->word) < 0)
+			abort();
+		free(allowed);
+		allowed = longer;
 	}
-	return refuse(parser, key, value, "not one of %s", allowed);
+	ret = refuse(parser, key, value, "not one of %s", allowed);
+	free(allowed);
+	return ret;
 }
 
 static int parse_switch(struct parser *parser, const char *key, const char *value, bool *on)
@@ -147,18 +154,50 @@ static int key_socket(struct parser *parser, const char *key, const char *value)
 	return parse_string(parser, key, value, &parser->knobs->socket);
 }
 
+/* Bytes of the character that @text begins with, 0 if it is none that is UTF-8 and can be seen. */
+static size_t character(const unsigned char *text)
+{
+	static const uint32_t smallest[] = { 0, 0x20, 0xa0, 0x800, 0x10000 };
+	const size_t size = text[0] < 0x80 ? 1 : text[0] < 0xe0 ? 2 : text[0] < 0xf0 ? 3 : 4;
+	uint32_t code = size == 1 ? text[0] : text[0] & (0x7fu >> size);
+
+	if ((text[0] >= 0x80 && text[0] < 0xc0) || text[0] > 0xf7)
+		return 0;
+	for (size_t i = 1; i < size; i++) {
+		if ((text[i] & 0xc0) != 0x80)
+			return 0;
+		code = code << 6 | (text[i] & 0x3f);
+	}
+	if (code < smallest[size] || code == 0x7f || (code >= 0xd800 && code < 0xe000) ||
+	    code > 0x10ffff)
+		return 0;
+	return size;
+}
+
 static int key_name(struct parser *parser, const char *key, const char *value)
 {
+	/* It is in every line of the log, which is JSON; the value would spoil this message, too. */
+	for (size_t size, at = 0; value[at]; at += size) {
+		size = character((const unsigned char *)value + at);
+		if (!size)
+			return refuse(parser, key, NULL,
+				      "byte %zu is not of a character that can be seen, in UTF-8",
+				      at);
+	}
 	return parse_string(parser, key, value, &parser->knobs->name);
 }
 
 static int key_rid(struct parser *parser, const char *key, const char *value)
 {
+	static const char form[] = "xx:xx.x";
 	unsigned int bus, device, function;
-	int length = 0;
+	bool valid = strlen(value) == sizeof(form) - 1;
 
-	if (sscanf(value, "%2x:%2x.%1x%n", &bus, &device, &function, &length) != 3 ||
-	    value[length] || length != 7 || device > 0x1f || function > 7)
+	/* sscanf() alone lets signs, blanks and 0x pass */
+	for (size_t i = 0; valid && form[i]; i++)
+		valid = form[i] == 'x' ? isxdigit((unsigned char)value[i]) : value[i] == form[i];
+	if (!valid || sscanf(value, "%2x:%2x.%1x", &bus, &device, &function) != 3 ||
+	    device > 0x1f || function > 7)
 		return refuse(parser, key, value, "not BB:DD.F, from 00:00.0 to ff:1f.7");
 	parser->knobs->rid = (uint16_t)(bus << 8 | device << 3 | function);
 	return 0;
@@ -570,6 +609,8 @@ static const struct {
 	{ "msix-size", key_msix_size },
 };
 /* clang-format on */
+
+_Static_assert(ARRAY_SIZE(keys) <= 64, "a bit for each key in parse_pair()");
 
 static int parse_pair(struct parser *parser, char *pair, uint64_t *seen)
 {

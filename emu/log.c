@@ -2,27 +2,57 @@
 #include "log.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
-int log_open(struct log *log, const char *path, bool verbose)
+#define LIMIT_LINE 128u /* room for the line that ends a log at its limit */
+
+int log_open(struct log *log, const char *path, uint64_t limit, bool verbose)
 {
-	*log = (struct log){ .fd = -1, .verbose = verbose };
-	if (!strcmp(path, "-"))
-		log->fd = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
-	else
-		log->fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0666);
-	return log->fd < 0 ? -errno : 0;
+	*log = (struct log){ .name = path, .limit = limit, .verbose = verbose };
+	return sink_open(&log->sink, path);
 }
 
-void log_close(struct log *log)
+const char *log_strerror(int error)
 {
-	if (log->fd >= 0)
-		close(log->fd);
-	log->fd = -1;
+	switch (error) {
+	case EAGAIN:
+		return "its reader does not read, or not fast enough";
+	case EPIPE:
+		return "its reader has gone";
+	case EOVERFLOW:
+		return "it has reached --log-limit";
+	default:
+		return strerror(error);
+	}
+}
+
+static void fail(struct log *log, int error)
+{
+	if (log->error)
+		return;
+	log->error = error;
+	fprintf(stderr, "tph-emu: log %s: %s; lines are missing from here on\n", log->name,
+		log_strerror(error));
+}
+
+/* A run that nobody can judge any more is not worth going on. */
+static void reader_left(struct sink *sink)
+{
+	struct log *log = sink->owner;
+
+	fail(log, EPIPE);
+	log->loop->stop = true;
+}
+
+int log_start(struct log *log, struct loop *loop, int stop_fd)
+{
+	log->loop = loop;
+	log->sink.owner = log;
+	log->sink.broken = reader_left;
+	return sink_start(&log->sink, loop, stop_fd);
 }
 
 struct json_object *log_event(struct log *log, const char *event, const char *function)
@@ -36,39 +66,104 @@ struct json_object *log_event(struct log *log, const char *event, const char *fu
 	return line;
 }
 
-void log_write(struct log *log, struct json_object *line)
+static int put(struct log *log, struct json_object *line)
 {
-	const char *text;
-	size_t length, done = 0;
-	char *whole;
-
-	if (log->fd < 0)
-		goto out;
-	text = json_object_to_json_string_length(
+	size_t length;
+	const char *text = json_object_to_json_string_length(
 		line, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
-	whole = malloc(length + 1);
-	if (!whole) {
-		log->error = log->error ? log->error : ENOMEM;
-		goto out;
-	}
+	char *whole = malloc(length + 1);
+	int ret;
+
+	if (!whole)
+		return -ENOMEM;
 	memcpy(whole, text, length);
 	whole[length++] = '\n';
-
-	/* One write per line: a reader never sees half of one. The loop is for full disks. */
-	while (done < length) {
-		ssize_t n = write(log->fd, whole + done, length - done);
-
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n < 0) {
-			log->error = log->error ? log->error : errno;
-			break;
-		}
-		done += (size_t)n;
-	}
+	ret = sink_put(&log->sink, whole, length);
+	if (!ret)
+		log->written += length;
 	free(whole);
+	return ret;
+}
+
+/* A line about the log itself: it has the number of the last line that it speaks of. */
+static int put_note(struct log *log, const char *event, uint64_t seq, const char *key,
+		    uint64_t value)
+{
+	struct json_object *line = json_object_new_object();
+	int ret;
+
+	log_string(line, "event", event);
+	log_number(line, "seq", seq);
+	log_number(line, key, value);
+	ret = put(log, line);
+	json_object_put(line);
+	return ret;
+}
+
+static int put_gap(struct log *log, uint64_t seq)
+{
+	int ret = put_note(log, "lost", seq, "lines", log->gap);
+
+	if (!ret)
+		log->gap = 0;
+	return ret;
+}
+
+static bool within_limit(struct log *log, struct json_object *line)
+{
+	size_t length;
+
+	if (!log->limit || log->full)
+		return !log->full;
+	json_object_to_json_string_length(
+		line, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
+	if (log->written + length + 2 * LIMIT_LINE <= log->limit)
+		return true;
+	log->full = true;
+	put_note(log, "limit", log->seq, "bytes", log->limit);
+	return false;
+}
+
+void log_write(struct log *log, struct json_object *line)
+{
+	int ret = 0;
+
+	if (log->sink.fd < 0)
+		goto out;
+	if (!within_limit(log, line))
+		ret = -EOVERFLOW;
+	if (!ret && log->gap)
+		ret = put_gap(log, log->seq - 1);
+	if (!ret)
+		ret = put(log, line);
+	if (ret) {
+		log->gap++;
+		log->lost++;
+		fail(log, -ret);
+	}
 out:
 	json_object_put(line);
+}
+
+void log_flush(struct log *log, int64_t deadline_ms)
+{
+	sink_flush(&log->sink, deadline_ms);
+}
+
+void log_close(struct log *log, int64_t deadline_ms)
+{
+	bool gone;
+	size_t left;
+
+	if (log->sink.fd < 0)
+		return;
+	if (log->gap && !log->full)
+		put_gap(log, log->seq);
+	gone = log->sink.gone;
+	left = sink_close(&log->sink, deadline_ms);
+	log->lost += left;
+	if (left)
+		fail(log, gone ? EPIPE : EAGAIN);
 }
 
 void log_string(struct json_object *line, const char *key, const char *value)

@@ -26,11 +26,25 @@ struct work {
 	struct work *next;
 };
 
+/** struct alarm - something to do at a time; @at: on loop_now()'s clock */
+struct alarm {
+	void (*ring)(struct alarm *alarm);
+	void *owner;
+	int64_t at;
+	struct alarm *next;
+};
+
+/** struct loop - @next_work: whose turn it is */
 struct loop {
 	int epoll;
 	struct work *work;
+	struct work *next_work;
+	struct alarm *alarms;
 	bool stop;
 };
+
+/** loop_now() - milliseconds of the monotonic clock. */
+int64_t loop_now(void);
 
 /** loop_init() - make a loop. Return: 0 or -errno. */
 int loop_init(struct loop *loop);
@@ -47,8 +61,14 @@ int loop_change(struct loop *loop, struct watch *watch, uint32_t events);
 /** loop_remove() - wait no more; to be called before the descriptor is closed. */
 void loop_remove(struct loop *loop, struct watch *watch);
 
-/** loop_add_work() - run @work before every wait. */
+/** loop_add_work() - run @work before waits, in turn with others: one that has more ends the turn. */
 void loop_add_work(struct loop *loop, struct work *work);
+
+/** loop_set_alarm() - call @alarm->ring once, @ms from now; it must not be set already. */
+void loop_set_alarm(struct loop *loop, struct alarm *alarm, int64_t ms);
+
+/** loop_clear_alarm() - do not, if it is set. */
+void loop_clear_alarm(struct loop *loop, struct alarm *alarm);
 
 /** loop_run() - until a watch or some work sets loop->stop. Return: 0 or -errno. */
 int loop_run(struct loop *loop);

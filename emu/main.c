@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/signalfd.h>
 #include <unistd.h>
 
@@ -13,11 +14,17 @@
 #include "log.h"
 #include "loop.h"
 #include "options.h"
+#include "protocol.h"
 #include "qmp.h"
 #include "server.h"
 
 #define EXIT_USAGE	    2
 #define MONITOR_PATIENCE_MS 5000
+#define END_PATIENCE_MS	    500 /* for readers of log and captures, when it ends */
+
+/* What is open beside functions: standard streams, loop, signals, log, monitor, some for ready-fd */
+#define DESCRIPTORS_OWN	     16u
+#define DESCRIPTORS_FUNCTION (3u + VFU_FDS_MAX) /* socket, client, capture; those of a message */
 
 /** struct function - an endpoint and the socket it is reached by */
 struct function {
@@ -34,11 +41,14 @@ struct emulator {
 	struct watch signals;
 	struct function *functions;
 	size_t count;
+	int spare;
 };
 
 static int complain(const char *what, const char *which, int ret)
 {
-	fprintf(stderr, "tph-emu: %s%s%s: %s\n", what, *which ? " " : "", which, strerror(-ret));
+	fprintf(stderr, "tph-emu: %s%s%s: %s\n", what, *which ? " " : "", which,
+		ret == -EBUSY ? "it is being written already; end who does it, or name another"
+			      : strerror(-ret));
 	return ret;
 }
 
@@ -66,12 +76,41 @@ static int signals_watch(struct emulator *emulator)
 	sigemptyset(&set);
 	sigaddset(&set, SIGTERM);
 	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
 	sigprocmask(SIG_BLOCK, &set, NULL);
 	emulator->signals = (struct watch){ .ready = signal_ready, .owner = emulator };
 	emulator->signals.fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
 	if (emulator->signals.fd < 0)
 		return -errno;
 	return loop_add(&emulator->loop, &emulator->signals, EPOLLIN);
+}
+
+/* Readers that leave and files that may not grow are errors of write(2). */
+static void signals_ignore(void)
+{
+	signal(SIGPIPE, SIG_IGN);
+	signal(SIGXFSZ, SIG_IGN);
+}
+
+/* An eventfd for every vector of every function, if their clients want them. */
+static void descriptors_provide(const struct options *options)
+{
+	rlim_t need = DESCRIPTORS_OWN;
+	struct rlimit limit;
+
+	for (size_t i = 0; i < options->count; i++)
+		need += DESCRIPTORS_FUNCTION + options->functions[i].vectors;
+	if (getrlimit(RLIMIT_NOFILE, &limit))
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	if (getrlimit(RLIMIT_NOFILE, &limit) || limit.rlim_cur >= need)
+		return;
+	fprintf(stderr,
+		"tph-emu: with all vectors in use %llu descriptors are needed, and %llu may be "
+		"open: then clients are disconnected; raise the limit (ulimit -Hn) or give fewer "
+		"vectors\n",
+		(unsigned long long)need, (unsigned long long)limit.rlim_cur);
 }
 
 static int function_start(struct emulator *emulator, struct knobs *knobs)
@@ -87,11 +126,12 @@ static int function_start(struct emulator *emulator, struct knobs *knobs)
 	knobs->socket = knobs->name = knobs->sent = NULL;
 	knobs->packets = (struct packets){ 0 };
 	if (ret) {
-		capture_close(&capture);
+		capture_close(&capture, 0);
 		return complain("cannot make a function", "", ret);
 	}
 	function->endpoint.capture = capture;
-	ret = server_open(&function->server, &emulator->loop, &function->endpoint);
+	ret = server_open(&function->server, &emulator->loop, &function->endpoint,
+			  &emulator->spare);
 	if (ret) {
 		complain("cannot listen on", function->endpoint.knobs.socket, ret);
 		endpoint_fini(&function->endpoint);
@@ -104,14 +144,34 @@ static int function_start(struct emulator *emulator, struct knobs *knobs)
 	return 0;
 }
 
+/* Only who serves all sockets may empty what another run has written. */
+static int files_start(struct emulator *emulator, const struct options *options)
+{
+	const int stop_fd = emulator->signals.fd;
+	int ret = log_start(&emulator->log, &emulator->loop, stop_fd);
+
+	if (ret)
+		return complain("cannot write log", options->log, ret);
+	for (size_t i = 0; i < emulator->count; i++) {
+		struct capture *capture = &emulator->functions[i].endpoint.capture;
+
+		ret = capture_start(capture, &emulator->loop, stop_fd);
+		if (ret)
+			return complain("cannot write packets to", capture->name, ret);
+	}
+	return 0;
+}
+
 static int start(struct emulator *emulator, struct options *options)
 {
 	int ret;
 
+	signals_ignore();
+	descriptors_provide(options);
 	ret = loop_init(&emulator->loop);
 	if (ret)
 		return complain("cannot make an event loop", "", ret);
-	ret = log_open(&emulator->log, options->log, options->verbose);
+	ret = log_open(&emulator->log, options->log, options->log_limit, options->verbose);
 	if (ret)
 		return complain("cannot write log", options->log, ret);
 	ret = signals_watch(emulator);
@@ -130,7 +190,7 @@ static int start(struct emulator *emulator, struct options *options)
 		if (ret)
 			return ret;
 	}
-	return 0;
+	return files_start(emulator, options);
 }
 
 static int report_ready(int fd)
@@ -162,18 +222,27 @@ static void summarize(struct emulator *emulator)
 	log_write(&emulator->log, line);
 }
 
-static int check_files(const struct emulator *emulator, const struct options *options)
+/* Closes log and captures. Return: 0 if they are whole. */
+static int files_end(struct emulator *emulator, const struct options *options, int64_t deadline_ms)
 {
 	int ret = 0;
 
-	if (emulator->log.error)
-		ret = complain("the log is incomplete", options->log, -emulator->log.error);
+	log_close(&emulator->log, deadline_ms);
+	if (emulator->log.error) {
+		fprintf(stderr, "tph-emu: the log is incomplete: %llu lines are missing in %s: %s\n",
+			(unsigned long long)emulator->log.lost, options->log,
+			log_strerror(emulator->log.error));
+		ret = -emulator->log.error;
+	}
 	for (size_t i = 0; i < emulator->count; i++) {
-		const struct endpoint *endpoint = &emulator->functions[i].endpoint;
+		struct capture *capture = &emulator->functions[i].endpoint.capture;
 
-		if (endpoint->capture.error)
-			ret = complain("packets are missing in", endpoint->knobs.sent,
-				       -endpoint->capture.error);
+		capture_close(capture, deadline_ms);
+		if (!capture->error)
+			continue;
+		fprintf(stderr, "tph-emu: packets are missing in %s: %s\n", capture->name,
+			log_strerror(capture->error));
+		ret = -capture->error;
 	}
 	return ret;
 }
@@ -188,14 +257,18 @@ static void stop(struct emulator *emulator)
 	qmp_close(emulator->qmp);
 	if (emulator->signals.fd >= 0)
 		close(emulator->signals.fd);
-	log_close(&emulator->log);
+	log_close(&emulator->log, 0);
+	if (emulator->spare >= 0)
+		close(emulator->spare);
 	loop_fini(&emulator->loop);
 }
 
 int main(int argc, char **argv)
 {
-	struct emulator emulator = { .loop.epoll = -1, .log.fd = -1, .signals.fd = -1 };
+	struct emulator emulator = { .loop.epoll = -1, .log.sink.fd = -1, .signals.fd = -1,
+				     .spare = -1 };
 	struct options options;
+	int64_t deadline_ms;
 	int ret;
 
 	ret = options_parse(&options, argc, argv);
@@ -212,8 +285,12 @@ int main(int argc, char **argv)
 			complain("cannot wait for events", "", ret);
 		for (size_t i = 0; i < emulator.count; i++)
 			server_close(&emulator.functions[i].server);
+		/* First room for the last line, then the time to read that. */
+		deadline_ms = loop_now() + END_PATIENCE_MS;
+		log_flush(&emulator.log, deadline_ms);
 		summarize(&emulator);
-		ret = check_files(&emulator, &options);
+		if (files_end(&emulator, &options, deadline_ms))
+			ret = -EIO;
 	}
 	stop(&emulator);
 	options_free(&options);

@@ -2,6 +2,7 @@
 #include "mapping.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +12,7 @@
 
 /** struct memory - one mmap, shared by the mappings that were cut out of one another */
 struct memory {
+	struct memory *next;
 	size_t users;
 	void *start;
 	size_t size;
@@ -46,12 +48,24 @@ static struct memory *memory_map(int fd, uint64_t offset, uint64_t size, unsigne
 	return memory;
 }
 
-static void memory_put(struct memory *memory)
+static void memory_put(struct iova_map *map, struct memory *memory)
 {
 	if (!memory || --memory->users)
 		return;
-	munmap(memory->start, memory->size);
-	free(memory);
+	memory->next = map->retired;
+	map->retired = memory;
+}
+
+bool iova_map_reap(struct iova_map *map, unsigned int most)
+{
+	for (; map->retired && most; most--) {
+		struct memory *memory = map->retired;
+
+		map->retired = memory->next;
+		munmap(memory->start, memory->size);
+		free(memory);
+	}
+	return map->retired;
 }
 
 static int room_make(struct iova_map *map, size_t count)
@@ -123,6 +137,8 @@ int iova_map_add(struct iova_map *map, uint64_t iova, uint64_t size, unsigned in
 	ret = room_make(map, map->count + 1);
 	if (ret)
 		return ret;
+	/* More goes than comes, however often a client maps and unmaps. */
+	iova_map_reap(map, 2);
 	if (fd >= 0) {
 		item.memory = memory_map(fd, offset, size, access);
 		if (!item.memory)
@@ -187,7 +203,7 @@ int iova_map_remove(struct iova_map *map, uint64_t iova, uint64_t size)
 	if (to > from && map->items[to - 1].last > last)
 		keep_tail(&map->items[--to], last);
 	for (size_t i = from; i < to; i++)
-		memory_put(map->items[i].memory);
+		memory_put(map, map->items[i].memory);
 	memmove(&map->items[from], &map->items[to], (map->count - to) * sizeof(*map->items));
 	map->count -= to - from;
 	return 0;
@@ -196,9 +212,15 @@ int iova_map_remove(struct iova_map *map, uint64_t iova, uint64_t size)
 void iova_map_clear(struct iova_map *map)
 {
 	for (size_t i = 0; i < map->count; i++)
-		memory_put(map->items[i].memory);
+		memory_put(map, map->items[i].memory);
 	free(map->items);
-	*map = (struct iova_map){ 0 };
+	*map = (struct iova_map){ .retired = map->retired };
+}
+
+void iova_map_fini(struct iova_map *map)
+{
+	iova_map_clear(map);
+	iova_map_reap(map, UINT_MAX);
 }
 
 static int locate(const struct iova_map *map, uint64_t iova, size_t length, unsigned int access,

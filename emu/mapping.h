@@ -3,6 +3,7 @@
 #ifndef EMU_MAPPING_H
 #define EMU_MAPPING_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -30,11 +31,16 @@ struct mapping {
 	uint8_t *base;
 };
 
-/** struct iova_map - mappings, sorted, never overlapping; all zeros is an empty map */
+/**
+ * struct iova_map - mappings, sorted, never overlapping; all zeros is an empty map
+ * @retired: memory that nothing maps to any more, to be given back by iova_map_reap(): to give back
+ *	that of 65535 maps at once would keep other functions waiting
+ */
 struct iova_map {
 	struct mapping *items;
 	size_t count;
 	size_t room;
+	struct memory *retired;
 };
 
 /**
@@ -62,6 +68,12 @@ int iova_map_remove(struct iova_map *map, uint64_t iova, uint64_t size);
 
 /** iova_map_clear() - remove everything. */
 void iova_map_clear(struct iova_map *map);
+
+/** iova_map_reap() - give back memory of up to @most removed maps. Return: whether there is more. */
+bool iova_map_reap(struct iova_map *map, unsigned int most);
+
+/** iova_map_fini() - remove everything, and give all memory back. */
+void iova_map_fini(struct iova_map *map);
 
 /**
  * iova_map_read() - copy from the client's memory

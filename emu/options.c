@@ -9,6 +9,8 @@
 #include <string.h>
 #include <sys/un.h>
 
+#include "log.h"
+
 #define FUNCTIONS_MAX 256 /* as many as a bus has */
 
 static const char help[] =
@@ -53,13 +55,14 @@ static const char help[] =
 	"      vendor=ID device=ID class=CODE  PCI ids (0x1234, 0x7450, 0x120000)\n"
 	"      config=AT:VALUE       a dword of its own at 0xb0..0xfc, read only (none)\n"
 	"  --log FILE                write events there, one JSON object a line; - is stdout\n"
+	"  --log-limit SIZE          most bytes of it, 4096 or more, with K, M or G behind it (none)\n"
 	"  --qmp PATH                QEMU's monitor socket, to read tags out of its MSI-X table\n"
 	"  --ready-fd N              write a line to descriptor N once all sockets listen\n"
 	"  --verbose                 log maps and unmaps too\n"
 	"  --help                    show this and exit\n"
 	"  --version                 show the version and exit\n"
 	"\n"
-	"SIGTERM and SIGINT end it; the last line of the log is then a summary.\n";
+	"SIGTERM, SIGINT and SIGHUP end it; the last line of the log is then a summary.\n";
 
 static int usage_error(const char *format, const char *a, const char *b)
 {
@@ -118,6 +121,29 @@ static int set_ready_fd(struct options *options, const char *text)
 	return 0;
 }
 
+static int set_log_limit(struct options *options, const char *text)
+{
+	static const char suffixes[] = "KMG";
+	const char *suffix;
+	unsigned long long size;
+	char *end;
+	unsigned int shift = 0;
+
+	errno = 0;
+	size = strtoull(text, &end, 10);
+	suffix = *end ? strchr(suffixes, *end) : NULL;
+	if (suffix) {
+		shift = 10 * (unsigned int)(suffix - suffixes + 1);
+		end++;
+	}
+	if (*text < '0' || *text > '9' || errno || *end || size > UINT64_MAX >> shift ||
+	    size << shift < LOG_LIMIT_MIN || size << shift > INT64_MAX)
+		return usage_error("--log-limit %s: not a size of 4096 bytes or more, as 64M%s",
+				   text, "");
+	options->log_limit = size << shift;
+	return 0;
+}
+
 static int set_qmp(struct options *options, const char *path)
 {
 	if (!*path || strlen(path) >= sizeof(((struct sockaddr_un *)NULL)->sun_path))
@@ -131,6 +157,7 @@ int options_parse(struct options *options, int argc, char **argv)
 	static const struct option known[] = {
 		{ "function", required_argument, NULL, 'f' },
 		{ "log", required_argument, NULL, 'l' },
+		{ "log-limit", required_argument, NULL, 'L' },
 		{ "qmp", required_argument, NULL, 'q' },
 		{ "ready-fd", required_argument, NULL, 'r' },
 		{ "verbose", no_argument, NULL, 'v' },
@@ -149,6 +176,9 @@ int options_parse(struct options *options, int argc, char **argv)
 			break;
 		case 'l':
 			options->log = optarg;
+			break;
+		case 'L':
+			ret = set_log_limit(options, optarg);
 			break;
 		case 'q':
 			ret = set_qmp(options, optarg);

@@ -13,6 +13,7 @@
  * @functions: knobs of each function
  * @count: how many
  * @log: path of the log
+ * @log_limit: bytes that it may get, 0 for any number
  * @qmp: path of QEMU's monitor socket, or NULL
  * @ready_fd: descriptor to report readiness on, or -1
  * @verbose: log maps and unmaps too
@@ -21,6 +22,7 @@ struct options {
 	struct knobs *functions;
 	size_t count;
 	const char *log;
+	uint64_t log_limit;
 	const char *qmp;
 	int ready_fd;
 	bool verbose;

@@ -37,7 +37,8 @@ void vfu_channel_fini(struct vfu_channel *channel)
 /* Keeps the descriptors of one recvmsg(); all of them, so that none leaks. */
 static int take_fds(struct vfu_channel *channel, struct msghdr *message)
 {
-	int ret = message->msg_flags & MSG_CTRUNC ? -EPROTO : 0;
+	unsigned int taken = 0;
+	int ret = 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
 		size_t count;
@@ -48,6 +49,7 @@ static int take_fds(struct vfu_channel *channel, struct msghdr *message)
 		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(fd);
 		for (size_t i = 0; i < count; i++) {
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
+			taken++;
 			if (channel->fd_count < VFU_FDS_MAX) {
 				channel->fds[channel->fd_count++] = fd;
 			} else {
@@ -56,6 +58,9 @@ static int take_fds(struct vfu_channel *channel, struct msghdr *message)
 			}
 		}
 	}
+	/* Cut off although there was room for more of them: we may have no more open. */
+	if (message->msg_flags & MSG_CTRUNC)
+		ret = taken < VFU_FDS_MAX ? -EMFILE : -EPROTO;
 	return ret;
 }
 

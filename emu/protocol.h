@@ -97,7 +97,7 @@ struct vfu_region_io_fds {
 	uint32_t count;
 };
 
-#define VFU_TRANSFER_MAX 0x10000u /* data of one message: the largest region whole */
+#define VFU_TRANSFER_MAX 0x10000u /* data of one message, our max_data_xfer_size */
 #define VFU_PAYLOAD_MAX	 (sizeof(struct vfu_region_access) + VFU_TRANSFER_MAX)
 #define VFU_FDS_MAX	 16u
 #define VFU_TRANSFER_DEFAULT 0x100000u /* of a client that names no max_data_xfer_size */
@@ -136,8 +136,8 @@ void vfu_channel_fini(struct vfu_channel *channel);
  * vfu_receive() - take in what is there of a message
  *
  * Return: 1: a message is complete; 0: more has to come; -EMSGSIZE: its size is impossible (the
- * header is there, to answer it); else the stream is not to be trusted any more, or has ended
- * (-ENODATA).
+ * header is there, to answer it); -EPROTO: more descriptors than a message may have; -EMFILE: more
+ * than this process may have; -ENODATA: the stream has ended; else -errno of the socket.
  */
 int vfu_receive(struct vfu_channel *channel);
 

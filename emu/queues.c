@@ -3,7 +3,7 @@
 
 #include "endpoint.h"
 
-#define STEPS_AT_ONCE 64 /* then it is other functions' and clients' turn */
+#define STEPS_AT_ONCE 16 /* then it is other functions' and clients' turn */
 
 void queues_reset(struct endpoint *endpoint)
 {

@@ -2,12 +2,15 @@
 #include "server.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+
+#define RETRY_MS 1000 /* while there is no descriptor even to turn clients away */
 
 static void client_gone(void *owner)
 {
@@ -16,6 +19,54 @@ static void client_gone(void *owner)
 
 	server->session = NULL;
 	session_close(session);
+}
+
+static void log_refused(struct server *server, const char *reason)
+{
+	struct endpoint *endpoint = server->endpoint;
+	struct json_object *line = log_event(endpoint->log, "refused", endpoint->knobs.name);
+
+	log_string(line, "reason", reason);
+	log_write(endpoint->log, line);
+}
+
+static void spare_take(struct server *server)
+{
+	if (*server->spare < 0)
+		*server->spare = open("/dev/null", O_RDONLY | O_CLOEXEC);
+}
+
+static void listen_again(struct alarm *alarm)
+{
+	struct server *server = alarm->owner;
+
+	spare_take(server);
+	loop_change(server->loop, &server->watch, EPOLLIN);
+}
+
+/* There is no descriptor for a client: it shall know, and not be waited on in a busy loop. */
+static void turn_away(struct server *server)
+{
+	int fd;
+
+	if (*server->spare >= 0)
+		close(*server->spare);
+	*server->spare = -1;
+	fd = accept4(server->watch.fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd >= 0) {
+		log_refused(server, "descriptor-limit");
+		close(fd);
+	}
+	spare_take(server);
+	if (fd >= 0 && *server->spare >= 0)
+		return;
+	loop_change(server->loop, &server->watch, 0);
+	loop_set_alarm(server->loop, &server->retry, RETRY_MS);
+}
+
+static bool is_shortage(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
 }
 
 static void server_ready(struct watch *watch, uint32_t events)
@@ -28,14 +79,20 @@ static void server_ready(struct watch *watch, uint32_t events)
 	if (server->session && session_hung_up(server->session))
 		return;
 	fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0)
+	if (fd < 0) {
+		if (is_shortage(errno))
+			turn_away(server);
 		return;
+	}
 	/* The protocol allows one client; a second one sees its connection closed. */
 	if (server->session) {
+		log_refused(server, "busy");
 		close(fd);
 		return;
 	}
 	server->session = session_open(server->loop, server->endpoint, fd, client_gone, server);
+	if (!server->session)
+		log_refused(server, "memory");
 }
 
 static int stale_remove(const struct sockaddr_un *address)
@@ -60,12 +117,13 @@ static int stale_remove(const struct sockaddr_un *address)
 	return ret;
 }
 
-int server_open(struct server *server, struct loop *loop, struct endpoint *endpoint)
+int server_open(struct server *server, struct loop *loop, struct endpoint *endpoint, int *spare)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int ret;
 
-	*server = (struct server){ .loop = loop, .endpoint = endpoint };
+	*server = (struct server){ .loop = loop, .endpoint = endpoint, .spare = spare };
+	server->retry = (struct alarm){ .ring = listen_again, .owner = server };
 	strcpy(address.sun_path, endpoint->knobs.socket);
 	server->watch = (struct watch){ .fd = -1, .ready = server_ready, .owner = server };
 
@@ -79,10 +137,11 @@ int server_open(struct server *server, struct loop *loop, struct endpoint *endpo
 		ret = -errno;
 		goto err_close;
 	}
-	if (listen(server->watch.fd, 4)) {
+	if (listen(server->watch.fd, 4) || lstat(address.sun_path, &server->place)) {
 		ret = -errno;
 		goto err_unlink;
 	}
+	spare_take(server);
 	ret = loop_add(loop, &server->watch, EPOLLIN);
 	if (ret)
 		goto err_unlink;
@@ -96,14 +155,25 @@ err_close:
 	return ret;
 }
 
+/* Somebody may have removed it, and put one of his own there. */
+static bool place_is_ours(const struct server *server)
+{
+	struct stat now;
+
+	return !lstat(server->endpoint->knobs.socket, &now) &&
+	       now.st_dev == server->place.st_dev && now.st_ino == server->place.st_ino;
+}
+
 void server_close(struct server *server)
 {
 	if (server->watch.fd < 0)
 		return;
 	if (server->session)
 		client_gone(server);
+	loop_clear_alarm(server->loop, &server->retry);
 	loop_remove(server->loop, &server->watch);
 	close(server->watch.fd);
 	server->watch.fd = -1;
-	unlink(server->endpoint->knobs.socket);
+	if (place_is_ours(server))
+		unlink(server->endpoint->knobs.socket);
 }

@@ -3,16 +3,28 @@
 #ifndef EMU_SERVER_H
 #define EMU_SERVER_H
 
+#include <sys/stat.h>
+
 #include "endpoint.h"
 #include "loop.h"
 #include "session.h"
 
-/** struct server - listens on endpoint->knobs.socket; @session is the client there is, or NULL */
+/**
+ * struct server - listens on endpoint->knobs.socket
+ * @session: the client there is, or NULL
+ * @spare: a descriptor held back by all servers together, to turn clients away when no other is
+ *	left; -1 if it is lost
+ * @retry: set while nobody is let in, for want of descriptors
+ * @place: the socket's file, to know it again
+ */
 struct server {
 	struct loop *loop;
 	struct endpoint *endpoint;
 	struct watch watch;
 	struct session *session;
+	int *spare;
+	struct alarm retry;
+	struct stat place;
 };
 
 /**
@@ -23,9 +35,9 @@ struct server {
  * Return: 0; -EADDRINUSE: another server is listening; -EEXIST: there is a file that is no socket;
  * else -errno.
  */
-int server_open(struct server *server, struct loop *loop, struct endpoint *endpoint);
+int server_open(struct server *server, struct loop *loop, struct endpoint *endpoint, int *spare);
 
-/** server_close() - end the session, if any, and remove the socket. */
+/** server_close() - end the session, if any, and remove the socket, if it is still ours. */
 void server_close(struct server *server);
 
 #endif /* EMU_SERVER_H */

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <linux/vfio.h>
@@ -17,10 +18,32 @@
 
 #define IRQ_TYPES (VFIO_PCI_MSIX_IRQ_INDEX + 1) /* no error and no request interrupt */
 
+#define STEPS_AT_ONCE 32 /* of one request; then it is other functions' and clients' turn */
+#define SILENCE_MS 5000 /* until a client must have negotiated; it begins with that */
+
+struct session;
+
+/**
+ * struct job - a request of many steps, which is answered after the last; NULL: there is none
+ * @step: carries out one; the request is still in channel.payload
+ * @at: the next one
+ * @count: how many there are
+ * @reply_size: bytes of the answer
+ */
+struct job {
+	void (*step)(struct session *session, uint32_t at);
+	uint32_t at;
+	uint32_t count;
+	size_t reply_size;
+};
+
 /**
  * struct session - a client
  * @negotiated: versions are agreed on; nothing else is answered before
- * @closing: close once the reply is out
+ * @closing: close once the reply is out, for this reason; NULL: do not
+ * @silence: set until versions are agreed on
+ * @reason: why it ends, for the log
+ * @job: the request that is being carried out; nothing is received meanwhile
  * @carrier: for commands of our own
  * @transfer_max: how much data such a command may have
  * @asked: one is not answered yet
@@ -33,7 +56,10 @@ struct session {
 	struct vfu_channel channel;
 	struct watch watch;
 	bool negotiated;
-	bool closing;
+	const char *closing;
+	struct alarm silence;
+	const char *reason;
+	struct job job;
 	struct carrier carrier;
 	size_t transfer_max;
 	bool asked;
@@ -60,11 +86,14 @@ static int handle_version(struct session *session, size_t *reply_size)
 		return EINVAL;
 	error = vfu_negotiate(channel->payload, vfu_payload_size(channel),
 			      vfu_reply_payload(channel), reply_size, &session->transfer_max);
-	session->negotiated = !error;
-	if (session->negotiated)
-		session->endpoint->carrier = &session->carrier;
-	session->closing = error;
-	return error;
+	if (error) {
+		session->closing = "version";
+		return error;
+	}
+	session->negotiated = true;
+	session->endpoint->carrier = &session->carrier;
+	loop_clear_alarm(session->loop, &session->silence);
+	return 0;
 }
 
 static void log_map(struct session *session, const char *event, uint64_t address, uint64_t size,
@@ -232,18 +261,20 @@ static int irqs_assign(struct session *session, const struct vfio_irq_set *set)
 	return 0;
 }
 
-static void irqs_act(struct session *session, const struct vfio_irq_set *set, const uint8_t *bools)
+static void irqs_act(struct session *session, uint32_t at)
 {
+	const uint8_t *bools = session->channel.payload + sizeof(struct vfio_irq_set);
 	struct endpoint *endpoint = session->endpoint;
+	struct vfio_irq_set set;
 
-	for (uint32_t i = 0; i < set->count; i++) {
-		if (bools && !bools[i])
-			continue;
-		if (set->flags & VFIO_IRQ_SET_ACTION_TRIGGER)
-			endpoint_interrupt(endpoint, set->start + i);
-		else
-			msix_mask(&endpoint->msix, set->start + i,
-				  set->flags & VFIO_IRQ_SET_ACTION_MASK);
+	memcpy(&set, session->channel.payload, sizeof(set));
+	if (set.flags & VFIO_IRQ_SET_DATA_BOOL && !bools[at])
+		return;
+	if (set.flags & VFIO_IRQ_SET_ACTION_TRIGGER) {
+		endpoint_interrupt(endpoint, set.start + at);
+	} else {
+		msix_mask(&endpoint->msix, set.start + at, set.flags & VFIO_IRQ_SET_ACTION_MASK);
+		endpoint_interrupts_flush(endpoint);
 	}
 }
 
@@ -256,7 +287,6 @@ static int handle_set_irqs(struct session *session, size_t *reply_size)
 {
 	const uint32_t known = VFIO_IRQ_SET_DATA_TYPE_MASK | VFIO_IRQ_SET_ACTION_TYPE_MASK;
 	struct vfu_channel *channel = &session->channel;
-	const uint8_t *bools = NULL;
 	struct vfio_irq_set set;
 	size_t data;
 	int error = 0;
@@ -291,9 +321,7 @@ static int handle_set_irqs(struct session *session, size_t *reply_size)
 			return ENOTSUP;
 		error = irqs_assign(session, &set);
 	} else {
-		if (set.flags & VFIO_IRQ_SET_DATA_BOOL)
-			bools = channel->payload + sizeof(set);
-		irqs_act(session, &set, bools);
+		session->job = (struct job){ .step = irqs_act, .count = set.count };
 	}
 	endpoint_interrupts_flush(session->endpoint);
 	return error;
@@ -303,7 +331,9 @@ static bool access_valid(const struct session *session, const struct vfu_region_
 {
 	size_t size = region_size(session, access->region);
 
-	return access->count && access->offset < size && access->count <= size - access->offset;
+	/* A region can be larger than a message: what bounds its data bounds an access, too. */
+	return access->count && access->count <= VFU_TRANSFER_MAX && access->offset < size &&
+	       access->count <= size - access->offset;
 }
 
 static void region_write(struct session *session, const struct vfu_region_access *access,
@@ -355,6 +385,22 @@ static int handle_region_write(struct session *session, size_t *reply_size)
 	return 0;
 }
 
+static struct vfu_region_write_one write_one(const struct session *session, uint32_t at)
+{
+	struct vfu_region_write_one one;
+
+	memcpy(&one, session->channel.payload + sizeof(uint64_t) + at * sizeof(one), sizeof(one));
+	return one;
+}
+
+static void multi_act(struct session *session, uint32_t at)
+{
+	const struct vfu_region_write_one one = write_one(session, at);
+	const struct vfu_region_access access = { one.offset, one.region, one.count };
+
+	region_write(session, &access, one.data);
+}
+
 static int handle_region_write_multi(struct session *session, size_t *reply_size)
 {
 	struct vfu_channel *channel = &session->channel;
@@ -367,20 +413,14 @@ static int handle_region_write_multi(struct session *session, size_t *reply_size
 		return EINVAL;
 
 	/* Checked whole before the first is done. */
-	for (int act = 0; act < 2; act++) {
-		for (size_t i = 0; i < count; i++) {
-			struct vfu_region_access access;
-
-			memcpy(&one, channel->payload + sizeof(count) + i * sizeof(one),
-			       sizeof(one));
-			access = (struct vfu_region_access){ one.offset, one.region, one.count };
-			if (act)
-				region_write(session, &access, one.data);
-			else if (access.count > sizeof(one.data) || !access_valid(session, &access))
-				return EINVAL;
-		}
+	for (uint32_t i = 0; i < count; i++) {
+		one = write_one(session, i);
+		if (one.count > sizeof(one.data) ||
+		    !access_valid(session, &(struct vfu_region_access){ one.offset, one.region,
+									one.count }))
+			return EINVAL;
 	}
-	memcpy(vfu_reply_payload(channel), &count, sizeof(count));
+	session->job = (struct job){ .step = multi_act, .count = (uint32_t)count };
 	*reply_size = sizeof(count);
 	return 0;
 }
@@ -406,19 +446,21 @@ struct handler {
 	int (*run)(struct session *session, size_t *reply_size);
 };
 
-#define EXACTLY(size) .min = (size), .max = (size)
+#define EXACTLY(size)  .min = (size), .max = (size)
+/* These structures grow from kernel to kernel: a client may know more of them than we do. */
+#define AT_LEAST(size) .min = (size), .max = VFU_PAYLOAD_MAX
 
 /* clang-format off */
 static const struct handler handlers[] = {
 	[VFU_VERSION] = { sizeof(struct vfu_version), 4096, 0, handle_version },
 	[VFU_DMA_MAP] = { EXACTLY(sizeof(struct vfu_dma_map)), 1, handle_dma_map },
 	[VFU_DMA_UNMAP] = { EXACTLY(sizeof(struct vfu_dma_unmap)), 0, handle_dma_unmap },
-	[VFU_DEVICE_GET_INFO] = { EXACTLY(16), 0, handle_get_info },
-	[VFU_DEVICE_GET_REGION_INFO] = { EXACTLY(sizeof(struct vfio_region_info)), 0,
+	[VFU_DEVICE_GET_INFO] = { AT_LEAST(16), 0, handle_get_info },
+	[VFU_DEVICE_GET_REGION_INFO] = { AT_LEAST(sizeof(struct vfio_region_info)), 0,
 					 handle_get_region_info },
-	[VFU_DEVICE_GET_REGION_IO_FDS] = { EXACTLY(sizeof(struct vfu_region_io_fds)), 0,
+	[VFU_DEVICE_GET_REGION_IO_FDS] = { AT_LEAST(sizeof(struct vfu_region_io_fds)), 0,
 					   handle_get_region_io_fds },
-	[VFU_DEVICE_GET_IRQ_INFO] = { EXACTLY(sizeof(struct vfio_irq_info)), 0,
+	[VFU_DEVICE_GET_IRQ_INFO] = { AT_LEAST(sizeof(struct vfio_irq_info)), 0,
 				      handle_get_irq_info },
 	[VFU_DEVICE_SET_IRQS] = { sizeof(struct vfio_irq_set),
 				  sizeof(struct vfio_irq_set) + KNOBS_VECTORS_MAX, VFU_FDS_MAX,
@@ -439,7 +481,7 @@ static int dispatch(struct session *session, size_t *reply_size)
 	size_t size = vfu_payload_size(channel);
 
 	if (!session->negotiated && channel->header.command != VFU_VERSION) {
-		session->closing = true;
+		session->closing = "not-negotiated";
 		return EINVAL;
 	}
 	if (channel->header.command >= ARRAY_SIZE(handlers))
@@ -455,21 +497,86 @@ static int dispatch(struct session *session, size_t *reply_size)
 	return handler->run(session, reply_size);
 }
 
-static void end(struct session *session)
+static void end(struct session *session, const char *reason)
 {
+	session->reason = reason;
 	session->ended(session->owner);
+}
+
+static void too_long_silent(struct alarm *alarm)
+{
+	end(alarm->owner, "silent");
+}
+
+/* What only the one who started us can cure. */
+static void no_descriptor_left(struct session *session)
+{
+	struct endpoint *endpoint = session->endpoint;
+	struct rlimit limit = { 0 };
+
+	if (endpoint->descriptors_told)
+		return;
+	endpoint->descriptors_told = true;
+	getrlimit(RLIMIT_NOFILE, &limit);
+	fprintf(stderr,
+		"tph-emu: function %s: its client's descriptors are more than the %llu that may be "
+		"open, so the connection is closed; raise the limit (ulimit -n) or give fewer "
+		"vectors\n",
+		endpoint->knobs.name, (unsigned long long)limit.rlim_cur);
+}
+
+static void broken(struct session *session, int error)
+{
+	if (error == -EMFILE)
+		no_descriptor_left(session);
+	end(session, error == -EMFILE						     ? "descriptor-limit"
+		     : error == -EPROTO						     ? "descriptors"
+		     : error == -EMSGSIZE					     ? "message-size"
+		     : error == -ENODATA || error == -ECONNRESET || error == -EPIPE ? "hung-up"
+										     : "socket");
 }
 
 static void send_out(struct session *session)
 {
 	int ret = vfu_flush(&session->channel);
 
-	if (ret < 0 || (ret && session->closing)) {
-		end(session);
+	if (ret < 0) {
+		broken(session, ret);
+		return;
+	}
+	if (ret && session->closing) {
+		end(session, session->closing);
 		return;
 	}
 	/* Nothing is read before this message is out: what a client can queue is bounded. */
-	loop_change(session->loop, &session->watch, ret ? EPOLLIN : EPOLLOUT);
+	loop_change(session->loop, &session->watch, ret && !session->job.step ? EPOLLIN : EPOLLOUT);
+}
+
+static void reply(struct session *session, int error, size_t size)
+{
+	struct vfu_channel *channel = &session->channel;
+
+	if (!(channel->header.flags & VFU_NO_REPLY))
+		vfu_reply(channel, error, size);
+	vfu_next(channel);
+	send_out(session);
+}
+
+/* Goes on with the request; between its steps others have their turn, and our own commands. */
+static void job_continue(struct session *session)
+{
+	struct job *job = &session->job;
+
+	for (int i = 0; i < STEPS_AT_ONCE && job->at < job->count; i++)
+		job->step(session, job->at++);
+	if (job->at < job->count) {
+		loop_change(session->loop, &session->watch, EPOLLOUT);
+		return;
+	}
+	job->step = NULL;
+	/* The answer to a write of many has their count, which the request begins with. */
+	memcpy(vfu_reply_payload(&session->channel), session->channel.payload, job->reply_size);
+	reply(session, 0, job->reply_size);
 }
 
 static struct session *session_of(struct carrier *carrier)
@@ -551,9 +658,17 @@ static void session_ready(struct watch *watch, uint32_t events)
 
 	if (channel->out_size) {
 		if (events & (EPOLLERR | EPOLLHUP) && !(events & EPOLLOUT))
-			end(session);
+			end(session, "hung-up");
 		else
 			send_out(session);
+		return;
+	}
+
+	if (session->job.step) {
+		if (events & (EPOLLERR | EPOLLHUP) && !(events & EPOLLOUT))
+			end(session, "hung-up");
+		else
+			job_continue(session);
 		return;
 	}
 
@@ -562,26 +677,26 @@ static void session_ready(struct watch *watch, uint32_t events)
 		return;
 	if (ret == -EMSGSIZE && (channel->header.flags & VFU_TYPE_MASK) == VFU_TYPE_COMMAND) {
 		/* Where the next message would begin is not known. */
-		session->closing = true;
+		session->closing = "message-size";
 		error = EMSGSIZE;
 	} else if (ret < 0) {
-		end(session);
+		broken(session, ret);
 		return;
 	} else if ((channel->header.flags & VFU_TYPE_MASK) != VFU_TYPE_COMMAND) {
 		/* It must not be answered; and one that answers nothing is the end of trust. */
 		if ((channel->header.flags & VFU_TYPE_MASK) != VFU_TYPE_REPLY || !answer(session))
-			end(session);
+			end(session, "reply");
 		else
 			vfu_next(channel);
 		return;
 	} else {
 		error = dispatch(session, &reply_size);
+		session->job.reply_size = reply_size;
 	}
-
-	if (!(channel->header.flags & VFU_NO_REPLY))
-		vfu_reply(channel, error, reply_size);
-	vfu_next(channel);
-	send_out(session);
+	if (session->job.step)
+		job_continue(session);
+	else
+		reply(session, error, reply_size);
 }
 
 struct session *session_open(struct loop *loop, struct endpoint *endpoint, int fd,
@@ -597,6 +712,8 @@ struct session *session_open(struct loop *loop, struct endpoint *endpoint, int f
 		.loop = loop,
 		.endpoint = endpoint,
 		.watch = { .fd = fd, .ready = session_ready, .owner = session },
+		.silence = { .ring = too_long_silent, .owner = session },
+		.reason = "stopped",
 		.carrier = { .send = carrier_send, .unread = carrier_unread },
 		.ended = ended,
 		.owner = owner,
@@ -610,6 +727,7 @@ struct session *session_open(struct loop *loop, struct endpoint *endpoint, int f
 		free(session);
 		return NULL;
 	}
+	loop_set_alarm(loop, &session->silence, SILENCE_MS);
 	endpoint_connect(endpoint);
 	return session;
 }
@@ -623,8 +741,10 @@ bool session_hung_up(const struct session *session)
 
 void session_close(struct session *session)
 {
+	loop_clear_alarm(session->loop, &session->silence);
 	loop_remove(session->loop, &session->watch);
+	/* Who sees its connection closed finds the reason in the log. */
+	endpoint_disconnect(session->endpoint, session->reason);
 	vfu_channel_fini(&session->channel);
-	endpoint_disconnect(session->endpoint);
 	free(session);
 }

@@ -108,7 +108,7 @@ int client_receive(struct client *client)
 int client_post(struct client *client, unsigned int command, uint32_t flags, const void *payload,
 		size_t size, const int *fds, unsigned int fd_count)
 {
-	static uint8_t bytes[sizeof(struct vfu_header) + VFU_PAYLOAD_MAX];
+	static _Thread_local uint8_t bytes[sizeof(struct vfu_header) + VFU_PAYLOAD_MAX];
 	struct vfu_header header = {
 		.id = ++client->id,
 		.command = (uint16_t)command,
@@ -164,7 +164,7 @@ int client_write(struct client *client, unsigned int region, uint64_t at, const 
 		 uint32_t count)
 {
 	const struct vfu_region_access access = { .offset = at, .region = region, .count = count };
-	static uint8_t payload[VFU_PAYLOAD_MAX];
+	static _Thread_local uint8_t payload[VFU_PAYLOAD_MAX];
 	int ret;
 
 	memcpy(payload, &access, sizeof(access));

@@ -40,10 +40,10 @@ int fixture_setup(void **state)
 {
 	struct fixture *f = calloc(1, sizeof(*f));
 
-	f->log.fd = memfd_create("log", MFD_CLOEXEC);
+	f->log.sink.fd = memfd_create("log", MFD_CLOEXEC);
 	f->memory_fd = memfd_create("memory", MFD_CLOEXEC);
 	f->eventfd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (f->log.fd < 0 || f->eventfd < 0 || ftruncate(f->memory_fd, MEMORY_SIZE))
+	if (f->log.sink.fd < 0 || f->eventfd < 0 || ftruncate(f->memory_fd, MEMORY_SIZE))
 		return -1;
 	f->memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, f->memory_fd, 0);
 	if (f->memory == MAP_FAILED)
@@ -58,7 +58,7 @@ int fixture_teardown(void **state)
 	struct fixture *f = *state;
 
 	endpoint_fini(&f->endpoint);
-	log_close(&f->log);
+	log_close(&f->log, 0);
 	munmap(f->memory, MEMORY_SIZE);
 	close(f->memory_fd);
 	close(f->eventfd);
@@ -109,11 +109,11 @@ const uint32_t *slot(struct fixture *f, uint32_t i)
 
 struct json_object *last_event(struct fixture *f, const char *event)
 {
-	off_t size = lseek(f->log.fd, 0, SEEK_END);
+	off_t size = lseek(f->log.sink.fd, 0, SEEK_END);
 	char *text = calloc(1, (size_t)size + 1), *rest = text, *line;
 	struct json_object *found = NULL;
 
-	assert_int_equal(pread(f->log.fd, text, (size_t)size, 0), size);
+	assert_int_equal(pread(f->log.sink.fd, text, (size_t)size, 0), size);
 	while ((line = strsep(&rest, "\n")) && *line) {
 		struct json_object *object = json_tokener_parse(line), *name;
 

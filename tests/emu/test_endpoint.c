@@ -116,8 +116,8 @@ static void every_access_to_configuration_space(void **state)
 
 	for (size_t i = 0; i < 32; i++)
 		wide[4 + i] = (struct rule){ TPH_TABLE + 4 * i, 0xffffffff };
-	f->log.fd = dup(f->log.fd);
-	log_close(&f->log); /* not what this is about */
+	f->log.sink.fd = dup(f->log.sink.fd);
+	log_close(&f->log, 0); /* not what this is about */
 	access_matrix(f, "flr=off", wide);
 	access_matrix(f, "flr=off,width=8,tph-at=0x100,entries=3", narrow);
 	access_matrix(f, "flr=off,vectors=0,st-table=none,modes=nost,tph-at=0xff0", no_msix);
@@ -236,7 +236,7 @@ static void scratch_registers_keep_what_is_written(void **state)
 	endpoint_reset(&f->endpoint, ENDPOINT_RESET_DEVICE);
 	assert_int_equal(config_in(f, 0x170, 4), 0x00000170);
 	assert_int_equal(config_in(f, 0x184, 4), 0x5c5c01aa);
-	endpoint_disconnect(&f->endpoint);
+	endpoint_disconnect(&f->endpoint, "hung-up");
 	endpoint_connect(&f->endpoint);
 	assert_int_equal(config_in(f, 0x170, 4), 0x5c5c0170);
 }
@@ -787,7 +787,7 @@ static void function_comes_as_it_was_preset(void **state)
 		assert_int_equal(config_in(f, TPH_CONTROL, 4), variants[i].after_reset);
 		assert_int_equal(config_in(f, TPH_TABLE, 4),
 				 variants[i].after_reset ? 0x00120011 : 0);
-		endpoint_disconnect(&f->endpoint);
+		endpoint_disconnect(&f->endpoint, "hung-up");
 		endpoint_connect(&f->endpoint);
 		assert_int_equal(config_in(f, TPH_CONTROL, 4), 0x102);
 		/* the machine starts; a later reset of the bus is one like any other */
@@ -931,7 +931,7 @@ static void repetition_outlives_resets_and_faults(void **state)
 	assert_int_equal(reg(f, EP_DMA_DST_LO), 0);
 	assert_int_equal(reg(f, EP_TRACE_HEAD), 3);
 
-	endpoint_disconnect(&f->endpoint);
+	endpoint_disconnect(&f->endpoint, "hung-up");
 	endpoint_connect(&f->endpoint);
 	config_out(f, COMMAND, 2, MEMORY_AND_MASTER);
 	work_all(f);
@@ -1111,7 +1111,7 @@ static void error_masks_survive_all_but_power(void **state)
 	endpoint_reset(&f->endpoint, ENDPOINT_RESET_FLR);
 	endpoint_reset(&f->endpoint, ENDPOINT_RESET_DEVICE);
 	assert_int_equal(config_in(f, AER + 0x08, 4), 0x00100000);
-	endpoint_disconnect(&f->endpoint);
+	endpoint_disconnect(&f->endpoint, "hung-up");
 	endpoint_connect(&f->endpoint);
 	assert_int_equal(config_in(f, AER + 0x08, 4), 0);
 }
@@ -1183,7 +1183,7 @@ static void disconnect_is_as_power_off(void **state)
 	struct fixture *f = *state;
 
 	disturb(f);
-	endpoint_disconnect(&f->endpoint);
+	endpoint_disconnect(&f->endpoint, "hung-up");
 	endpoint_connect(&f->endpoint);
 	assert_int_equal(f->endpoint.map.count, 0);
 	assert_int_equal(f->endpoint.msix.vectors[0].eventfd, -1);

@@ -207,7 +207,7 @@ static void setup_pair(const char *completes, const char *asks)
 {
 	fabric = (struct fabric){ 0 };
 	assert_int_equal(loop_init(&loop), 0);
-	event_log = (struct log){ .fd = memfd_create("log", MFD_CLOEXEC) };
+	event_log = (struct log){ .sink.fd = memfd_create("log", MFD_CLOEXEC) };
 	make(&sides[COMPLETER], completes);
 	make(&sides[REQUESTER], asks);
 }
@@ -250,7 +250,7 @@ static int teardown(void **state)
 		leave(&sides[i]);
 		endpoint_fini(&sides[i].endpoint);
 	}
-	log_close(&event_log);
+	log_close(&event_log, 0);
 	loop_fini(&loop);
 	return 0;
 }
@@ -260,12 +260,12 @@ static int teardown(void **state)
 /* The number of lines with that event; the last one, to be freed, in @last if there is any. */
 static unsigned int events(const char *event, struct json_object **last)
 {
-	off_t size = lseek(event_log.fd, 0, SEEK_END);
+	off_t size = lseek(event_log.sink.fd, 0, SEEK_END);
 	char *text = calloc(1, (size_t)size + 1), *rest = text, *line;
 	unsigned int count = 0;
 
 	*last = NULL;
-	assert_int_equal(pread(event_log.fd, text, (size_t)size, 0), size);
+	assert_int_equal(pread(event_log.sink.fd, text, (size_t)size, 0), size);
 	while ((line = strsep(&rest, "\n")) && *line) {
 		struct json_object *object = json_tokener_parse(line), *name;
 
@@ -623,7 +623,7 @@ static void answer_with_a_descriptor(void **state)
 	control.align.cmsg_level = SOL_SOCKET;
 	control.align.cmsg_type = SCM_RIGHTS;
 	control.align.cmsg_len = CMSG_LEN(sizeof(int));
-	memcpy(CMSG_DATA(&control.align), &event_log.fd, sizeof(int));
+	memcpy(CMSG_DATA(&control.align), &event_log.sink.fd, sizeof(int));
 	assert_int_equal(sendmsg(sides[REQUESTER].fd, &out, MSG_NOSIGNAL), sizeof(message.header));
 	assert_closed();
 }

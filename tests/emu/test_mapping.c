@@ -38,7 +38,7 @@ static int teardown(void **state)
 {
 	struct fixture *f = *state;
 
-	iova_map_clear(&f->map);
+	iova_map_fini(&f->map);
 	munmap(f->memory, MEMORY_SIZE);
 	close(f->fd);
 	free(f);

@@ -2,7 +2,6 @@
 /* The real program, over its sockets: what a client gets, and what no client can break. */
 #include "harness.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <poll.h>
@@ -20,139 +19,23 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <json-c/json.h>
 #include <linux/vfio.h>
 
 #include "client.h"
 #include "endpoint_regs.h"
+#include "program.h"
 
 #define CONFIG	     VFIO_PCI_CONFIG_REGION_INDEX
 #define PAGE	     4096u
 #define IOVA	     0x100000u
 #define MEMORY_SIZE  (16 * PAGE)
 #define VECTORS	     16u
+#define TRANSFER     VFU_TRANSFER_MAX
 #define TPH_CONTROL  0x118
 #define TPH_TABLE    0x11c
 #define MSIX_CONTROL 0x52
 
-static const char *program;
-
-/** struct emulator - one run of the program, with two functions */
-struct emulator {
-	char directory[32];
-	char socket[2][64];
-	char log[64];
-	char errors[64];
-	pid_t pid;
-	unsigned int idle_fds;
-};
-
 static struct emulator emu;
-
-/* ---- running the program ---- */
-
-static pid_t spawn(char *const argv[], const char *errors, int keep_fd)
-{
-	pid_t pid = fork();
-
-	if (!pid) {
-		int fd = open(errors, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-
-		dup2(fd, STDERR_FILENO);
-		if (keep_fd >= 0)
-			dup2(keep_fd, 3);
-		execv(argv[0], argv);
-		_exit(127);
-	}
-	return pid;
-}
-
-static int finish(pid_t pid)
-{
-	int status;
-
-	if (waitpid(pid, &status, 0) != pid)
-		return -1;
-	return WIFEXITED(status) ? WEXITSTATUS(status) : 1000 + WTERMSIG(status);
-}
-
-static char *slurp(const char *path)
-{
-	int fd = open(path, O_RDONLY | O_CLOEXEC);
-	off_t size = lseek(fd, 0, SEEK_END);
-	char *text = calloc(1, (size_t)size + 1);
-
-	assert_int_equal(pread(fd, text, (size_t)size, 0), size);
-	close(fd);
-	return text;
-}
-
-static unsigned int open_fds(pid_t pid)
-{
-	unsigned int count = 0;
-	char path[32];
-	DIR *directory;
-
-	snprintf(path, sizeof(path), "/proc/%d/fd", (int)pid);
-	directory = opendir(path);
-	assert_non_null(directory);
-	while (readdir(directory))
-		count++;
-	closedir(directory);
-	return count;
-}
-
-static void emulator_start(struct emulator *e, const char *more)
-{
-	char functions[2][128], line[8] = "";
-	int ready[2];
-	char *argv[] = {
-		(char *)program, "--function", functions[0], "--function", functions[1], "--log",
-		e->log,		 "--ready-fd", "3",	     "--verbose",  NULL,
-	};
-
-	strcpy(e->directory, "/tmp/test-emu-XXXXXX");
-	assert_non_null(mkdtemp(e->directory));
-	for (int i = 0; i < 2; i++) {
-		snprintf(e->socket[i], sizeof(e->socket[i]), "%s/f%d", e->directory, i);
-		snprintf(functions[i], sizeof(functions[i]), "socket=%s,name=f%d,rid=01:00.%d%s%s",
-			 e->socket[i], i, i, i ? more : "", "");
-	}
-	snprintf(e->log, sizeof(e->log), "%s/log", e->directory);
-	snprintf(e->errors, sizeof(e->errors), "%s/errors", e->directory);
-	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
-	e->pid = spawn(argv, e->errors, ready[1]);
-	close(ready[1]);
-	assert_int_equal(read(ready[0], line, sizeof(line) - 1), 6);
-	assert_string_equal(line, "ready\n");
-	/* then it closes the descriptor, and has open what it has when idle */
-	assert_int_equal(read(ready[0], line, 1), 0);
-	close(ready[0]);
-	e->idle_fds = open_fds(e->pid);
-}
-
-/* Ends it and checks that it ended well: no sanitizer and nobody else had anything to say. */
-static int emulator_stop(struct emulator *e)
-{
-	char *errors;
-	int status;
-
-	kill(e->pid, SIGTERM);
-	status = finish(e->pid);
-	errors = slurp(e->errors);
-	if (status || *errors)
-		print_message("exit status %d, errors: %s\n", status, errors);
-	status = status || *errors || !access(e->socket[0], F_OK) || !access(e->socket[1], F_OK);
-	free(errors);
-	return status;
-}
-
-static void emulator_remove(struct emulator *e)
-{
-	unlink(e->log);
-	unlink(e->errors);
-	rmdir(e->directory);
-}
 
 static int group_setup(void **state)
 {
@@ -401,15 +284,6 @@ static void second_version_is_refused_and_changes_nothing(void **state)
 	assert_int_equal(config_in(0, 4), 0x74501234);
 }
 
-static int64_t number(struct json_object *object, const char *key)
-{
-	struct json_object *value;
-
-	if (!json_object_object_get_ex(object, key, &value))
-		return -1;
-	return json_object_get_int64(value);
-}
-
 static void version_answers_what_was_offered(void **state)
 {
 	struct json_object *answer, *capabilities;
@@ -497,12 +371,13 @@ static const struct bad bads[] = {
 	{ "unmap with fd", VFU_DMA_UNMAP, { 24, 0, 0, 0, PAGE, 0 }, 24, 1, EINVAL },
 
 	{ "short info", VFU_DEVICE_GET_INFO, { 16 }, 12, 0, EINVAL },
-	{ "long info", VFU_DEVICE_GET_INFO, { 16 }, 20, 0, EINVAL },
+	{ "long info, argsz", VFU_DEVICE_GET_INFO, { 15 }, 24, 0, EINVAL },
 	{ "info, argsz", VFU_DEVICE_GET_INFO, { 15 }, 16, 0, EINVAL },
 	{ "info with fds", VFU_DEVICE_GET_INFO, { 16 }, 16, 2, EINVAL },
 
 	{ "short region info", VFU_DEVICE_GET_REGION_INFO, { 32 }, 28, 0, EINVAL },
-	{ "long region info", VFU_DEVICE_GET_REGION_INFO, { 32 }, 40, 0, EINVAL },
+	{ "long region info, argsz", VFU_DEVICE_GET_REGION_INFO, { 31 }, 40, 0, EINVAL },
+	{ "long region info, index", VFU_DEVICE_GET_REGION_INFO, { 40, 0, 9 }, 40, 0, EINVAL },
 	{ "region info, argsz", VFU_DEVICE_GET_REGION_INFO, { 31 }, 32, 0, EINVAL },
 	{ "region info, index", VFU_DEVICE_GET_REGION_INFO, { 32, 0, 9 }, 32, 0, EINVAL },
 	{ "region info, index", VFU_DEVICE_GET_REGION_INFO, { 32, 0, ~0u }, 32, 0, EINVAL },
@@ -558,6 +433,9 @@ static const struct bad bads[] = {
 	{ "read, offset and count", VFU_REGION_READ, { PAGE - 3, 0, CONFIG, 4 }, 16, 0, EINVAL },
 	{ "read, count", VFU_REGION_READ, { 0, 0, CONFIG, PAGE + 1 }, 16, 0, EINVAL },
 	{ "read, count", VFU_REGION_READ, { 0, 0, 0, ~0u }, 16, 0, EINVAL },
+	{ "read, more than a message's data", VFU_REGION_READ, { 0, 0, 2, TRANSFER + 1 }, 16, 0,
+	  EINVAL },
+	{ "read, larger region whole", VFU_REGION_READ, { 0, 0, 2, 2 * TRANSFER }, 16, 0, EINVAL },
 	{ "read, overflow", VFU_REGION_READ, { ~0u, ~0u, 0, 4 }, 16, 0, EINVAL },
 	{ "read with fd", VFU_REGION_READ, { 0, 0, CONFIG, 4 }, 16, 1, EINVAL },
 
@@ -565,10 +443,12 @@ static const struct bad bads[] = {
 	{ "write, less data", VFU_REGION_WRITE, { TPH_CONTROL, 0, CONFIG, 4, 1 }, 18, 0, EINVAL },
 	{ "long write", VFU_REGION_WRITE, { TPH_CONTROL, 0, CONFIG, 4, 1, 2 }, 24, 0, EINVAL },
 	{ "write nothing", VFU_REGION_WRITE, { TPH_CONTROL, 0, CONFIG, 0 }, 16, 0, EINVAL },
-	{ "write, region", VFU_REGION_WRITE, { 0, 0, 2, 4, 1 }, 20, 0, EINVAL },
+	{ "write, region", VFU_REGION_WRITE, { 0, 0, 3, 4, 1 }, 20, 0, EINVAL },
 	{ "write, end", VFU_REGION_WRITE, { PAGE - 2, 0, CONFIG, 4, 1 }, 20, 0, EINVAL },
 	{ "write, overflow", VFU_REGION_WRITE, { 0xfffffffc, ~0u, CONFIG, 4, 1 }, 20, 0, EINVAL },
 	{ "write, huge count", VFU_REGION_WRITE, { 0, 0, 0, ~0u, 1 }, 20, 0, EINVAL },
+	{ "write, more than a message's data", VFU_REGION_WRITE, { 0, 0, 2, TRANSFER + 1, 1 }, 20,
+	  0, EINVAL },
 	{ "write with fd", VFU_REGION_WRITE, { TPH_CONTROL, 0, CONFIG, 4, 1 }, 20, 1, EINVAL },
 
 	{ "short multi", VFU_REGION_WRITE_MULTI, { 0 }, 4, 0, EINVAL },
@@ -842,7 +722,7 @@ static void messages_come_in_any_pieces(void **state)
 
 static void device_describes_itself(void **state)
 {
-	static const uint64_t sizes[] = { 0x10000, 0, 0, 0, 0x10000, 0, 0, 0x1000, 0 };
+	static const uint64_t sizes[] = { 0x10000, 0, 0x20000, 0, 0x10000, 0, 0, 0x1000, 0 };
 	static const uint32_t counts[] = { 0, 0, VECTORS };
 	const uint32_t ask[8] = { 16 };
 	const uint32_t *answer = (const uint32_t *)client.reply;
@@ -878,6 +758,34 @@ static void device_describes_itself(void **state)
 		assert_int_equal(info->count, counts[i]);
 		assert_int_equal(info->flags,
 				 counts[i] ? VFIO_IRQ_INFO_EVENTFD | VFIO_IRQ_INFO_MASKABLE : 0);
+	}
+}
+
+/* A client with larger structures gets what there is of them, and is told how much. */
+static void larger_structures_are_answered(void **state)
+{
+	static const struct {
+		unsigned int command;
+		uint32_t index, size;
+	} asked[] = {
+		{ VFU_DEVICE_GET_INFO, 0, 16 },
+		{ VFU_DEVICE_GET_REGION_INFO, CONFIG, sizeof(struct vfio_region_info) },
+		{ VFU_DEVICE_GET_IRQ_INFO, MSIX, sizeof(struct vfio_irq_info) },
+	};
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		for (uint32_t more = 0; more <= 64; more += 8) {
+			uint32_t payload[32] = { asked[i].size + more, 0, asked[i].index };
+			int ret = client_call(&client, asked[i].command, payload,
+					      asked[i].size + more, NULL, 0);
+
+			if (ret)
+				fail_msg("command %u, %u bytes: %d", asked[i].command,
+					 asked[i].size + more, ret);
+			assert_int_equal(client.reply_size, asked[i].size);
+			assert_int_equal(*(uint32_t *)client.reply, asked[i].size);
+		}
 	}
 }
 
@@ -925,6 +833,42 @@ static void regions_are_read_and_written(void **state)
 					     sizeof(post), NULL, 0),
 				 0);
 		assert_int_equal(config_in(TPH_CONTROL, 4), control);
+	}
+}
+
+/* What a reply has room for, and not a byte more, of memory that is larger than a message. */
+static void large_memory_is_read_in_pieces(void **state)
+{
+	static const struct {
+		const char *keys;
+		uint32_t size;
+	} memories[] = { { ",memory-bar=2,memory-size=128K", 0x20000 },
+			 { ",memory-bar=2,memory-size=16M", 0x1000000 } };
+	static uint8_t out[TRANSFER], in[TRANSFER];
+
+	(void)state;
+	memset(out, 'A', sizeof(out));
+	for (size_t i = 0; i < 2; i++) {
+		const uint32_t size = memories[i].size, last = size - TRANSFER;
+		const uint32_t counts[] = { TRANSFER + 1, TRANSFER + 0x80, size - 1, size };
+		const uint16_t enable = 6;
+		struct emulator e;
+		struct client c;
+
+		emulator_start(&e, memories[i].keys);
+		assert_int_equal(client_connect(&c, e.socket[1]), 0);
+		assert_int_equal(client_version(&c), 0);
+		assert_int_equal(client_write(&c, CONFIG, 4, &enable, 2), 0);
+		for (uint32_t at = 0; at < size; at += TRANSFER)
+			assert_int_equal(client_write(&c, 2, at, out, TRANSFER), 0);
+		for (size_t j = 0; j < 4; j++)
+			assert_int_equal(client_read(&c, 2, 0, in, counts[j]), EINVAL);
+		assert_int_equal(client_read(&c, 2, last + 1, in, TRANSFER), EINVAL);
+		assert_int_equal(client_read(&c, 2, last, in, TRANSFER), 0);
+		assert_memory_equal(in, out, TRANSFER);
+		client_close(&c);
+		assert_int_equal(emulator_stop(&e), 0);
+		emulator_remove(&e);
 	}
 }
 
@@ -1254,8 +1198,9 @@ static void summary_ends_the_log(void **state)
 /* A limit on the size of files stands for a full disk. */
 static void files_that_are_not_whole_are_told_of(void **state)
 {
-	struct rlimit none, full = { .rlim_cur = 30 }; /* a pcap file's header, and no packet */
-	char sent[] = "/tmp/test-emu-sent-XXXXXX", keys[64], *errors;
+	struct rlimit none, full = { .rlim_cur = 30 }; /* a pcap file's header, no whole packet */
+	char sent[] = "/tmp/test-emu-sent-XXXXXX", keys[64], *errors, *text;
+	struct json_object **lines;
 	int fd = mkstemp(sent);
 	struct emulator e;
 	uint8_t *memory;
@@ -1279,14 +1224,32 @@ static void files_that_are_not_whole_are_told_of(void **state)
 	reg_set(EP_TXQ + EP_QUEUE_TAIL, 1);
 	while (!reg(EP_TXQ + EP_QUEUE_PACKETS))
 		;
-	assert_int_equal(lseek(fd, 0, SEEK_END), 30);
+	/* and no part of one */
+	assert_int_equal(lseek(fd, 0, SEEK_END), 24);
+	/* room for a part of a line; then for all again */
+	text = slurp(e.log);
+	full.rlim_cur = strlen(text) + 20;
+	free(text);
+	assert_int_equal(prlimit(e.pid, RLIMIT_FSIZE, &full, NULL), 0);
+	config_out(TPH_TABLE, 2, 0xcafe);
+	text = slurp(e.log);
+	lines_free(log_lines(text));
+	free(text);
 	assert_int_equal(prlimit(e.pid, RLIMIT_FSIZE, &none, NULL), 0);
+	config_out(TPH_TABLE, 2, 0xbeef);
 
 	kill(e.pid, SIGTERM);
 	assert_int_equal(finish(e.pid), 1);
 	errors = slurp(e.errors);
-	assert_non_null(strstr(errors, "the log is incomplete"));
 	assert_non_null(strstr(errors, "packets are missing in /tmp/test-emu-sent-"));
+	text = slurp(e.log);
+	lines = log_lines(text);
+	assert_true(check_gaps(lines) > 1);
+	snprintf(keys, sizeof(keys), "the log is incomplete: %lld lines are missing in ",
+		 (long long)check_gaps(lines));
+	assert_non_null(strstr(errors, keys));
+	lines_free(lines);
+	free(text);
 	free(errors);
 	munmap(memory, MEMORY_SIZE);
 	close(fd);
@@ -1347,7 +1310,9 @@ int main(int argc, char **argv)
 		TEST(version_answers_what_was_offered),
 		TEST(messages_come_in_any_pieces),
 		TEST(device_describes_itself),
+		TEST(larger_structures_are_answered),
 		TEST(regions_are_read_and_written),
+		TEST(large_memory_is_read_in_pieces),
 		TEST(dma_reaches_mapped_memory),
 		TEST(interrupts_reach_eventfds),
 		TEST(resets_reach_the_function),

@@ -325,7 +325,7 @@ static void engine_open(struct engine *engine, struct fixture *f)
 	struct knobs knobs;
 	char *error;
 
-	*engine = (struct engine){ .log.fd = -1, .fixture = f };
+	*engine = (struct engine){ .log.sink.fd = -1, .fixture = f };
 	engine->work = (struct work){ .run = engine_work, .owner = engine };
 	assert_int_equal(knobs_parse(&knobs, "socket=/nowhere,st-table=msix,queues=1", 0, &error),
 			 0);

@@ -495,7 +495,8 @@ static void tag_changes_in_the_middle_of_a_packet(void **state)
 	queue_set(f, 0, EP_QUEUE_TAIL, RING - 1);
 	generate(f, 1);
 	reg_set(f, EP_RX_GENERATE, 14);
-	assert_true(endpoint_work(&f->endpoint)); /* it stops in the midst of packet 9 */
+	for (int i = 0; i < 4; i++) /* it stops in the midst of packet 9 */
+		assert_true(endpoint_work(&f->endpoint));
 	head = f->endpoint.trace.head;
 	assert_int_equal(slot_kind(f, head - 1), EP_TLP_PAYLOAD);
 	assert_int_equal(slot(f, head - 1)[EP_TLP_ST / 4], 0x1100);
@@ -518,7 +519,8 @@ static void register_changes_in_the_middle_of_a_packet(void **state)
 	queue_set(f, 0, EP_QUEUE_HINT_PAYLOAD, own | 0x1101);
 	generate(f, 1);
 	reg_set(f, EP_RX_GENERATE, 14);
-	assert_true(endpoint_work(&f->endpoint));
+	for (int i = 0; i < 4; i++)
+		assert_true(endpoint_work(&f->endpoint));
 	head = f->endpoint.trace.head;
 	assert_int_equal(slot_kind(f, head - 1), EP_TLP_PAYLOAD);
 	assert_int_equal(slot(f, head - 1)[EP_TLP_ST / 4], 0x1101);
@@ -614,7 +616,7 @@ static void reset_in_the_middle_ends_it_all(void **state)
 	}
 	start(f, 0, 0);
 	reg_set(f, EP_RX_GENERATE, 15);
-	endpoint_disconnect(&f->endpoint);
+	endpoint_disconnect(&f->endpoint, "hung-up");
 	assert_false(endpoint_work(&f->endpoint));
 }
 

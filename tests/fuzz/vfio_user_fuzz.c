@@ -11,16 +11,18 @@
  *   - a request that the function sends lies in one mapping with the right access, needs bus
  *     mastering, and carries a hint only while the requester is enabled (in half of the inputs
  *     requests without a mapping go to the client, which answers them in all ways);
- *   - a second function gets what arrives there, once and whole;
+ *   - a second function gets what arrives there, once and whole; it has a client of its own, that
+ *     says as much, in between and at the same time;
+ *   - a monitor answers for tags in the MSI-X table, rightly, wrongly, or not at all;
  *   - after the client has gone nothing is left: no descriptor, no mapping, no pending message.
  */
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include <linux/vfio.h>
@@ -30,6 +32,7 @@
 #include "input.h"
 #include "loop.h"
 #include "protocol.h"
+#include "qmp.h"
 #include "session.h"
 #include "verdict.h"
 
@@ -39,6 +42,7 @@
 #define WORK_MAX	4		/* turns of the DMA engine after each event */
 #define EVENTS_MAX	100000		/* far more than one input can be worth */
 #define OPERATIONS_MAX	200
+#define LARGE_BAR	2		/* with memory of more than a message, in half of the inputs */
 
 static const char *const functions[] = {
 	"st-table=cap,entries=8,modes=nost+iv+ds,width=16,vectors=4,queues=2",
@@ -49,7 +53,7 @@ static const char *const functions[] = {
 };
 
 /**
- * struct client - the other end of the session
+ * struct talker - the other end of a session, and the function
  * @session: NULL after the server has ended it
  * @fd: our end, -1 after we have left
  * @id: of the next message
@@ -61,9 +65,7 @@ static const char *const functions[] = {
  * @asked: header of the last command of the server
  * @access: what it asks for
  */
-struct client {
-	struct loop loop;
-	struct log log;
+struct talker {
 	struct endpoint endpoint;
 	struct session *session;
 	int fd;
@@ -77,13 +79,35 @@ struct client {
 	struct vfu_dma_access access;
 };
 
-static struct client client;
+/* The second function has memory that requests of the first may arrive in. */
+static struct talker talkers[2], *now = &talkers[0];
+static struct loop loop;
+static struct log log_of_all;
 
-/* Another function, with memory that requests of the first may arrive in. */
-static struct endpoint other;
+static struct endpoint *other_function(void)
+{
+	return &talkers[now == &talkers[0]].endpoint;
+}
+
+/**
+ * struct monitor - what a function with tags in its MSI-X table asks
+ * @listener: -1 before the first use
+ * @fd: the connection, -1 without
+ */
+static struct {
+	char path[64];
+	int listener;
+	int fd;
+	struct qmp *qmp;
+} monitor = { .listener = -1, .fd = -1 };
 
 /* Descriptors of many kinds, the same for every input: the server's are the only new ones. */
 static int offered[OFFERED_FDS];
+
+static void remove_monitor(void)
+{
+	unlink(monitor.path);
+}
 
 static void offer_once(void)
 {
@@ -102,28 +126,38 @@ static void offer_once(void)
 	offered[3] = ends[1];
 	offered[4] = open("/dev/zero", O_RDONLY | O_CLOEXEC);
 	offered[5] = ends[0];
+	snprintf(monitor.path, sizeof(monitor.path), "/tmp/vfio-user-fuzz-%d", (int)getpid());
+	{
+		struct sockaddr_un address = { .sun_family = AF_UNIX };
+
+		strcpy(address.sun_path, monitor.path);
+		unlink(address.sun_path);
+		monitor.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		must(monitor.listener >= 0 &&
+			     !bind(monitor.listener, (struct sockaddr *)&address, sizeof(address)) &&
+			     !listen(monitor.listener, 4), "no monitor: %s", strerror(errno));
+		atexit(remove_monitor);
+	}
 	for (int i = 0; i < OFFERED_FDS; i++)
 		must(offered[i] >= 0, "descriptor %d: %s", i, strerror(errno));
 }
 
-static unsigned int count_fds(void)
+/* The lowest number that is free: one that leaks takes it. To list /proc would cost a third of all. */
+static int free_fd(void)
 {
-	DIR *folder = opendir("/proc/self/fd");
-	unsigned int count = 0;
+	int fd = dup(offered[0]);
 
-	must(folder, "/proc/self/fd: %s", strerror(errno));
-	while (readdir(folder))
-		count++;
-	closedir(folder);
-	return count;
+	must(fd >= 0, "dup: %s", strerror(errno));
+	close(fd);
+	return fd;
 }
 
 static void ended(void *owner)
 {
-	struct session *session = client.session;
+	struct talker *talker = owner;
+	struct session *session = talker->session;
 
-	(void)owner;
-	client.session = NULL;
+	talker->session = NULL;
 	session_close(session);
 }
 
@@ -133,11 +167,11 @@ static void come(void)
 
 	must(!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends),
 	     "socketpair: %s", strerror(errno));
-	client.fd = ends[0];
-	client.have = 0;
-	client.astray = false;
-	client.session = session_open(&client.loop, &client.endpoint, ends[1], ended, NULL);
-	must(client.session, "no session");
+	now->fd = ends[0];
+	now->have = 0;
+	now->astray = false;
+	now->session = session_open(&loop, &now->endpoint, ends[1], ended, now);
+	must(now->session, "no session");
 }
 
 static void check_reply(const struct vfu_header *header)
@@ -155,49 +189,67 @@ static void check_command(const struct vfu_header *header, const uint8_t *payloa
 {
 	bool write = header->command == VFU_DMA_WRITE;
 
-	must(client.endpoint.knobs.p2p, "a command without p2p");
+	must(now->endpoint.knobs.p2p, "a command without p2p");
 	must(write || header->command == VFU_DMA_READ, "command %u", header->command);
-	must(header->size >= sizeof(*header) + sizeof(client.access), "command of %u bytes",
+	must(header->size >= sizeof(*header) + sizeof(now->access), "command of %u bytes",
 	     header->size);
-	memcpy(&client.access, payload, sizeof(client.access));
-	must(client.access.count && client.access.count <= TLP_PAGE, "request of %llu bytes",
-	     (unsigned long long)client.access.count);
-	must(header->size == sizeof(*header) + sizeof(client.access) +
-				     (write ? client.access.count : 0),
+	memcpy(&now->access, payload, sizeof(now->access));
+	must(now->access.count && now->access.count <= TLP_PAGE, "request of %llu bytes",
+	     (unsigned long long)now->access.count);
+	must(header->size == sizeof(*header) + sizeof(now->access) +
+				     (write ? now->access.count : 0),
 	     "command of %u bytes", header->size);
-	client.asked = *header;
+	now->asked = *header;
 }
 
 /* Takes in what the server has sent, so that it never waits for us. */
-static void drain(void)
+static void drain_one(void)
 {
 	struct vfu_header header;
 	ssize_t n;
 
-	while ((n = recv(client.fd, client.in + client.have, sizeof(client.in) - client.have,
+	if (now->fd < 0)
+		return;
+
+	while ((n = recv(now->fd, now->in + now->have, sizeof(now->in) - now->have,
 			 MSG_DONTWAIT)) > 0) {
-		client.have += (size_t)n;
-		while (client.have >= sizeof(header)) {
-			memcpy(&header, client.in, sizeof(header));
-			must(header.size >= sizeof(header) && header.size <= sizeof(client.in),
+		now->have += (size_t)n;
+		while (now->have >= sizeof(header)) {
+			memcpy(&header, now->in, sizeof(header));
+			must(header.size >= sizeof(header) && header.size <= sizeof(now->in),
 			     "reply of %u bytes", header.size);
-			if (client.have < header.size)
+			if (now->have < header.size)
 				break;
 			if ((header.flags & VFU_TYPE_MASK) == VFU_TYPE_COMMAND) {
-				check_command(&header, client.in + sizeof(header));
+				check_command(&header, now->in + sizeof(header));
 			} else {
 				check_reply(&header);
-				client.last = header;
+				now->last = header;
 			}
-			client.have -= header.size;
-			memmove(client.in, client.in + header.size, client.have);
+			now->have -= header.size;
+			memmove(now->in, now->in + header.size, now->have);
 		}
 	}
 }
 
+static void for_each(void (*act)(void))
+{
+	struct talker *was = now;
+
+	for (now = talkers; now < talkers + 2; now++)
+		if (now->fd >= 0 || now->session)
+			act();
+	now = was;
+}
+
+static void drain(void)
+{
+	for_each(drain_one);
+}
+
 static const struct mapping *find(uint64_t address, uint32_t length)
 {
-	const struct iova_map *map = &client.endpoint.map;
+	const struct iova_map *map = &now->endpoint.map;
 
 	for (size_t i = 0; i < map->count; i++)
 		if (address >= map->items[i].first && address + (length - 1) <= map->items[i].last)
@@ -207,7 +259,7 @@ static const struct mapping *find(uint64_t address, uint32_t length)
 
 static void check_request(const uint32_t *slot)
 {
-	const struct endpoint *endpoint = &client.endpoint;
+	const struct endpoint *endpoint = &now->endpoint;
 	uint64_t address = slot[EP_TLP_ADDR_LO / 4] | (uint64_t)slot[EP_TLP_ADDR_HI / 4] << 32;
 	uint32_t flags = slot[EP_TLP_FLAGS / 4], length = slot[EP_TLP_LENGTH / 4];
 	bool write = (flags & EP_TLP_TYPE_MASK) == EP_TLP_MWR;
@@ -227,23 +279,28 @@ static void check_request(const uint32_t *slot)
 	must(!(flags & EP_TLP_TH) || tph_control_on(control), "hint with control 0x%x", control);
 }
 
-static void work(void)
+static void work_one(void)
 {
-	struct tlp_trace *trace = &client.endpoint.trace;
+	struct tlp_trace *trace = &now->endpoint.trace;
 
 	for (int i = 0; i < WORK_MAX; i++) {
-		bool more = endpoint_work(&client.endpoint);
+		bool more = endpoint_work(&now->endpoint);
 
-		for (; client.sent != trace->head; client.sent++)
-			check_request(trace->slots[client.sent % EP_TRACE_SLOTS]);
+		for (; now->sent != trace->head; now->sent++)
+			check_request(trace->slots[now->sent % EP_TRACE_SLOTS]);
 		if (!more)
 			break;
 	}
 }
 
+static void work(void)
+{
+	for_each(work_one);
+}
+
 static void check_mappings(void)
 {
-	const struct iova_map *map = &client.endpoint.map;
+	const struct iova_map *map = &now->endpoint.map;
 
 	must(map->count <= MAPPING_COUNT_MAX && map->count <= map->room, "%zu maps", map->count);
 	for (size_t i = 0; i < map->count; i++) {
@@ -254,8 +311,8 @@ static void check_mappings(void)
 
 static void check_endpoint(void)
 {
-	const struct config_space *config = &client.endpoint.config;
-	const struct msix *msix = &client.endpoint.msix;
+	const struct config_space *config = &now->endpoint.config;
+	const struct msix *msix = &now->endpoint.msix;
 	unsigned int pending = 0;
 
 	for (size_t i = 0; i < CONFIG_SPACE_SIZE; i++)
@@ -279,14 +336,12 @@ static void serve(void)
 	for (int i = 0;; i++) {
 		must(i < EVENTS_MAX, "the server does not come to rest");
 		drain();
-		n = epoll_wait(client.loop.epoll, &event, 1, 0);
+		n = epoll_wait(loop.epoll, &event, 1, 0);
 		must(n >= 0, "epoll_wait: %s", strerror(errno));
 		if (!n)
 			break;
 		((struct watch *)event.data.ptr)->ready(event.data.ptr, event.events);
 		work();
-		if (!client.session)
-			break;
 	}
 	work();
 	drain();
@@ -294,18 +349,18 @@ static void serve(void)
 
 static void leave(void)
 {
-	if (client.fd < 0)
+	if (now->fd < 0)
 		return;
-	close(client.fd);
-	client.fd = -1;
-	if (client.session)
+	close(now->fd);
+	now->fd = -1;
+	if (now->session)
 		serve();
-	must(!client.session, "the session outlives the client");
-	must(!client.endpoint.map.count && !client.endpoint.msix.pending,
-	     "%zu maps and %u messages are left", client.endpoint.map.count,
-	     client.endpoint.msix.pending);
-	for (unsigned int i = 0; i < client.endpoint.msix.count; i++)
-		must(client.endpoint.msix.vectors[i].eventfd < 0, "vector %u keeps its eventfd", i);
+	must(!now->session, "the session outlives the client");
+	must(!now->endpoint.map.count && !now->endpoint.msix.pending,
+	     "%zu maps and %u messages are left", now->endpoint.map.count,
+	     now->endpoint.msix.pending);
+	for (unsigned int i = 0; i < now->endpoint.msix.count; i++)
+		must(now->endpoint.msix.vectors[i].eventfd < 0, "vector %u keeps its eventfd", i);
 }
 
 static void send_bytes(const void *bytes, size_t size, struct input *input, unsigned int fd_count)
@@ -335,9 +390,9 @@ static void send_bytes(const void *bytes, size_t size, struct input *input, unsi
 	}
 	/* the server reads on, so the socket is never full for long */
 	while (iov.iov_len) {
-		ssize_t n = sendmsg(client.fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
+		ssize_t n = sendmsg(now->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 
-		if (n < 0 && errno == EAGAIN && client.session) {
+		if (n < 0 && errno == EAGAIN && now->session) {
 			serve();
 			continue;
 		}
@@ -356,7 +411,7 @@ static void send_message(unsigned int command, uint32_t flags, const void *paylo
 {
 	static uint8_t bytes[sizeof(struct vfu_header) + VFU_PAYLOAD_MAX + 64];
 	struct vfu_header header = {
-		.id = client.id++,
+		.id = now->id++,
 		.command = (uint16_t)command,
 		.size = (uint32_t)(sizeof(header) + size),
 		.flags = flags,
@@ -385,7 +440,7 @@ static void send_anything(struct input *input)
 	unsigned int fd_count = take8(input);
 
 	take(input, bytes, size);
-	client.astray = client.astray || size;
+	now->astray = now->astray || size;
 	send_bytes(bytes, size, input, fd_count & 0x80 ? fd_count & 0x1f : 0);
 }
 
@@ -421,24 +476,30 @@ static void send_access(struct input *input, unsigned int region, uint64_t at, c
 static void access_region(struct input *input)
 {
 	static const unsigned int regions[] = {
-		VFIO_PCI_CONFIG_REGION_INDEX, VFIO_PCI_CONFIG_REGION_INDEX, EP_BAR, MSIX_BAR,
+		VFIO_PCI_CONFIG_REGION_INDEX, LARGE_BAR, EP_BAR, MSIX_BAR,
 	};
 	uint8_t how = take8(input), data[256];
 	uint32_t at = take16(input), count = how & 4 ? take8(input) : 1U << (how >> 3 & 3);
 	unsigned int region = regions[how & 3];
+	size_t size;
 	bool inside;
+
+	/* a read has no data to bring, so it can ask for anything */
+	if ((how & 0xe0) == 0x60)
+		count = (uint32_t)take16(input) << (count & 15);
 
 	if (region == VFIO_PCI_CONFIG_REGION_INDEX)
 		at %= CONFIG_SPACE_SIZE;
 	take(input, data, how & 0x80 ? count : 0);
-	client.last = (struct vfu_header){ .size = 0 };
+	now->last = (struct vfu_header){ .size = 0 };
 	send_access(input, region, at, how & 0x80 ? data : NULL, count);
-	if (client.astray || !client.session || !client.last.size)
+	if (now->astray || !now->session || !now->last.size)
 		return;
-	inside = count && at + count <= (region == VFIO_PCI_CONFIG_REGION_INDEX ? CONFIG_SPACE_SIZE :
-					 EP_BAR_SIZE);
-	must(client.last.error == (inside ? 0 : EINVAL), "%u bytes at 0x%x of region %u: error %u",
-	     count, at, region, client.last.error);
+	size = region == VFIO_PCI_CONFIG_REGION_INDEX ? CONFIG_SPACE_SIZE :
+						       endpoint_bar_size(&now->endpoint, region);
+	inside = count && count <= VFU_TRANSFER_MAX && at < size && count <= size - at;
+	must(now->last.error == (inside ? 0 : EINVAL), "%u bytes at 0x%x of region %u: error %u",
+	     count, at, region, now->last.error);
 }
 
 static void map(struct input *input)
@@ -504,34 +565,34 @@ static void write_register(struct input *input, uint32_t at, uint32_t value)
 /* To the last command of the server, if it waits for an answer; or some time later. */
 static void answer_command(struct input *input)
 {
-	uint8_t how = take8(input), payload[sizeof(client.access) + TLP_PAGE] = { 0 };
-	bool write = client.asked.command == VFU_DMA_WRITE;
-	size_t size = write ? 0 : sizeof(client.access) + client.access.count;
-	struct vfu_header header = client.asked;
+	uint8_t how = take8(input), payload[sizeof(now->access) + TLP_PAGE] = { 0 };
+	bool write = now->asked.command == VFU_DMA_WRITE;
+	size_t size = write ? 0 : sizeof(now->access) + now->access.count;
+	struct vfu_header header = now->asked;
 
-	memcpy(payload, &client.access, sizeof(client.access));
+	memcpy(payload, &now->access, sizeof(now->access));
 	/* what it does arrives before, at the right place or not */
-	for (uint32_t at = 0; how & 1 && at < client.endpoint.flight.tlp.length; at += 8) {
-		uint64_t place = (client.access.address + at) % other.knobs.memory_size;
+	for (uint32_t at = 0; how & 1 && at < now->endpoint.flight.tlp.length; at += 8) {
+		uint64_t place = (now->access.address + at) % other_function()->knobs.memory_size;
 
-		if (place + 8 > other.knobs.memory_size)
+		if (place + 8 > other_function()->knobs.memory_size)
 			break;
 		if (write)
-			fabric_write(&other, 2, place, client.endpoint.flight.data + at, 8);
+			fabric_write(other_function(), 2, place, now->endpoint.flight.data + at, 8);
 		else
-			fabric_read(&other, 2, place, 8);
+			fabric_read(other_function(), 2, place, 8);
 		if (how & 2)
-			fabric_settle(&other);
+			fabric_settle(other_function());
 	}
 	if (how & 4)
-		endpoint_reset(how & 8 ? &other : &client.endpoint, ENDPOINT_RESET_FLR);
+		endpoint_reset(how & 8 ? other_function() : &now->endpoint, ENDPOINT_RESET_FLR);
 	if (how & 0x10)
 		header.id++;
 	header.flags = VFU_TYPE_REPLY | (how & 0x20 ? VFU_ERROR : 0);
 	header.error = how & 0x20 ? take8(input) : 0;
 	size = how & 0x40 ? take8(input) : how & 0x20 ? 0 : size;
 	header.size = (uint32_t)(sizeof(header) + size);
-	for (int i = 0; i < (how & 0x80 ? 2 : 1) && client.session; i++) {
+	for (int i = 0; i < (how & 0x80 ? 2 : 1) && now->session; i++) {
 		uint8_t bytes[sizeof(header) + sizeof(payload)];
 
 		memcpy(bytes, &header, sizeof(header));
@@ -574,6 +635,49 @@ static void run_queue(struct input *input)
 	write_register(input, EP_RX_GENERATE, how & 0x40 ? take32(input) : how >> 7);
 }
 
+/* The other function's client has the word, from here on. */
+static void change_talker(struct input *input)
+{
+	(void)input;
+	now = &talkers[now == &talkers[0]];
+}
+
+/* The monitor says something: its greeting, an answer to what it was asked, or anything. */
+static void monitor_speaks(struct input *input)
+{
+	uint8_t how = take8(input), any[32];
+	char asked[512] = "", text[256], *at, *id;
+	ssize_t n;
+
+	if (monitor.fd < 0)
+		monitor.fd = accept4(monitor.listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	if (monitor.fd < 0)
+		return;
+	n = recv(monitor.fd, asked, sizeof(asked) - 1, 0);
+	if (!n || how & 0x80) {
+		close(monitor.fd);
+		monitor.fd = -1;
+		serve();
+		return;
+	}
+	at = strstr(asked, "xp /1wx 0x");
+	id = at ? strstr(at, "\"id\":") : NULL;
+	if (how & 1)
+		snprintf(text, sizeof(text), "{\"QMP\":{}}\n");
+	else if (how & 2)
+		snprintf(text, sizeof(text), "{\"return\":{}}\n");
+	else
+		snprintf(text, sizeof(text), "{\"return\":\"%016llx: 0x%08x\\r\\n\",\"id\":%lu}\n",
+			 at ? strtoull(at + 10, NULL, 16) : 0, take32(input),
+			 id ? strtoul(id + 5, NULL, 10) : 0);
+	if (how & 4) {
+		take(input, any, sizeof(any));
+		text[any[0] % strlen(text)] = (char)any[1];
+	}
+	send(monitor.fd, text, how & 8 ? strlen(text) / 2 : strlen(text), MSG_NOSIGNAL);
+	serve();
+}
+
 /* A whole DMA command, for one register at a time takes a fuzzer long to find. */
 static void run_dma(struct input *input)
 {
@@ -587,7 +691,7 @@ static void run_dma(struct input *input)
 		const uint8_t control[] = { take8(input), take8(input) };
 
 		send_access(input, VFIO_PCI_CONFIG_REGION_INDEX,
-			    client.endpoint.knobs.tph_at % CONFIG_SPACE_SIZE + 8, control, 2);
+			    now->endpoint.knobs.tph_at % CONFIG_SPACE_SIZE + 8, control, 2);
 	}
 	write_register(input, EP_DMA_SRC_LO, (uint32_t)take8(input) << 12 | take8(input) << 4);
 	write_register(input, EP_DMA_DST_LO, (uint32_t)take8(input) << 12 | take8(input) << 4);
@@ -597,7 +701,7 @@ static void run_dma(struct input *input)
 	write_register(input, EP_DMA_DOORBELL, how & 7);
 	if (how & 0x08)
 		run_queue(input);
-	if (how & 0x10 && client.session)
+	if (how & 0x10 && now->session)
 		answer_command(input);
 }
 
@@ -616,56 +720,101 @@ static void (*const operations[])(struct input *input) = {
 	hang_up_and_come,
 };
 
+#define RARE 0xf8u /* a byte from here on: what needs no more of them, so that stored inputs stay */
+
+static void operate(struct input *input)
+{
+	const uint8_t which = take8(input);
+
+	if (which < RARE)
+		operations[which % ARRAY_SIZE(operations)](input);
+	else if (which & 1)
+		change_talker(input);
+	else
+		monitor_speaks(input);
+}
+
+static void begin(struct talker *talker, const char *text, unsigned int number, struct qmp *qmp)
+{
+	struct knobs knobs;
+	char *error;
+
+	must(!knobs_parse(&knobs, text, number, &error), "%s: %s", text, error);
+	talker->fd = -1;
+	talker->id = 0;
+	talker->sent = 0;
+	talker->asked = (struct vfu_header){ .command = VFU_DMA_WRITE };
+	talker->access = (struct vfu_dma_access){ 0 };
+	must(!endpoint_init(&talker->endpoint, &knobs, &log_of_all, qmp), "no endpoint");
+}
+
+static void finish(struct talker *talker)
+{
+	now = talker;
+	check_endpoint();
+	leave();
+	must(now->endpoint.flight.state == FLIGHT_NONE && !now->endpoint.flight.completer,
+	     "a request is left");
+	must(queues_are_idle(&now->endpoint.queues), "packets are left");
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input input = { data, size };
-	char text[256], *error;
 	const uint8_t enable[] = { 6, 0 };
 	struct fabric fabric = { 0 };
-	struct knobs knobs, others;
-	unsigned int fds;
+	bool second = false;
+	char text[256];
 	uint8_t how;
+	int fds;
 
 	offer_once();
-	fds = count_fds();
+	fds = free_fd();
 
 	how = take8(&input);
-	snprintf(text, sizeof(text), "socket=/nowhere,%s%s",
-		 functions[how % ARRAY_SIZE(functions)], how & 0x40 ? ",p2p=on,memory-bar=2" : "");
-	must(!knobs_parse(&knobs, text, 0, &error), "%s: %s", text, error);
-	client.log = (struct log){ .fd = -1, .verbose = true };
-	client.id = 0;
-	client.sent = 0;
-	client.asked = (struct vfu_header){ .command = VFU_DMA_WRITE };
-	client.access = (struct vfu_dma_access){ 0 };
-	must(!loop_init(&client.loop), "no loop");
-	must(!endpoint_init(&client.endpoint, &knobs, &client.log, NULL), "no endpoint");
-	must(!knobs_parse(&others, "socket=/nowhere,memory-bar=2,completer=8", 1, &error), "knobs");
-	must(!endpoint_init(&other, &others, &client.log, NULL), "no endpoint");
-	fabric_join(&fabric, &client.endpoint);
-	fabric_join(&fabric, &other);
-	endpoint_config_write(&other, 4, enable, sizeof(enable));
+	snprintf(text, sizeof(text), "socket=/nowhere,%s%s", functions[how % ARRAY_SIZE(functions)],
+		 how & 0x40 ? ",p2p=on,memory-bar=2,memory-size=1M" : "");
+	log_of_all = (struct log){ .sink.fd = -1, .verbose = true };
+	must(!loop_init(&loop), "no loop");
+	if (how & 0x20) {
+		monitor.qmp = qmp_open(&loop, monitor.path, 5000);
+		must(monitor.qmp, "no client of the monitor");
+	}
+	begin(&talkers[0], text, 0, monitor.qmp);
+	begin(&talkers[1], "socket=/nowhere,memory-bar=2,completer=8", 1, NULL);
+	fabric_join(&fabric, &talkers[0].endpoint);
+	fabric_join(&fabric, &talkers[1].endpoint);
+	endpoint_config_write(&talkers[1].endpoint, 4, enable, sizeof(enable));
 
+	now = &talkers[0];
 	come();
 	if (how & 0x80)
 		send_version(&input);
 	for (int i = 0; i < OPERATIONS_MAX && input.left; i++) {
-		if (client.session)
-			operations[take8(&input) % ARRAY_SIZE(operations)](&input);
+		if (now->session)
+			operate(&input);
 		else
 			hang_up_and_come(&input);
+		second = second || now == &talkers[1];
 		check_mappings();
 	}
-	check_endpoint();
-	must(other.received.head == other.counters.received, "%u requests, counted %u",
-	     other.received.head, other.counters.received);
-	leave();
-	must(client.endpoint.flight.state == FLIGHT_NONE && !client.endpoint.flight.completer,
-	     "a request is left");
-	must(queues_are_idle(&client.endpoint.queues), "packets are left");
-	endpoint_fini(&other);
-	endpoint_fini(&client.endpoint);
-	loop_fini(&client.loop);
-	must(count_fds() == fds, "%u descriptors before, %u after", fds, count_fds());
+	/* its own client may have cleared the count */
+	must(second || talkers[1].endpoint.received.head == talkers[1].endpoint.counters.received,
+	     "%u requests, counted %u", talkers[1].endpoint.received.head,
+	     talkers[1].endpoint.counters.received);
+	finish(&talkers[0]);
+	finish(&talkers[1]);
+	endpoint_fini(&talkers[1].endpoint);
+	endpoint_fini(&talkers[0].endpoint);
+	qmp_close(monitor.qmp);
+	monitor.qmp = NULL;
+	if (monitor.fd >= 0)
+		close(monitor.fd);
+	monitor.fd = -1;
+	/* connections that nobody has accepted */
+	while ((monitor.fd = accept4(monitor.listener, NULL, NULL, SOCK_CLOEXEC)) >= 0)
+		close(monitor.fd);
+	loop_fini(&loop);
+	must(free_fd() == fds, "descriptor %d was free before, %d is after", fds, free_fd());
 	return 0;
 }
