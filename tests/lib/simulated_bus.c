@@ -297,17 +297,17 @@ static int probe(const char *device)
 
 int attribute_write(const char *path, const char *text)
 {
-	char device[NAME], driver[NAME], relative[NAME * 4];
-	size_t root = strlen(TPHCTL_SYSFS "/bus/pci/");
+	char device[NAME], driver[NAME], relative[NAME * 4], root[PATH_MAX];
 	FILE *file;
 
-	if (strncmp(path, TPHCTL_SYSFS "/bus/pci/", root))
+	snprintf(root, sizeof(root), "%s/bus/pci/", TPHCTL_SYSFS);
+	if (strncmp(path, root, strlen(root)))
 		return -ENOENT;
 	if (access(path, W_OK))
 		return -errno;
 	if (!*text)	/* a write of nothing succeeds, and reaches no driver */
 		return 0;
-	snprintf(relative, sizeof(relative), "%s", path + root);
+	snprintf(relative, sizeof(relative), "%s", path + strlen(root));
 	if (sim.log)
 		fprintf(sim.log, "write %s: %s\n", relative, strcmp(text, "\n") ? text : "");
 	if (!strcmp(relative, "drivers_probe"))
@@ -383,7 +383,7 @@ static int step(char *text)
 int attribute_wait(const int *fds, unsigned int count, int uevents)
 {
 	static FILE *script;
-	char line[256], *rest = NULL;
+	char path[PATH_MAX], line[256], *rest = NULL;
 	int error = 0;
 
 	for (unsigned int i = 0; i < count; i++)
@@ -391,8 +391,9 @@ int attribute_wait(const int *fds, unsigned int count, int uevents)
 			return -EBADF;
 	if (fcntl(uevents, F_GETFD) < 0)
 		return -EBADF;
+	snprintf(path, sizeof(path), "%s/script", TPHCTL_SYSFS);
 	if (!script)
-		script = fopen(TPHCTL_SYSFS "/script", "re");
+		script = fopen(path, "re");
 	if (!script || !fgets(line, sizeof(line), script)) {
 		fprintf(stderr, "bus: this waits for ever\n");
 		exit(99);
