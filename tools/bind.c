@@ -164,7 +164,7 @@ static int check_driver(struct tphctl *ctl, const char *driver)
 			    "give its name in /sys/bus/pci/drivers",
 			    "this is not the name of a driver");
 	if (snprintf(path, sizeof(path), "%s/bus/pci/drivers/%s", ctl->sysfs, driver) >=
-	    (int)sizeof(path) || access(path, F_OK)) {
+	    (int)sizeof(path) || sysfs_find(path)) {
 		snprintf(remedy, sizeof(remedy), "modprobe %s", driver);
 		return fail(ctl, TPHCTL_FAILED, "driver", driver, remedy,
 			    "its module is not loaded");

@@ -94,7 +94,7 @@ static int list_failure(struct tphctl *ctl, const char *address, const char *pat
 			    "the list of dma-bufs may not be read by this user");
 	case ENOENT:
 		snprintf(folder, sizeof(folder), "%s/" FOLDER, ctl->sysfs);
-		if (access(folder, F_OK)) {
+		if (sysfs_find(folder)) {
 			snprintf(remedy, sizeof(remedy), "mount -t debugfs none %s/" DEBUGFS,
 				 ctl->sysfs);
 			return fail(ctl, TPHCTL_FAILED, "folder", folder, remedy,

@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "address.h"
 #include "capability.h"
+#include "sysfs_file.h"
 
 #define SYSFS_NAME_SIZE	64
 
@@ -69,9 +69,5 @@ bool denylist_lifted(const char *sysfs, const char *driver);
 bool driver_steers(const char *sysfs, const char *driver);
 const char *function_name(const struct pci_function *function, char *name, size_t size);
 void function_names_free(void);
-void sysfs_confine(const char *root);
-int sysfs_open(const char *path, int flags);
-FILE *sysfs_fopen(const char *path);
-int sysfs_read_text(const char *path, char *text, size_t size);
 
 #endif /* SYSFS_H */

@@ -248,11 +248,106 @@ static void trees_with_pipes(void **context)
 	tree_remove(FOREIGN);
 }
 
+static const char *why_of_tree(const char *address)
+{
+	char words[2 * PATH_MAX];
+
+	snprintf(words, sizeof(words), "why --sysfs " FOREIGN " %s", address);
+	run(words);
+	return result.out;
+}
+
+/* Not even whether a file is there is told of what is outside. */
+static void trees_that_ask_what_is_outside(void **context)
+{
+	static const char folder[] = "devices/pci0000:00/0000:00:03.0/" TREE_NVME;
+	static const char *const outside[] = { "/", "../../../../../../../../../../../../" };
+	char path[PATH_MAX];
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(outside) / sizeof(*outside); i++) {
+		tree_make(FOREIGN);
+		assert_says(why_of_tree(TREE_NVME), "nvme, which is not a VFIO driver");
+		snprintf(path, sizeof(path), "%s/vfio-dev", folder);
+		replace_with_link(FOREIGN, path, outside[i]);
+		assert_says(why_of_tree(TREE_NVME), "nvme, which is not a VFIO driver");
+		/* a module that is not loaded */
+		tree_remove(FOREIGN "/bus/pci/drivers/tph-vfio-pci");
+		assert_says(why_of_tree(TREE_NVME), "tph-vfio-pci is not loaded");
+		replace_with_link(FOREIGN, "bus/pci/drivers/tph-vfio-pci", outside[i]);
+		assert_says(why_of_tree(TREE_NVME), "tph-vfio-pci is not loaded");
+		/* a device that is not there */
+		replace_with_link(FOREIGN, "bus/pci/devices/0000:09:00.0", outside[i]);
+		assert_int_equal(run("show --sysfs " FOREIGN " 0000:09:00.0"), 1);
+		assert_says(result.err, "Invalid cross-device link");
+	}
+	tree_remove(FOREIGN);
+}
+
+/* Lines that tphctl did not write would look like its own. */
+static void names_with_newlines(void **context)
+{
+	static const char *const commands[] = { "list", "show", "why", "group", "report" };
+	char words[2 * PATH_MAX];
+
+	(void)context;
+	tree_make(FOREIGN);
+	replace_with_link(FOREIGN, "devices/pci0000:00/0000:00:03.0/" TREE_NVME "/driver",
+			  "../../bus/pci/drivers/x\nok   device");
+	replace_with_link(FOREIGN, "bus/pci/devices/" TREE_ENDPOINT,
+			  "../../../devices/pci\n0000:\n00/" TREE_PORT "/" TREE_ENDPOINT);
+	replace_with_link(FOREIGN, "bus/pci/devices/" TREE_NVME,
+			  "../../../devices/pci\n0000:\n00/0000:00:03.0/" TREE_NVME);
+	assert_int_equal(rename(FOREIGN "/devices/pci0000:00", FOREIGN "/devices/pci\n0000:\n00"), 0);
+	tree_text(FOREIGN, "kernel/iommu_groups/12/type", "DMA\nok   device\n");
+	tree_text(FOREIGN, "kernel/iommu_groups/13/devices/x\nok   device", "");
+	for (size_t i = 0; i < 2 * sizeof(commands) / sizeof(*commands); i++) {
+		remove(TREE ".tar");
+		snprintf(words, sizeof(words), "%s --sysfs " FOREIGN " %s%s", commands[i / 2],
+			 i < 2 ? "" : i % 2 ? TREE_NVME : TREE_ENDPOINT, i / 2 == 4 ? " " TREE ".tar" : "");
+		run(words);
+		if (strstr(result.out, "\nok") || strstr(result.err, "\nok") ||
+		    strstr(result.out, "pci\n0"))
+			explain(words, __LINE__, "a line that is not tphctl's");
+		if (!access(TREE ".tar", F_OK))
+			assert_false(file_has(TREE ".tar", "pci\n0", 5));
+	}
+	remove(TREE ".tar");
+	tree_remove(FOREIGN);
+	assert_int_equal(run("sh\now"), 2);
+	assert_says(result.err, "sh\\x0aow");
+}
+
+/* Files without end, as far as reading goes. */
+static void trees_with_huge_files(void **context)
+{
+	static const char *const files[] = { "boot/config-7.3.4-doe", "proc/self/status",
+					     "kernel/debug/tph-vfio-pci/" TREE_ENDPOINT };
+	char path[PATH_MAX];
+
+	(void)context;
+	tree_make(FOREIGN);
+	tree_debug(FOREIGN, TREE_ENDPOINT, "");
+	tree_attribute(FOREIGN, TREE_ENDPOINT, "publish", "1");
+	tree_text(FOREIGN, "proc/sys/kernel/osrelease", "7.3.4-doe\n");
+	for (size_t i = 0; i < sizeof(files) / sizeof(*files); i++) {
+		tree_text(FOREIGN, files[i], "");
+		snprintf(path, sizeof(path), FOREIGN "/%s", files[i]);
+		assert_int_equal(truncate(path, (off_t)1 << 40), 0);
+	}
+	assert_says(why_of_tree(TREE_ENDPOINT), "CONFIG_PCIE_TPH is not known");
+	assert_int_equal(run("dmabufs --sysfs " FOREIGN " " TREE_ENDPOINT), 1);
+	tree_remove(FOREIGN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(ways_up_that_do_not_end, why_setup),
 		cmocka_unit_test_setup(trees_that_lead_out_of_themselves, why_setup),
+		cmocka_unit_test_setup(trees_that_ask_what_is_outside, why_setup),
+		cmocka_unit_test_setup(names_with_newlines, why_setup),
+		cmocka_unit_test_setup(trees_with_huge_files, why_setup),
 		cmocka_unit_test_setup(trees_with_pipes, why_setup),
 		cmocka_unit_test_setup(bytes_that_are_no_text, why_setup),
 	};
