@@ -37,6 +37,7 @@
 #define NVME_FOLDER	"devices/pci0000:00/0000:00:03.0/" TREE_NVME
 #define GROUP		"kernel/iommu_groups/12"
 #define CANARY		"not of this tree: f2e8c1"
+#define CANARY_PART	8	/* bytes of it that tell it */
 
 static const char *const paths[] = {
 	FOLDER, FOLDER "/config", FOLDER "/vendor", FOLDER "/device", FOLDER "/driver",
@@ -373,7 +374,7 @@ static void check_readable(const struct capture *capture, const char *what)
 		must(length, "%s: byte 0x%02x at %zu of: %.*s", what, bytes[at], at,
 		     (int)capture->length, capture->text);
 	}
-	must(!memmem(capture->text, capture->length, CANARY, strlen(CANARY)), "%s tells: %.*s", what,
+	must(!memmem(capture->text, capture->length, CANARY, CANARY_PART), "%s tells: %.*s", what,
 	     (int)capture->length, capture->text);
 }
 
@@ -469,7 +470,7 @@ static void check_archive(void)
 	unlink(world.tar);
 	must(size >= 2 * BLOCK && size % BLOCK == 0 && size < (ssize_t)sizeof(bytes),
 	     "archive of %zd bytes", size);
-	must(!memmem(bytes, (size_t)size, CANARY, strlen(CANARY)), "the archive has the canary");
+	must(!memmem(bytes, (size_t)size, CANARY, CANARY_PART), "the archive has the canary");
 	for (at = 0; bytes[at]; ) {
 		const char *header = bytes + at;
 		size_t length = strtoul(header + 124, NULL, 8);
@@ -537,6 +538,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool writes;
 	int code;
 
+	/* the fuzzer sees what is looked for, and tries it: then it is of the tree */
+	if (memmem(data, size, CANARY, CANARY_PART))
+		return 0;
 	make_world();
 	what = take8(&input);
 	how = take8(&input);
