@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: MIT
 /* tphctl as its users meet it: bind and unbind. */
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -149,12 +150,47 @@ static void bind_sets_the_terms(void **context)
 	assert_null(strstr(result.out, "\"operator\""));
 }
 
+/* What is half done is undone, whenever the signal comes; the word of it is said. */
+static void binds_that_are_interrupted(void **context)
+{
+	static const char *const binds[] = { "driver_override", "unbind", "drivers_probe", "cpus" };
+	static const int signals[] = { SIGINT, SIGTERM, SIGHUP };
+	char text[64];
+
+	(void)context;
+	for (size_t i = 0; i < 4 * 3; i++) {
+		snprintf(text, sizeof(text), "%s %d\n", binds[i / 3], signals[i % 3]);
+		tree_put(TREE, "interrupt", text, strlen(text));
+		if (run("bind " TREE_NVME " --policy ds-st --cpus 2") != 1 ||
+		    !driver_is(TREE_NVME, "nvme") || !override_is(TREE_NVME, "(null)"))
+			explain(text, __LINE__, "not as it was");
+		assert_says(result.err, "interrupted by signal ");
+		assert_says(result.err, "everything is as it was (nvme)");
+	}
+	for (size_t i = 0; i < 3 * 3; i++) {
+		assert_runs("bind " TREE_ENDPOINT);
+		snprintf(text, sizeof(text), "%s %d\n", binds[i / 3], signals[i % 3]);
+		tree_put(TREE, "interrupt", text, strlen(text));
+		if (run("-j unbind " TREE_ENDPOINT) != 1 || !driver_is(TREE_ENDPOINT, "tph-vfio-pci") ||
+		    !override_is(TREE_ENDPOINT, "(null)"))
+			explain(text, __LINE__, "not as it was");
+		assert_says(result.out, "interrupted by signal ");
+	}
+	/* none of the lines after it is run, either */
+	tree_put(TREE, "interrupt", "unbind 15\n", 10);
+	with.input = "bind " TREE_NVME "\nbind " TREE_INTEGRATED "\n";
+	assert_int_equal(run("--force -b -"), 1);
+	assert_true(driver_is(TREE_NVME, "nvme"));
+	assert_true(driver_is(TREE_INTEGRATED, ""));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(binds_to_the_name_in_use, setup),
 		cmocka_unit_test_setup(binds_that_are_refused, setup),
 		cmocka_unit_test_setup(binds_that_fail_are_undone, setup),
+		cmocka_unit_test_setup(binds_that_are_interrupted, setup),
 		cmocka_unit_test_setup(binds_whose_terms_are_refused, setup),
 		cmocka_unit_test_setup(bind_and_unbind_move_a_device, setup),
 		cmocka_unit_test_setup(bind_sets_the_terms, setup),
