@@ -452,8 +452,9 @@ int report_run(struct tphctl *ctl, const struct invocation *invocation)
 	if (fd >= 0)
 		close(fd);
 	if (fd < 0) {
-		code = fail(ctl, TPHCTL_FAILED, "device", address, "see tphctl list",
-			    "there is no such PCI device");
+		if (fd == -ENOENT && source_path(pack, "bus/pci/devices", path) && !sysfs_find(path))
+			fd = -ENODEV;
+		code = function_failure(ctl, address, fd);
 		goto out;
 	}
 	error = archive_create(&pack->archive, file, TOP);

@@ -194,8 +194,8 @@ static void print_failure(const struct failure *failure, const char *file, unsig
 {
 	char text[sizeof(*failure) + 64];
 
-	snprintf(text, sizeof(text), "%s %s: %s%s%s", failure->thing, failure->value,
-		 failure->reason, *failure->remedy ? "; " : "", failure->remedy);
+	snprintf(text, sizeof(text), "%s %s: %s%s%s", failure->thing,
+		 *failure->value ? failure->value : "\"\"", failure->reason, *failure->remedy ? "; " : "", failure->remedy);
 	fflush(stdout);
 	fputs("tphctl: ", stderr);
 	if (file) {

@@ -193,6 +193,26 @@ int function_read(const char *sysfs, const char *address, struct pci_function *f
 	return 0;
 }
 
+/**
+ * sysfs_failure() - say that something that every sysfs has cannot be read. Return: exit status.
+ * @what: that it cannot be
+ */
+int sysfs_failure(struct tphctl *ctl, const char *what, int error)
+{
+	char remedy[256];
+
+	if (ctl->foreign_sysfs)
+		snprintf(remedy, sizeof(remedy), "give a folder with a sysfs, or with a report");
+	else
+		snprintf(remedy, sizeof(remedy), "mount -t sysfs sysfs %s", ctl->sysfs);
+	if (error == -ENOENT || error == -ENOTDIR)
+		return fail(ctl, TPHCTL_FAILED, "sysfs", ctl->sysfs, remedy,
+			    "there is no sysfs: %s: %s", what, strerror(-error));
+	return fail(ctl, exit_code_of(error), "sysfs", ctl->sysfs, exit_code_of(error) ==
+		    TPHCTL_NOT_PERMITTED ? "run as root" : "look at dmesg", "%s: %s", what,
+		    strerror(-error));
+}
+
 /** function_failure() - say why function_read() could not. Return: exit status. */
 int function_failure(struct tphctl *ctl, const char *address, int error)
 {
@@ -200,8 +220,7 @@ int function_failure(struct tphctl *ctl, const char *address, int error)
 		return fail(ctl, TPHCTL_FAILED, "device", address, "see tphctl list",
 			    "there is no such PCI device");
 	if (error == -ENOENT)
-		return fail(ctl, TPHCTL_FAILED, "sysfs", ctl->sysfs, "mount sysfs there",
-			    "there are no PCI devices in it");
+		return sysfs_failure(ctl, "its PCI devices cannot be read", error);
 	return fail(ctl, exit_code_of(error), "device", address, exit_code_of(error) ==
 		    TPHCTL_NOT_PERMITTED ? "run as root" : "look at dmesg", "sysfs cannot be read: "
 		    "%s", strerror(-error));

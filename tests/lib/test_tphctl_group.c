@@ -92,7 +92,7 @@ static void groups_that_are_none(void **context)
 
 	(void)context;
 	assert_fails("group 0000:09:00.0", 1, "there is no such PCI device");
-	assert_fails("group --sysfs /nonexistent " TREE_ENDPOINT, 1, "there is no such PCI device");
+	assert_fails("group --sysfs /nonexistent " TREE_ENDPOINT, 1, "there is no sysfs");
 	document = group_of(TREE_CONVENTIONAL);
 	assert_null(member(document, "group"));
 	assert_string_equal(text_of(member(document, "bind_later"), "error"), "ENODEV");

@@ -51,6 +51,15 @@ static void words_that_make_no_sense(void **context)
 	tree_remove(TREE "/bus/pci/drivers/tph-vfio-pci");
 	assert_fails("bind " TREE_NVME " --policy foo", 2, "there is no such policy");
 	assert_fails("bind " TREE_NVME " --cpus 9-2", 2, "CPU list");
+	assert_fails("bind 0000:09:00.0 --driver ../x", 2, "not the name of a driver");
+	remove(TREE "/devices/system/cpu/possible");
+	assert_fails("bind " TREE_NVME " --cpus 9-2", 2, "CPU list");
+	assert_fails("list extra", 2, "list takes none");
+	assert_says(result.out, "\"tphctl list\"");
+	run("clear --pm " TREE_ENDPOINT " all");
+	assert_says(result.err, "option --pm: clear does not take it");
+	assert_fails("set " TREE_ENDPOINT " 1=1,", 2, "a comma ends it");
+	assert_fails("set " TREE_ENDPOINT " 1=1,,2=2", 2, "nothing before a comma");
 	assert_fails("--force list", 2, "--force");
 	assert_fails("-b - list", 2, "list");
 	assert_fails("-- --version", 2, "--version");
@@ -240,12 +249,82 @@ static void completion_knows_the_table(void **context)
 	assert_true(offered("all"));
 }
 
+/* The manual's table: what each status stands for, of each command that can end so. */
+static void statuses(void **context)
+{
+	static const struct {
+		int status;
+		const char *words, *simulation;
+	} ends[] = {
+		{ 0, "list", NULL }, { 0, "show " TREE_ENDPOINT, NULL }, { 0, "why " TREE_ENDPOINT, NULL },
+		{ 0, "group " TREE_ENDPOINT, NULL }, { 0, "set " TREE_ENDPOINT " 0=1", NULL },
+		{ 0, "clear " TREE_ENDPOINT " all", NULL }, { 0, "enable " TREE_ENDPOINT, NULL },
+		{ 0, "disable " TREE_ENDPOINT, NULL }, { 0, "grant " TREE_ENDPOINT " --cpus 1-3", NULL },
+		{ 0, "bind " TREE_NVME, NULL }, { 0, "unbind " TREE_ENDPOINT, NULL },
+		{ 0, "--help", NULL }, { 0, "--version", NULL }, { 0, "bind --help", NULL },
+		{ 1, "show 0000:09:00.0", NULL }, { 1, "why 0000:09:00.0", NULL },
+		{ 1, "group 0000:09:00.0", NULL }, { 1, "report 0000:09:00.0", NULL },
+		{ 1, "bind 0000:09:00.0", NULL }, { 1, "unbind 0000:09:00.0", NULL },
+		{ 1, "grant 0000:09:00.0 --cpus 1", NULL }, { 1, "dmabufs 0000:09:00.0", NULL },
+		{ 1, "set " TREE_ENDPOINT " 0=8", NULL }, { 1, "set " TREE_ENDPOINT " 100=1", NULL },
+		{ 1, "grant " TREE_ENDPOINT " --cpus 9", NULL }, { 1, "unbind " TREE_NVME, NULL },
+		{ 1, "set " TREE_ENDPOINT " 0=1", "held" }, { 1, "unbind " TREE_ENDPOINT, "held" },
+		{ 1, "bind " TREE_NVME " --driver x", NULL }, { 1, "-b /nonexistent", NULL },
+		{ 1, "list --sysfs /nonexistent", NULL }, { 1, "show --sysfs /nonexistent 01:00.0", NULL },
+		{ 1, "why --sysfs /nonexistent 01:00.0", NULL },
+		{ 2, "", NULL }, { 2, "lst", NULL }, { 2, "list x", NULL }, { 2, "show", NULL },
+		{ 2, "show x", NULL }, { 2, "why x", NULL }, { 2, "group x", NULL }, { 2, "report x", NULL },
+		{ 2, "set " TREE_ENDPOINT " x", NULL }, { 2, "clear " TREE_ENDPOINT " x", NULL },
+		{ 2, "enable " TREE_ENDPOINT " x", NULL }, { 2, "disable", NULL }, { 2, "bind x", NULL },
+		{ 2, "bind " TREE_NVME " --policy x", NULL }, { 2, "bind " TREE_NVME " --cpus 9-2", NULL },
+		{ 2, "unbind x", NULL }, { 2, "grant " TREE_ENDPOINT, NULL }, { 2, "dmabufs x", NULL },
+		{ 2, "watch " TREE_ENDPOINT " --count 0", NULL }, { 2, "--x", NULL }, { 2, "--force list", NULL },
+		{ 3, "show " TREE_CONVENTIONAL, NULL }, { 3, "why " TREE_CONVENTIONAL, NULL },
+		{ 3, "grant " TREE_NVME " --cpus 1", NULL }, { 3, "bind " TREE_PORT, NULL },
+		{ 3, "set " TREE_ENDPOINT " 0=1", "stock" }, { 3, "enable " TREE_ENDPOINT, "stock" },
+		{ 3, "clear " TREE_ENDPOINT " all", "stock" }, { 3, "dmabufs " TREE_ENDPOINT, NULL },
+		{ 3, "enable " TREE_ENDPOINT " ds", "policy=iv-st" }, { 3, "watch " TREE_NVME, NULL },
+		{ 4, "set " TREE_ENDPOINT " 0=5", NULL }, { 4, "set " TREE_ENDPOINT " 0=1", "policy=no-st" },
+		{ 4, "enable " TREE_ENDPOINT, "node-error=13" },
+	};
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(ends) / sizeof(*ends); i++) {
+		why_setup(NULL);
+		with.simulation = ends[i].simulation;
+		if (run(ends[i].words) != ends[i].status)
+			explain(ends[i].words, ends[i].status, "another status");
+		if (ends[i].status && !result.err[0])
+			explain(ends[i].words, ends[i].status, "no word of it");
+	}
+}
+
+/* Where it is not mounted, it is not the device that is missing. */
+static void machines_without_sysfs(void **context)
+{
+	static const char *const commands[] = { "list", "show 01:00.0", "why 01:00.0", "group 01:00.0",
+						"bind 01:00.0", "unbind 01:00.0",
+						"grant 01:00.0 --cpus 1", "dmabufs 01:00.0",
+						"report 01:00.0" };
+
+	(void)context;
+	tree_remove(TREE "/bus");
+	tree_remove(TREE "/devices");
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		assert_fails(commands[i], 1, "there is no sysfs");
+		assert_says(result.out, "mount -t sysfs sysfs " TREE);
+	}
+	assert_fails("list --sysfs /nonexistent", 1, "give a folder with a sysfs");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup(words_that_make_no_sense, setup),
 		cmocka_unit_test_setup(devices_that_are_none, setup),
 		cmocka_unit_test_setup(output_that_goes_nowhere, setup),
+		cmocka_unit_test_setup(statuses, setup),
+		cmocka_unit_test_setup(machines_without_sysfs, setup),
 		cmocka_unit_test_setup(version_and_help, setup),
 		cmocka_unit_test_setup(help_manual_and_completion_agree, setup),
 		cmocka_unit_test_setup(completion_knows_the_table, setup),
