@@ -1,11 +1,14 @@
 // SPDX-License-Identifier: MIT
 /* tphctl on the simulated kernel and the simulated PCI bus: see simulation.h. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "simulated_kernel.h"
 #include "simulation.h"
+
+static bool counting;	/* the log ends with how many requests there were */
 
 static void apply(const char *word)
 {
@@ -40,6 +43,8 @@ static void apply(const char *word)
 		sim.iommu_error = (int)number;
 	} else if (sscanf(word, "debug-error=%u", &number) == 1) {
 		sim.debug_error = (int)number;
+	} else if (!strcmp(word, "count")) {
+		counting = true;
 	} else if (!strcmp(word, "crowded")) {
 		sim.crowded = true;
 	} else if (sscanf(word, "uevent-error=%u", &number) == 1) {
@@ -74,6 +79,8 @@ void simulation_begin(const char *words, const char *log)
 
 void simulation_end(void)
 {
+	if (sim.log && counting)
+		fprintf(sim.log, "%u requests\n", sim.features);
 	if (sim.log)
 		fclose(sim.log);
 	sim.log = NULL;

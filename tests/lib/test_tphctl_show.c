@@ -176,6 +176,35 @@ static void show_tells_what_the_operator_sees(void **context)
 	assert_says(result.out, "  operator         Input/output error\n");
 }
 
+/* 2048 entries of a device must not be 4096 requests. */
+static void tags_are_read_in_rows(void **context)
+{
+	unsigned int few, many;
+	const char *log;
+
+	(void)context;
+	with.input = "set " TREE_ENDPOINT " 0=1\nshow " TREE_ENDPOINT "\n";
+	with.simulation = "count";
+	assert_runs("-b -");
+	log = strstr(result.log, "\n");
+	assert_int_equal(sscanf(log ? log : "", "%u requests", &few), 1);
+	with.input = "set " TREE_ENDPOINT " 0-3=1,5-7=2\nshow " TREE_ENDPOINT "\n";
+	with.simulation = "count";
+	assert_runs("-b -");
+	log = strstr(strstr(result.log, "\n") + 1, "\n");
+	assert_int_equal(sscanf(log ? log : "", "%u requests", &many), 1);
+	/* a row more, to be set and read by 8 and by 16 bits */
+	assert_in_range(many - few, 1, 3);
+	assert_says(result.out, "    3              cpu 1  8-bit tag 0x11  16-bit tag 0x0101\n");
+	assert_says(result.out, "    7              cpu 2  8-bit tag 0x12  16-bit tag 0x0102\n");
+	/* one without hides no other */
+	with.input = "set " TREE_ENDPOINT " 0-1=1,2=2\nshow " TREE_ENDPOINT "\n";
+	with.simulation = "without-16=2";
+	assert_runs("-b -");
+	assert_says(result.out, "    1              cpu 1  8-bit tag 0x11  16-bit tag 0x0101\n");
+	assert_says(result.out, "    2              cpu 2  8-bit tag 0x12\n");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -185,6 +214,7 @@ int main(void)
 		cmocka_unit_test_setup(show_without_a_vfio_driver, setup),
 		cmocka_unit_test_setup(foreign_tree_opens_nothing, setup),
 		cmocka_unit_test_setup(show_tells_what_the_operator_sees, setup),
+		cmocka_unit_test_setup(tags_are_read_in_rows, setup),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);
