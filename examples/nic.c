@@ -95,6 +95,7 @@ static int map_registers(struct nic *nic, int fd)
 	if (mapped == MAP_FAILED)
 		return complain("registers", errno);
 	nic->registers = mapped;
+	nic->registers_size = bar.size;
 	if (get(nic, EP_ID) != EP_ID_VALUE)
 		return complain("not an emulated endpoint", ENODEV);
 	nic->known = get(nic, EP_RX_SOURCE) == EP_RX_PATTERN;
@@ -122,6 +123,7 @@ static int use_vectors(const struct nic *nic, int fd)
 	const uint32_t size = (uint32_t)(sizeof(struct vfio_irq_set) + count * sizeof(int));
 	struct vfio_irq_set *set = calloc(1, size);
 	int events[EP_QUEUE_MAX * NIC_ENTRIES], ret;
+	uint32_t made = 0;
 
 	if (!set)
 		return complain("MSI-X vectors", errno);
@@ -131,12 +133,14 @@ static int use_vectors(const struct nic *nic, int fd)
 		.index = VFIO_PCI_MSIX_IRQ_INDEX,
 		.count = count,
 	};
-	for (uint32_t i = 0; i < count; i++)
-		events[i] = eventfd(0, EFD_CLOEXEC);
-	memcpy(set->data, events, count * sizeof(int));
-	ret = ioctl(fd, VFIO_DEVICE_SET_IRQS, set) ? complain("MSI-X vectors", errno) : 0;
-	for (uint32_t i = 0; i < count; i++)
-		close(events[i]);
+	while (made < count && (events[made] = eventfd(0, EFD_CLOEXEC)) >= 0)
+		made++;
+	memcpy(set->data, events, made * sizeof(int));
+	/* a vector less is not what was asked for: all or none */
+	ret = made < count || ioctl(fd, VFIO_DEVICE_SET_IRQS, set) ?
+	      complain("MSI-X vectors", errno) : 0;
+	while (made)
+		close(events[--made]);
 	free(set);
 	return ret;
 }
@@ -203,14 +207,27 @@ static int give_memory(struct nic *nic, struct tph_device *device)
 		.iova = IOVA,
 	};
 
-	nic->memory = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
-			   0);
-	if (nic->memory == MAP_FAILED)
+	void *mapped = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
+			    0);
+
+	if (mapped == MAP_FAILED)
 		return complain("memory", errno);
+	nic->memory = mapped;
 	map.user_va = (uintptr_t)nic->memory;
 	if (ioctl(tph_iommu_fd(device), _IO(';', 0x85), &map))
 		return complain("map memory", errno);
 	return 0;
+}
+
+/* What is mapped for the device goes with its I/O address space. */
+static int give_up(struct nic *nic)
+{
+	if (nic->memory)
+		munmap(nic->memory, (size_t)nic->queues * QUEUE_MEMORY);
+	if (nic->registers)
+		munmap((void *)nic->registers, nic->registers_size);
+	*nic = (struct nic){ 0 };
+	return -1;
 }
 
 int nic_open(struct nic *nic, struct tph_device *device, unsigned int queues)
@@ -228,11 +245,11 @@ int nic_open(struct nic *nic, struct tph_device *device, unsigned int queues)
 		.width = state.width_max,
 	};
 	if (map_registers(nic, fd) || check_size(nic, state.entries) || give_memory(nic, device))
-		return -1;
+		return give_up(nic);
 	if (nic->table)
 		use_entries(nic);
 	if (state.table == TPH_TABLE_MSIX && use_vectors(nic, fd))
-		return -1;
+		return give_up(nic);
 	put(nic, EP_RX_SPREAD, queues);
 	return 0;
 }

@@ -38,6 +38,7 @@ enum nic_entry {
  */
 struct nic {
 	volatile uint32_t *registers;
+	size_t registers_size;
 	uint8_t *memory;
 	unsigned int queues;
 	bool table;

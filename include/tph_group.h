@@ -214,8 +214,9 @@ struct tph_group;
  * again.
  *
  * Return: 0; -EINVAL: @bdf is no PCI address; -ENODEV: there is no such device; -ENOENT: @sysfs has
- * no bus/pci; -EACCES, -EIO: it cannot be read; -ENAMETOOLONG: @sysfs is too long; -ENOMEM,
- * -EMFILE, -ENFILE.
+ * no bus/pci; -EACCES, -EIO: it cannot be read; -EXDEV: a link in it leads out of it, which none of
+ * the kernel's does; -EFBIG: it has more members than any group; -ENAMETOOLONG: @sysfs is too long;
+ * -ENOMEM, -EMFILE, -ENFILE.
  */
 int tph_group_read(const char *sysfs, const char *bdf, struct tph_group **group);
 

@@ -1,17 +1,35 @@
 /* SPDX-License-Identifier: MIT */
-/* Files of a sysfs tree, which may be a stranger's: nothing outside it is read by its links. */
+/*
+ * Files of a tree and nothing outside it: a sysfs may be a copy, and a stranger's. No link leads out
+ * of it, and none of its files is waited for.
+ */
 #ifndef TPH_BENEATH_H
 #define TPH_BENEATH_H
 
+#include <stddef.h>
+
+/** tph_beneath_top() - the folder that all is beneath. Return: descriptor, or -errno. */
+int tph_beneath_top(const char *root);
+
 /**
- * tph_beneath_open() - open a file in a tree to read it
- * @root: the tree
- * @path: @root, a slash, and where the file is below it
- * @flags: 0 for a regular file, O_DIRECTORY for a directory
+ * tph_beneath_open() - open a file of the tree
+ * @top: from tph_beneath_top()
+ * @path: where it is below @top
+ * @flags: 0 to read a regular file, O_WRONLY to write one, O_DIRECTORY for a directory
  *
  * Return: descriptor; -EXDEV: a link leads out of the tree; -EINVAL: it is neither of these, such as
  * a FIFO; or what open() says.
  */
-int tph_beneath_open(const char *root, const char *path, int flags);
+int tph_beneath_open(int top, const char *path, int flags);
+
+/** tph_beneath_find() - whether a file is there, of whatever kind. Return: 0 or as above. */
+int tph_beneath_find(int top, const char *path);
+
+/**
+ * tph_beneath_link() - where a link points, which is not gone to
+ *
+ * Return: 0; -EINVAL: it is no link; -ENAMETOOLONG: it does not fit; or as above.
+ */
+int tph_beneath_link(int top, const char *path, char *target, size_t size);
 
 #endif /* TPH_BENEATH_H */

@@ -19,12 +19,12 @@
 static int read_number(struct tph_group *group, const char *address)
 {
 	char path[PATH_MAX], name[16], *end;
-	int error = group_path(path, "%s/bus/pci/devices/%s/iommu_group", group->sysfs, address);
+	int error = tph_group_path(path, "bus/pci/devices/%s/iommu_group", address);
 
 	group->number = -1;
 	if (error)
 		return error;
-	error = group_link_name(path, name, sizeof(name));
+	error = tph_group_link_name(group, path, name, sizeof(name));
 	if (error == -ENOENT)
 		return 0;
 	if (error)
@@ -42,7 +42,7 @@ static int by_address(const void *one, const void *other)
 static int add_member(struct tph_group *group, const char *address)
 {
 	size_t index;
-	int error = group_add_function(group, address, &index);
+	int error = tph_group_add_function(group, address, &index);
 
 	if (!error)
 		group->functions[index].member = true;
@@ -53,14 +53,13 @@ static int read_members(struct tph_group *group)
 {
 	struct dirent *entry;
 	char path[PATH_MAX];
-	int error = group_path(path, "%s/kernel/iommu_groups/%d/devices", group->sysfs,
-			       group->number);
+	int error = tph_group_path(path, "kernel/iommu_groups/%d/devices", group->number);
 	DIR *folder;
 	int fd;
 
 	if (error)
 		return error;
-	fd = tph_beneath_open(group->sysfs, path, O_DIRECTORY);
+	fd = tph_beneath_open(group->top, path, O_DIRECTORY);
 	if (fd < 0)
 		return fd == -ENOENT || fd == -EXDEV ? -EIO : fd;
 	folder = fdopendir(fd);
@@ -84,30 +83,29 @@ static void read_attributes(struct tph_group *group)
 	strcpy(group->default_domain, "unknown");
 	if (group->number < 0)
 		return;
-	if (!group_path(path, "%s/kernel/iommu_groups/%d/type", group->sysfs, group->number) &&
-	    !group_read_own(group, path, text, sizeof(group->default_domain)) && text[0])
+	if (!tph_group_path(path, "kernel/iommu_groups/%d/type", group->number) &&
+	    !tph_group_read_line(group, path, text, sizeof(group->default_domain)) && text[0])
 		strcpy(group->default_domain, text);
-	if (!group_path(path, "%s/kernel/iommu_groups/%d/name", group->sysfs, group->number) &&
-	    !group_read_own(group, path, text, sizeof(text)))
+	if (!tph_group_path(path, "kernel/iommu_groups/%d/name", group->number) &&
+	    !tph_group_read_line(group, path, text, sizeof(text)))
 		group->noiommu = !strcmp(text, NOIOMMU_NAME);
-	if (!group_path(path, "%s/kernel/iommu_groups/%d/reserved_regions", group->sysfs,
-			group->number) &&
-	    !group_read_own(group, path, text, sizeof(text) - 1)) {
+	if (!tph_group_path(path, "kernel/iommu_groups/%d/reserved_regions", group->number) &&
+	    !tph_group_read_text(group, path, text, sizeof(text) - 1)) {
 		strcat(text, "\n");
 		group->direct_region = strstr(text, " direct\n");
 	}
 }
 
 /* Whether a VFIO device is in use: it is enabled then, and not asleep. */
-static bool seems_open(const char *folder)
+static bool seems_open(const struct tph_group *group, const char *folder)
 {
 	char path[PATH_MAX], text[16];
 
-	if (group_path(path, "%s/enable", folder) || group_read_text(path, text, sizeof(text)) ||
-	    !strcmp(text, "0") || !text[0])
+	if (tph_group_path(path, "%s/enable", folder) ||
+	    tph_group_read_line(group, path, text, sizeof(text)) || !strcmp(text, "0") || !text[0])
 		return false;
-	return group_path(path, "%s/power/runtime_status", folder) ||
-	       group_read_text(path, text, sizeof(text)) || strcmp(text, "suspended");
+	return tph_group_path(path, "%s/power/runtime_status", folder) ||
+	       tph_group_read_line(group, path, text, sizeof(text)) || strcmp(text, "suspended");
 }
 
 static int read_member(struct tph_group *group, size_t index)
@@ -119,22 +117,21 @@ static int read_member(struct tph_group *group, size_t index)
 
 	state->function = index;
 	state->requester = function->requester;
-	state->alias = group_alias(group, index);
-	error = function->pci ? group_path(folder, "%s/bus/pci/devices/%s", group->sysfs,
-					   function->address) :
-		group_path(folder, "%s/kernel/iommu_groups/%d/devices/%s", group->sysfs,
-			   group->number, function->address);
-	error = error ? error : group_path(path, "%s/driver", folder);
+	state->alias = tph_group_alias(group, index);
+	error = function->pci ? tph_group_path(folder, "bus/pci/devices/%s", function->address) :
+		tph_group_path(folder, "kernel/iommu_groups/%d/devices/%s", group->number,
+			       function->address);
+	error = error ? error : tph_group_path(path, "%s/driver", folder);
 	if (error)
 		return error;
-	error = group_link_name(path, state->driver, sizeof(state->driver));
+	error = tph_group_link_name(group, path, state->driver, sizeof(state->driver));
 	if (error && error != -ENOENT)
 		return error;
-	state->kind = group_driver_kind(group->sysfs, state->driver);
-	if (state->kind == TPH_DRIVER_FOREIGN && !group_path(path, "%s/vfio-dev", folder) &&
-	    !access(path, F_OK))
+	state->kind = tph_group_driver_kind(group, state->driver);
+	if (state->kind == TPH_DRIVER_FOREIGN && !tph_group_path(path, "%s/vfio-dev", folder) &&
+	    !tph_beneath_find(group->top, path))
 		state->kind = TPH_DRIVER_VFIO;
-	if (state->kind == TPH_DRIVER_VFIO && seems_open(folder))
+	if (state->kind == TPH_DRIVER_VFIO && seems_open(group, folder))
 		state->open = TPH_GROUP_STRANGER;
 	return 0;
 }
@@ -156,37 +153,42 @@ static int read_all(struct tph_group *group, const char *address)
 	if (!group->members)
 		return -ENOMEM;
 	for (size_t i = 0; i < group->member_count && !error; i++)
-		error = group_climb(group, i);
+		error = tph_group_climb(group, i);
 	for (size_t i = 0; i < group->member_count && !error; i++)
 		error = read_member(group, i);
 	if (error)
 		return error;
 	read_attributes(group);
-	group_read_interrupts(group);
-	return group_find_causes(group);
+	tph_group_read_interrupts(group);
+	return tph_group_find_causes(group);
+}
+
+static int find_device(const struct tph_group *group, const char *address)
+{
+	char path[PATH_MAX];
+	int error = tph_beneath_find(group->top, "bus/pci/devices");
+
+	error = error ? error : tph_group_path(path, "bus/pci/devices/%s", address);
+	if (error)
+		return error;
+	error = tph_beneath_find(group->top, path);
+	return error == -ENOENT ? -ENODEV : error;
 }
 
 int tph_group_read(const char *sysfs, const char *bdf, struct tph_group **group)
 {
-	char address[TPH_ADDRESS_SIZE], path[PATH_MAX];
+	char address[TPH_ADDRESS_SIZE];
 	struct tph_group *new;
 	int error = tph_address_parse(bdf, address);
 
-	error = error ? error : group_path(path, "%s/bus/pci/devices", sysfs);
 	if (error)
 		return error;
-	if (access(path, F_OK))
-		return -errno;
-	error = group_path(path, "%s/bus/pci/devices/%s", sysfs, address);
-	if (error)
-		return error;
-	if (access(path, F_OK))
-		return errno == ENOENT ? -ENODEV : -errno;
 	new = calloc(1, sizeof(*new));
 	if (!new)
 		return -ENOMEM;
-	new->sysfs = strdup(sysfs);
-	error = new->sysfs ? read_all(new, address) : -ENOMEM;
+	new->top = tph_beneath_top(sysfs);
+	error = new->top < 0 ? new->top : find_device(new, address);
+	error = error ? error : read_all(new, address);
 	if (error) {
 		tph_group_free(new);
 		return error;
@@ -199,7 +201,8 @@ void tph_group_free(struct tph_group *group)
 {
 	if (!group)
 		return;
-	free(group->sysfs);
+	if (group->top >= 0)
+		close(group->top);
 	free(group->functions);
 	free(group->members);
 	free(group->causes);
@@ -208,9 +211,9 @@ void tph_group_free(struct tph_group *group)
 
 static void describe_owner(const struct tph_group *group, struct tph_group_facts *facts)
 {
-	size_t host = group_host_member(group, TPH_DRIVER_HOST), owning;
+	size_t host = tph_group_host_member(group, TPH_DRIVER_HOST), owning;
 
-	facts->owner_context = group_owner(group, &owning);
+	facts->owner_context = tph_group_owner(group, &owning);
 	facts->owner_host = host != TPH_GROUP_NOBODY;
 	if (facts->owner_context == TPH_GROUP_STRANGER)
 		snprintf(facts->owner, sizeof(facts->owner), "a user: %s is in use, by whom sysfs "
@@ -242,7 +245,7 @@ void tph_group_describe(const struct tph_group *group, struct tph_group_facts *f
 	facts->isolated_interrupts = group->isolated_interrupts;
 	strcpy(facts->interrupts_because, group->interrupts_because);
 	facts->unsafe_interrupts = group->unsafe_interrupts;
-	facts->space = group_space(group, &attached);
+	facts->space = tph_group_space(group, &attached);
 	describe_owner(group, facts);
 }
 
@@ -257,13 +260,13 @@ int tph_group_member(const struct tph_group *group, size_t index, struct tph_gro
 	strcpy(member->address, group_address(group, index));
 	strcpy(member->driver, state->driver);
 	member->kind = state->kind;
-	member->beside = group_driver_beside(state->kind);
-	group_driver_explain(state, member->because);
+	member->beside = tph_group_driver_beside(state->kind);
+	tph_group_driver_explain(state, member->because);
 	member->requester = state->requester;
 	member->alias = state->alias;
 	member->open = state->open;
 	member->space = state->space;
-	member->dma = group_dma(group, index, member->dma_because);
+	member->dma = tph_group_dma(group, index, member->dma_because);
 	return 0;
 }
 

@@ -14,6 +14,7 @@
 #pragma GCC visibility pop
 
 #define GROUP_TOP	SIZE_MAX	/* in place of a function's index: nothing above */
+#define GROUP_MOST	16384		/* functions; a tree that was made up may have any number */
 
 /**
  * struct group_function - a function that is a member, or a port or bridge above one
@@ -69,14 +70,14 @@ struct group_state {
 
 /**
  * struct tph_group - a group and what was told of it
- * @sysfs: where sysfs is
+ * @top: of sysfs, see beneath.h
  * @functions: members first, in the order of addresses, then what is above them
  * @members: a state for each of the first @member_count functions
  * @legacy: context that has /dev/vfio/NUMBER open, 0 if none
  * @container: that one owns the group
  */
 struct tph_group {
-	char *sysfs;
+	int top;
 	int number;
 	bool noiommu;
 	char default_domain[16];
@@ -96,31 +97,31 @@ struct tph_group {
 	bool container;
 };
 
-/* group_sysfs.c: small files. All: 0 or -errno. */
-int group_path(char path[PATH_MAX], const char *format, ...) __attribute__((format(printf, 2, 3)));
-int group_read_text(const char *path, char *text, size_t size);
-int group_read_own(const struct tph_group *group, const char *path, char *text, size_t size);
-int group_link_name(const char *path, char *name, size_t size);
+/* group_sysfs.c: small files, by where they are below sysfs. All: 0 or -errno. */
+int tph_group_path(char path[PATH_MAX], const char *format, ...) __attribute__((format(printf, 2, 3)));
+int tph_group_read_text(const struct tph_group *group, const char *path, char *text, size_t size);
+int tph_group_read_line(const struct tph_group *group, const char *path, char *text, size_t size);
+int tph_group_link_name(const struct tph_group *group, const char *path, char *name, size_t size);
 
 /* group_topology.c: what is above whom, and why the group is one. */
-int group_add_function(struct tph_group *group, const char *address, size_t *index);
-int group_climb(struct tph_group *group, size_t index);
-uint16_t group_alias(const struct tph_group *group, size_t index);
-int group_find_causes(struct tph_group *group);
+int tph_group_add_function(struct tph_group *group, const char *address, size_t *index);
+int tph_group_climb(struct tph_group *group, size_t index);
+uint16_t tph_group_alias(const struct tph_group *group, size_t index);
+int tph_group_find_causes(struct tph_group *group);
 
 /* group_driver.c */
-enum tph_driver_kind group_driver_kind(const char *sysfs, const char *driver);
-enum tph_known group_driver_beside(enum tph_driver_kind kind);
-void group_driver_explain(const struct group_state *member, char because[TPH_GROUP_TEXT]);
+enum tph_driver_kind tph_group_driver_kind(const struct tph_group *group, const char *driver);
+enum tph_known tph_group_driver_beside(enum tph_driver_kind kind);
+void tph_group_driver_explain(const struct group_state *member, char because[TPH_GROUP_TEXT]);
 
 /* group_interrupt.c */
-void group_read_interrupts(struct tph_group *group);
+void tph_group_read_interrupts(struct tph_group *group);
 
 /* group_state.c: who owns it, and where DMA goes. */
-uint32_t group_owner(const struct tph_group *group, size_t *member);
-uint32_t group_space(const struct tph_group *group, size_t *member);
-size_t group_host_member(const struct tph_group *group, enum tph_driver_kind kind);
-enum tph_dma group_dma(const struct tph_group *group, size_t member,
+uint32_t tph_group_owner(const struct tph_group *group, size_t *member);
+uint32_t tph_group_space(const struct tph_group *group, size_t *member);
+size_t tph_group_host_member(const struct tph_group *group, enum tph_driver_kind kind);
+enum tph_dma tph_group_dma(const struct tph_group *group, size_t member,
 		       char because[TPH_GROUP_TEXT]);
 
 static inline const char *group_address(const struct tph_group *group, size_t member)

@@ -9,8 +9,8 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <unistd.h>
 
+#include "beneath.h"
 #include "group.h"
 
 static bool ends_with(const char *text, const char *end)
@@ -21,22 +21,23 @@ static bool ends_with(const char *text, const char *end)
 }
 
 /* Whether its module was built with the kernel; built-in drivers have no module. */
-static enum tph_known of_this_kernel(const char *sysfs, const char *driver)
+static enum tph_known of_this_kernel(const struct tph_group *group, const char *driver)
 {
 	char path[PATH_MAX], taint[32];
 	int error;
 
-	if (group_path(path, "%s/bus/pci/drivers/%s", sysfs, driver) || access(path, F_OK))
+	if (tph_group_path(path, "bus/pci/drivers/%s", driver) ||
+	    tph_beneath_find(group->top, path))
 		return TPH_UNKNOWN;
-	if (group_path(path, "%s/bus/pci/drivers/%s/module/taint", sysfs, driver))
+	if (tph_group_path(path, "bus/pci/drivers/%s/module/taint", driver))
 		return TPH_UNKNOWN;
-	error = group_read_text(path, taint, sizeof(taint));
+	error = tph_group_read_line(group, path, taint, sizeof(taint));
 	if (error)
 		return error == -ENOENT ? TPH_YES : TPH_UNKNOWN;
 	return strchr(taint, 'O') ? TPH_NO : TPH_YES;
 }
 
-enum tph_driver_kind group_driver_kind(const char *sysfs, const char *driver)
+enum tph_driver_kind tph_group_driver_kind(const struct tph_group *group, const char *driver)
 {
 	if (!driver[0])
 		return TPH_DRIVER_NONE;
@@ -46,10 +47,10 @@ enum tph_driver_kind group_driver_kind(const char *sysfs, const char *driver)
 		return TPH_DRIVER_STUB;
 	if (!strcmp(driver, "pcieport"))
 		return TPH_DRIVER_PORT;
-	return of_this_kernel(sysfs, driver) == TPH_YES ? TPH_DRIVER_HOST : TPH_DRIVER_FOREIGN;
+	return of_this_kernel(group, driver) == TPH_YES ? TPH_DRIVER_HOST : TPH_DRIVER_FOREIGN;
 }
 
-enum tph_known group_driver_beside(enum tph_driver_kind kind)
+enum tph_known tph_group_driver_beside(enum tph_driver_kind kind)
 {
 	switch (kind) {
 	case TPH_DRIVER_HOST:
@@ -61,7 +62,7 @@ enum tph_known group_driver_beside(enum tph_driver_kind kind)
 	}
 }
 
-void group_driver_explain(const struct group_state *member, char because[TPH_GROUP_TEXT])
+void tph_group_driver_explain(const struct group_state *member, char because[TPH_GROUP_TEXT])
 {
 	const char *driver = member->driver;
 

@@ -14,11 +14,11 @@
 /* The I/O APIC's inputs have the first numbers. */
 #define IRQS_LOOKED_AT	24
 
-static enum tph_known read_switch(const char *path)
+static enum tph_known read_switch(const struct tph_group *group, const char *path)
 {
 	char text[8];
 
-	if (group_read_text(path, text, sizeof(text)))
+	if (tph_group_read_line(group, path, text, sizeof(text)))
 		return TPH_UNKNOWN;
 	return !strcmp(text, "Y") ? TPH_YES : !strcmp(text, "N") ? TPH_NO : TPH_UNKNOWN;
 }
@@ -28,8 +28,8 @@ static enum tph_known read_chips(const struct tph_group *group, char because[TPH
 	char path[PATH_MAX], chip[64];
 
 	for (int irq = 0; irq < IRQS_LOOKED_AT; irq++) {
-		if (group_path(path, "%s/kernel/irq/%d/chip_name", group->sysfs, irq) ||
-		    group_read_own(group, path, chip, sizeof(chip)))
+		if (tph_group_path(path, "kernel/irq/%d/chip_name", irq) ||
+		    tph_group_read_line(group, path, chip, sizeof(chip)))
 			continue;
 		if (!strncmp(chip, "IR-", 3)) {
 			snprintf(because, TPH_GROUP_TEXT, "interrupt remapping is on: interrupt %d "
@@ -48,13 +48,12 @@ static enum tph_known read_chips(const struct tph_group *group, char because[TPH
 	return TPH_UNKNOWN;
 }
 
-void group_read_interrupts(struct tph_group *group)
+void tph_group_read_interrupts(struct tph_group *group)
 {
 	char path[PATH_MAX];
 
 	group->isolated_interrupts = read_chips(group, group->interrupts_because);
 	group->unsafe_interrupts = TPH_UNKNOWN;
-	if (!group_path(path, "%s/module/iommufd/parameters/allow_unsafe_interrupts",
-			group->sysfs))
-		group->unsafe_interrupts = read_switch(path);
+	if (!tph_group_path(path, "module/iommufd/parameters/allow_unsafe_interrupts"))
+		group->unsafe_interrupts = read_switch(group, path);
 }

@@ -6,7 +6,7 @@
 #include "group.h"
 
 /* The context that owns it, 0 if none; @member: one that it is open by, or TPH_GROUP_NOBODY. */
-uint32_t group_owner(const struct tph_group *group, size_t *member)
+uint32_t tph_group_owner(const struct tph_group *group, size_t *member)
 {
 	for (*member = 0; *member < group->member_count; ++*member)
 		if (group->members[*member].open)
@@ -16,7 +16,7 @@ uint32_t group_owner(const struct tph_group *group, size_t *member)
 }
 
 /* The space that the group is in, 0 if none; @member: one that is attached. */
-uint32_t group_space(const struct tph_group *group, size_t *member)
+uint32_t tph_group_space(const struct tph_group *group, size_t *member)
 {
 	for (*member = 0; *member < group->member_count; ++*member)
 		if (group->members[*member].space)
@@ -26,7 +26,7 @@ uint32_t group_space(const struct tph_group *group, size_t *member)
 }
 
 /* The first member whose driver is of that kind, or TPH_GROUP_NOBODY. */
-size_t group_host_member(const struct tph_group *group, enum tph_driver_kind kind)
+size_t tph_group_host_member(const struct tph_group *group, enum tph_driver_kind kind)
 {
 	for (size_t i = 0; i < group->member_count; i++)
 		if (group->members[i].kind == kind)
@@ -48,10 +48,10 @@ static enum tph_dma default_domain_dma(const struct tph_group *group, char becau
 }
 
 /* The IOMMU translates by group: where one member's DMA goes, all members' does. */
-enum tph_dma group_dma(const struct tph_group *group, size_t member, char because[TPH_GROUP_TEXT])
+enum tph_dma tph_group_dma(const struct tph_group *group, size_t member, char because[TPH_GROUP_TEXT])
 {
 	size_t owning, attached;
-	uint32_t owner = group_owner(group, &owning), space = group_space(group, &attached);
+	uint32_t owner = tph_group_owner(group, &owning), space = tph_group_space(group, &attached);
 
 	if (group->number < 0 || group->noiommu) {
 		snprintf(because, TPH_GROUP_TEXT, "no IOMMU translates for it");

@@ -2,10 +2,13 @@
 /* What the kernel answers to each step: Linux 7.3, drivers/vfio, drivers/iommu and drivers/pci. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "beneath.h"
 #include "group.h"
 
 static void __attribute__((format(printf, 5, 6)))
@@ -73,7 +76,7 @@ static void predict_use(const struct tph_group *group, const struct tph_group_st
 static bool may_claim(const struct tph_group *group, const char *decided_by,
 		      struct tph_group_answer *answer)
 {
-	size_t host = group_host_member(group, TPH_DRIVER_HOST);
+	size_t host = tph_group_host_member(group, TPH_DRIVER_HOST);
 
 	if (host != TPH_GROUP_NOBODY) {
 		say(answer, -EPERM, host, decided_by,
@@ -93,7 +96,7 @@ static bool may_claim(const struct tph_group *group, const char *decided_by,
 /* A driver that may or may not let a user in: the answer is what it is if it does. */
 static void doubt_foreign(const struct tph_group *group, struct tph_group_answer *answer)
 {
-	size_t foreign = group_host_member(group, TPH_DRIVER_FOREIGN);
+	size_t foreign = tph_group_host_member(group, TPH_DRIVER_FOREIGN);
 
 	if (foreign != TPH_GROUP_NOBODY)
 		doubt(answer, "; if %s of %s does not set driver_managed_dma: EPERM",
@@ -105,7 +108,7 @@ static void predict_bind(const struct tph_group *group, const struct tph_group_s
 {
 	const char *address = group_address(group, step->member);
 	size_t owning;
-	uint32_t owner = group_owner(group, &owning);
+	uint32_t owner = tph_group_owner(group, &owning);
 
 	if (!has_device(group, step->member, answer))
 		return;
@@ -180,7 +183,7 @@ static void predict_attach(const struct tph_group *group, const struct tph_group
 		doubt(answer, ", and what the group is attached to is not in sysfs");
 		return;
 	}
-	space = group_space(group, &attached);
+	space = tph_group_space(group, &attached);
 	if (!space) {
 		say(answer, 0, TPH_GROUP_NOBODY, "iommufd_hw_pagetable_attach",
 		    "first of the group: all members are in address space %u now", step->space);
@@ -254,15 +257,15 @@ static void predict_driver_bind(const struct tph_group *group, const struct tph_
 				struct tph_group_answer *answer)
 {
 	const struct group_state *state = &group->members[step->member];
-	enum tph_driver_kind kind = group_driver_kind(group->sysfs, step->driver);
+	enum tph_driver_kind kind = tph_group_driver_kind(group, step->driver);
 	const char *address = group_address(group, step->member);
 	size_t owning;
-	uint32_t owner = group_owner(group, &owning);
+	uint32_t owner = tph_group_owner(group, &owning);
 
 	if (state->driver[0]) {
 		say(answer, -EBUSY, step->member, "device_driver_attach",
 		    "%s has a driver already, %s", address, state->driver);
-	} else if (group_driver_beside(kind) == TPH_YES) {
+	} else if (tph_group_driver_beside(kind) == TPH_YES) {
 		say(answer, 0, TPH_GROUP_NOBODY, "pci_dma_configure",
 		    "%s claims no DMA mappings of the host", step->driver);
 	} else if (owner && owning != TPH_GROUP_NOBODY) {
@@ -310,13 +313,13 @@ static void predict_group_open(const struct tph_group *group, const struct tph_g
 	size_t owning;
 
 	(void)step;
-	if (group_host_member(group, TPH_DRIVER_VFIO) == TPH_GROUP_NOBODY)
+	if (tph_group_host_member(group, TPH_DRIVER_VFIO) == TPH_GROUP_NOBODY)
 		say(answer, -ENOENT, TPH_GROUP_NOBODY, "vfio_device_set_group",
 		    "no member has a VFIO driver, so there is no /dev/vfio/%d", group->number);
 	else if (group->legacy)
 		say(answer, -EBUSY, TPH_GROUP_NOBODY, "vfio_group_fops_open",
 		    "/dev/vfio/%d is open already", group->number);
-	else if (group_owner(group, &owning))
+	else if (tph_group_owner(group, &owning))
 		say(answer, -EBUSY, owning, "vfio_group_fops_open",
 		    "%s is in use, and a group is used by its file or by its devices' files, not "
 		    "by both", group_address(group, owning));
@@ -373,13 +376,17 @@ static void doubt_outsiders(const struct tph_group *group, size_t port,
 			    struct tph_group_answer *answer)
 {
 	char path[PATH_MAX];
-	DIR *folder = NULL;
 	struct dirent *entry;
+	DIR *folder = NULL;
 	size_t index;
+	int fd = -1;
 
-	if (!group_path(path, "%s/bus/pci/devices/%s", group->sysfs,
-			group->functions[port].address))
-		folder = opendir(path);
+	if (!tph_group_path(path, "bus/pci/devices/%s", group->functions[port].address))
+		fd = tph_beneath_open(group->top, path, O_DIRECTORY);
+	if (fd >= 0)
+		folder = fdopendir(fd);
+	if (fd >= 0 && !folder)
+		close(fd);
 	if (!folder) {
 		doubt(answer, "; what else is below the port cannot be read");
 		return;
@@ -507,13 +514,13 @@ static void move(struct tph_group *group, const struct tph_group_step *step)
 		break;
 	case TPH_STEP_DRIVER_BIND:
 		strcpy(state->driver, step->driver);
-		state->kind = group_driver_kind(group->sysfs, step->driver);
+		state->kind = tph_group_driver_kind(group, step->driver);
 		break;
 	case TPH_STEP_DRIVER_UNBIND:
 		state->driver[0] = '\0';
 		state->kind = TPH_DRIVER_NONE;
 		/* /dev/vfio/NUMBER goes with the last VFIO device, and so does what it had. */
-		if (group_host_member(group, TPH_DRIVER_VFIO) == TPH_GROUP_NOBODY) {
+		if (tph_group_host_member(group, TPH_DRIVER_VFIO) == TPH_GROUP_NOBODY) {
 			group->legacy = 0;
 			group->container = false;
 		}

@@ -10,7 +10,7 @@
 #include "beneath.h"
 #include "group.h"
 
-int group_path(char path[PATH_MAX], const char *format, ...)
+int tph_group_path(char path[PATH_MAX], const char *format, ...)
 {
 	va_list arguments;
 	int length;
@@ -21,10 +21,11 @@ int group_path(char path[PATH_MAX], const char *format, ...)
 	return length < 0 || length >= PATH_MAX ? -ENAMETOOLONG : 0;
 }
 
-static int read_first(int fd, char *text, size_t size)
+/* The first bytes of a file, with an end and without its last newline. */
+int tph_group_read_text(const struct tph_group *group, const char *path, char *text, size_t size)
 {
+	int fd = tph_beneath_open(group->top, path, 0), error = 0;
 	ssize_t length;
-	int error = 0;
 
 	text[0] = '\0';
 	if (fd < 0)
@@ -41,39 +42,30 @@ static int read_first(int fd, char *text, size_t size)
 	return error;
 }
 
-/*
- * The first bytes of a file, with an end and without its last newline: of one whose text is not
- * passed on, so that it does not matter where links lead.
- */
-int group_read_text(const char *path, char *text, size_t size)
+/* The first line of one. */
+int tph_group_read_line(const struct tph_group *group, const char *path, char *text, size_t size)
 {
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	int error = tph_group_read_text(group, path, text, size);
 
-	return read_first(fd < 0 ? -errno : fd, text, size);
-}
-
-/* The same of one of the tree, and of nothing else. */
-int group_read_own(const struct tph_group *group, const char *path, char *text, size_t size)
-{
-	return read_first(tph_beneath_open(group->sysfs, path, 0), text, size);
+	text[strcspn(text, "\n")] = '\0';
+	return error;
 }
 
 /* The last component of where a link points. */
-int group_link_name(const char *path, char *name, size_t size)
+int tph_group_link_name(const struct tph_group *group, const char *path, char *name, size_t size)
 {
 	char target[PATH_MAX];
-	ssize_t length = readlink(path, target, sizeof(target) - 1);
+	int error = tph_beneath_link(group->top, path, target, sizeof(target));
 	const char *slash;
 
-	if (length < 0)
-		return -errno;
-	target[length] = '\0';
+	if (error)
+		return error;
 	slash = strrchr(target, '/');
 	slash = slash ? slash + 1 : target;
 	if (strlen(slash) >= size)
 		return -ENAMETOOLONG;
-	/* What is to be a component of other paths. */
-	if (!strcmp(slash, ".") || !strcmp(slash, ".."))
+	/* What is to be a component of other paths, and of a line of text. */
+	if (!strcmp(slash, ".") || !strcmp(slash, "..") || strchr(slash, '\n'))
 		return -EIO;
 	strcpy(name, slash);
 	return 0;

@@ -5,7 +5,6 @@
  * (drivers/pci/pci.c).
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +12,7 @@
 #include <unistd.h>
 
 #include "address.h"
+#include "beneath.h"
 #include "capability.h"
 #include "group.h"
 
@@ -109,7 +109,7 @@ static enum tph_known isolates(const struct tph_config *config,
 	}
 }
 
-static void read_configuration(const char *sysfs, struct group_function *function)
+static void read_configuration(const struct tph_group *group, struct group_function *function)
 {
 	struct image image = { .fd = -1 };
 	struct tph_config config = { .read = image_read, .context = &image, .size = SPACE_SIZE };
@@ -117,9 +117,9 @@ static void read_configuration(const char *sysfs, struct group_function *functio
 	char path[PATH_MAX];
 	int found;
 
-	if (group_path(path, "%s/bus/pci/devices/%s/config", sysfs, function->address))
+	if (tph_group_path(path, "bus/pci/devices/%s/config", function->address))
 		return;
-	image.fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	image.fd = tph_beneath_open(group->top, path, 0);
 	if (image.fd < 0)
 		return;
 	/* Ones in place of command and status: nobody answers there. */
@@ -139,7 +139,7 @@ static void read_configuration(const char *sysfs, struct group_function *functio
 	close(image.fd);
 }
 
-int group_add_function(struct tph_group *group, const char *address, size_t *index)
+int tph_group_add_function(struct tph_group *group, const char *address, size_t *index)
 {
 	unsigned int bus, slot, number;
 	struct group_function *function;
@@ -150,6 +150,8 @@ int group_add_function(struct tph_group *group, const char *address, size_t *ind
 			return 0;
 	if (strlen(address) >= TPH_GROUP_NAME)
 		return -ENAMETOOLONG;
+	if (group->function_count == GROUP_MOST)
+		return -EFBIG;
 	/* No kernel names a device so. */
 	for (const char *letter = address; *letter; letter++)
 		if ((unsigned char)*letter < ' ')
@@ -173,7 +175,7 @@ int group_add_function(struct tph_group *group, const char *address, size_t *ind
 	sscanf(strchr(address, ':') + 1, "%x:%x.%x", &bus, &slot, &number);
 	function->requester = (uint16_t)(bus << 8 | slot << 3 | number);
 	function->multifunction = number != 0;
-	read_configuration(group->sysfs, function);
+	read_configuration(group, function);
 	return 0;
 }
 
@@ -188,30 +190,25 @@ static int set_up(struct tph_group *group, size_t index, size_t up)
 }
 
 /* Add what is above a function: the components of its folder's path. */
-int group_climb(struct tph_group *group, size_t index)
+int tph_group_climb(struct tph_group *group, size_t index)
 {
 	char path[PATH_MAX], target[PATH_MAX], name[TPH_ADDRESS_SIZE], *rest = NULL;
 	size_t up = GROUP_TOP, at;
-	ssize_t length;
 	int error;
 
 	if (!group->functions[index].pci)
 		return 0;
-	error = group_path(path, "%s/bus/pci/devices/%s", group->sysfs,
-			   group->functions[index].address);
+	error = tph_group_path(path, "bus/pci/devices/%s", group->functions[index].address);
+	error = error ? error : tph_beneath_link(group->top, path, target, sizeof(target));
 	if (error)
-		return error;
-	length = readlink(path, target, sizeof(target) - 1);
-	if (length < 0)
-		return errno == EINVAL ? 0 : -errno;
-	target[length] = '\0';
+		return error == -EINVAL ? 0 : error;
 	for (char *word = strtok_r(target, "/", &rest); word; word = strtok_r(NULL, "/", &rest)) {
 		/* A host bridge can be below a function: nothing goes up beyond it. */
 		if (!strncmp(word, "pci", 3))
 			up = GROUP_TOP;
 		if (tph_address_parse(word, name) || strcmp(name, word))
 			continue;
-		error = group_add_function(group, word, &at);
+		error = tph_group_add_function(group, word, &at);
 		error = error ? error : set_up(group, at, up);
 		if (error)
 			return error;
@@ -238,7 +235,7 @@ static size_t aliasing_bridge(const struct tph_group *group, size_t index)
 	return found;
 }
 
-uint16_t group_alias(const struct tph_group *group, size_t index)
+uint16_t tph_group_alias(const struct tph_group *group, size_t index)
 {
 	size_t at = aliasing_bridge(group, index);
 	const struct group_function *bridge;
@@ -295,7 +292,7 @@ static int cause_bridge(struct tph_group *group, size_t index)
 	if (bridge == GROUP_TOP)
 		return 0;
 	join(group, index, bridge);
-	alias = group_alias(group, index);
+	alias = tph_group_alias(group, index);
 	return add_cause(group, TPH_CAUSE_BRIDGE, group->functions[bridge].address,
 			 "all requests from below %s, a bridge to conventional PCI, have requester "
 			 "id %02x:%02x.%x", group->functions[bridge].address, alias >> 8,
@@ -374,7 +371,7 @@ static int cause_functions(struct tph_group *group, size_t index)
 	return 0;
 }
 
-int group_find_causes(struct tph_group *group)
+int tph_group_find_causes(struct tph_group *group)
 {
 	int error = 0;
 

@@ -8,6 +8,9 @@
 
 #include "system.h"
 
+/* Configuration space is far beyond 4 GiB: a 32-bit program is built with _FILE_OFFSET_BITS=64. */
+_Static_assert(sizeof(off_t) == 8, "offsets have 64 bits");
+
 int tph_system_open(const char *path, int flags)
 {
 	int fd = open(path, flags | O_CLOEXEC);

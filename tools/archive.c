@@ -133,11 +133,13 @@ int archive_create(struct archive *archive, const char *path, const char *top)
 
 	if (fd < 0)
 		return -errno;
-	*archive = (struct archive){ .file = fdopen(fd, "w"), .top = top,
-				     .names = json_object_new_array() };
-	if (archive->file)
+	*archive = (struct archive){ .file = fdopen(fd, "w"), .top = top };
+	if (archive->file) {
+		archive->names = json_object_new_array();
 		return 0;
+	}
 	close(fd);
+	unlink(path);
 	return -ENOMEM;
 }
 

@@ -10,6 +10,7 @@
 #include <linux/netlink.h>
 
 #include "attribute.h"
+#include "sysfs_file.h"
 
 /* the kernel's own events, not those that udevd passes on */
 #define UEVENT_GROUP	1
@@ -20,9 +21,9 @@ int attribute_write(const char *path, const char *text)
 	ssize_t written;
 	int error = 0, fd;
 
-	fd = open(path, O_WRONLY | O_CLOEXEC);
+	fd = sysfs_open(path, O_WRONLY);
 	if (fd < 0)
-		return -errno;
+		return fd;
 	written = write(fd, text, length);
 	if (written < 0)
 		error = -errno;

@@ -86,7 +86,8 @@ int batch_run(struct tphctl *ctl, const char *path, bool force)
 	ctl->batch = true;
 	if (standard)
 		path = "standard input";
-	while ((!code || force) && (length = getline(&line, &room, file)) >= 0) {
+	while ((!code || force) && !ctl->interrupted &&
+	       (length = getline(&line, &room, file)) >= 0) {
 		number++;
 		result = run_line(ctl, line, (size_t)length, path, number);
 		if (!code)

@@ -9,6 +9,7 @@
 
 #include "attribute.h"
 #include "descriptor.h"
+#include "interruption.h"
 #include "operator.h"
 #include "sysfs.h"
 #include "tphctl.h"
@@ -110,6 +111,19 @@ static int write_failure(const struct change *change, const char *what, int erro
 		    "%s: %s", what, strerror(-error));
 }
 
+/* Where a signal has come: put everything back. Return: exit status, TPHCTL_OK: none has come. */
+static int check_interruption(const struct change *change)
+{
+	int number = interruption_seen();
+
+	if (!number)
+		return TPHCTL_OK;
+	change->ctl->interrupted = true;
+	return give_up(change, fail(change->ctl, TPHCTL_FAILED, "device", change->before.address,
+				    "try again", "interrupted by signal %d (%s)", number,
+				    strsignal(number)));
+}
+
 /* A VFIO driver lets go of a device only when its user does: better not begin. */
 static int check_idle(struct tphctl *ctl, const struct pci_function *function)
 {
@@ -154,17 +168,22 @@ static int begin(struct tphctl *ctl, const char *text, struct change *change)
 	return error ? function_failure(ctl, name, error) : TPHCTL_OK;
 }
 
-static int check_driver(struct tphctl *ctl, const char *driver)
+static int check_name(struct tphctl *ctl, const char *driver)
 {
-	char path[PATH_MAX], remedy[128];
-
 	if (strchr(driver, '/') || !strcmp(driver, ".") || !strcmp(driver, "..") ||
 	    strlen(driver) >= SYSFS_NAME_SIZE)
 		return fail(ctl, TPHCTL_USAGE, "driver", driver,
 			    "give its name in /sys/bus/pci/drivers",
 			    "this is not the name of a driver");
+	return TPHCTL_OK;
+}
+
+static int check_loaded(struct tphctl *ctl, const char *driver)
+{
+	char path[PATH_MAX], remedy[128];
+
 	if (snprintf(path, sizeof(path), "%s/bus/pci/drivers/%s", ctl->sysfs, driver) >=
-	    (int)sizeof(path) || access(path, F_OK)) {
+	    (int)sizeof(path) || sysfs_find(path)) {
 		snprintf(remedy, sizeof(remedy), "modprobe %s", driver);
 		return fail(ctl, TPHCTL_FAILED, "driver", driver, remedy,
 			    "its module is not loaded");
@@ -175,17 +194,18 @@ static int check_driver(struct tphctl *ctl, const char *driver)
 /* Take the device from its driver; the next probe gives it to the one that @override names. */
 static int leave_for(const struct change *change, const char *override)
 {
-	int error;
+	int code, error;
 
 	error = override_write(change, override);
 	if (error)
 		return write_failure(change, "its driver_override cannot be written", error);
-	if (!change->before.driver[0])
-		return TPHCTL_OK;
+	code = check_interruption(change);
+	if (code || !change->before.driver[0])
+		return code;
 	error = driver_leave(change, change->before.driver);
 	if (error)
 		return give_up(change, write_failure(change, "its driver keeps it", error));
-	return TPHCTL_OK;
+	return check_interruption(change);
 }
 
 static int bind_change(struct change *change, const char *driver)
@@ -205,7 +225,7 @@ static int bind_change(struct change *change, const char *driver)
 	if (error || strcmp(now, driver))
 		return give_up(change, fail(ctl, TPHCTL_FAILED, "device", address, "look at dmesg",
 					    "%s did not take it", driver));
-	return TPHCTL_OK;
+	return check_interruption(change);
 }
 
 /* Bind, unless it is bound; then the terms. @view receives them where there are any. */
@@ -239,7 +259,9 @@ static int bind_on_terms(struct change *change, const char *driver, const struct
 	if (!terms_given(terms))
 		return TPHCTL_OK;
 	code = terms_apply(ctl, change->before.address, terms, &first, view);
-	return code && !bound ? give_up(change, code) : code;
+	if (bound)
+		return code;
+	return code ? give_up(change, code) : check_interruption(change);
 }
 
 int bind_run(struct tphctl *ctl, const struct invocation *invocation)
@@ -256,15 +278,19 @@ int bind_run(struct tphctl *ctl, const struct invocation *invocation)
 	/* Words that make no sense are told before what is not there. */
 	code = terms_parse(ctl, invocation, &terms);
 	if (!code)
+		code = check_name(ctl, driver);
+	if (!code)
 		code = begin(ctl, invocation->operand[0], &change);
 	if (!code)
-		code = check_driver(ctl, driver);
+		code = check_loaded(ctl, driver);
 	if (code)
 		return code;
 	answer_add(ctl, "driver", json_object_new_string(driver));
 	answer_add(ctl, "driver_before", json_text(change.before.driver[0] ?
 						   change.before.driver : NULL));
+	interruption_hold();
 	code = bind_on_terms(&change, driver, &terms, &view);
+	interruption_release();
 	if (code)
 		return code;
 	if (terms_given(&terms))
@@ -300,7 +326,7 @@ static int unbind_change(struct change *change, char now[SYSFS_NAME_SIZE])
 	if (error)
 		return write_failure(change, "it is unbound, but the kernel's driver did not come",
 				     error);
-	return TPHCTL_OK;
+	return check_interruption(change);
 }
 
 int unbind_run(struct tphctl *ctl, const struct invocation *invocation)
@@ -317,8 +343,10 @@ int unbind_run(struct tphctl *ctl, const struct invocation *invocation)
 			    "nothing to do: it is with a driver of the kernel's own",
 			    "it is bound to %s, which is not a VFIO driver", change.before.driver);
 	code = check_idle(ctl, &change.before);
+	interruption_hold();
 	if (!code)
 		code = unbind_change(&change, now);
+	interruption_release();
 	if (code)
 		return code;
 	answer_add(ctl, "driver", json_text(now[0] ? now : NULL));

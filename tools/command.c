@@ -241,7 +241,18 @@ static int usage_remedy(const struct command *command, char *remedy, size_t size
 {
 	if (!command)
 		return snprintf(remedy, size, "see tphctl --help");
-	return snprintf(remedy, size, "tphctl %s %s", command->name, command->operands);
+	return snprintf(remedy, size, "tphctl %s%s%s", command->name, *command->operands ? " " : "",
+			command->operands);
+}
+
+static int surplus(struct tphctl *ctl, const struct command *command, const char *word,
+		   const char *remedy)
+{
+	if (!command->most)
+		return fail(ctl, TPHCTL_USAGE, "argument", word, remedy, "%s takes none",
+			    command->name);
+	return fail(ctl, TPHCTL_USAGE, "argument", word, remedy, "%s takes no more than %u",
+		    command->name, command->most);
 }
 
 /**
@@ -276,9 +287,7 @@ int invocation_parse(struct tphctl *ctl, int count, char *const *words,
 			}
 			usage_remedy(invocation->command, remedy, sizeof(remedy));
 			if (invocation->operands == invocation->command->most)
-				return fail(ctl, TPHCTL_USAGE, "argument", word, remedy,
-					    "%s takes no more than %u",
-					    invocation->command->name, invocation->command->most);
+				return surplus(ctl, invocation->command, word, remedy);
 			invocation->operand[invocation->operands++] = word;
 			continue;
 		}
@@ -311,11 +320,14 @@ int invocation_parse(struct tphctl *ctl, int count, char *const *words,
 		const struct option_description *option =
 			&tphctl_options[option_misplaced(invocation, ctl->batch)];
 
+		char name[32];
+
+		snprintf(name, sizeof(name), "--%s", option->name);
 		if (option->general)
-			return fail(ctl, TPHCTL_USAGE, "option", option->name,
+			return fail(ctl, TPHCTL_USAGE, "option", name,
 				    "give it on the command line",
 				    "it is not for a line of a batch");
-		return fail(ctl, TPHCTL_USAGE, "option", option->name, "see tphctl --help",
+		return fail(ctl, TPHCTL_USAGE, "option", name, "see tphctl --help",
 			    "%s does not take it",
 			    invocation->command ? invocation->command->name : "tphctl");
 	}

@@ -54,13 +54,14 @@ static bool address_of_info(const char *process, int fd, char address[TPH_ADDRES
 
 static bool address_of_node(const char *sysfs, const char *target, char address[TPH_ADDRESS_SIZE])
 {
-	char path[PATH_MAX], device[PATH_MAX];
+	char path[PATH_MAX], device[TPH_ADDRESS_SIZE];
 
-	if (strncmp(target, NODES, strlen(NODES)))
+	if (strncmp(target, NODES, strlen(NODES)) || strchr(target + strlen(NODES), '/'))
 		return false;
 	return snprintf(path, sizeof(path), "%s/class/vfio-dev/%s/device", sysfs,
 			target + strlen(NODES)) < (int)sizeof(path) &&
-	       realpath(path, device) && last_component(device, address);
+	       !sysfs_link_name(path, device, sizeof(device)) &&
+	       !tph_address_parse(device, address);
 }
 
 /**

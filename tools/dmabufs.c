@@ -94,7 +94,7 @@ static int list_failure(struct tphctl *ctl, const char *address, const char *pat
 			    "the list of dma-bufs may not be read by this user");
 	case ENOENT:
 		snprintf(folder, sizeof(folder), "%s/" FOLDER, ctl->sysfs);
-		if (access(folder, F_OK)) {
+		if (sysfs_find(folder)) {
 			snprintf(remedy, sizeof(remedy), "mount -t debugfs none %s/" DEBUGFS,
 				 ctl->sysfs);
 			return fail(ctl, TPHCTL_FAILED, "folder", folder, remedy,
@@ -239,12 +239,8 @@ static int describe(struct tphctl *ctl, const char *address)
 	int error, hidden;
 
 	error = function_read(ctl->sysfs, address, &function);
-	if (error == -ENODEV)
-		return fail(ctl, TPHCTL_FAILED, "device", address, "see tphctl list",
-			    "there is no such PCI device");
 	if (error)
-		return fail(ctl, exit_code_of(error), "device", address, "run as root",
-			    "sysfs cannot be read: %s", strerror(-error));
+		return function_failure(ctl, address, error);
 	hidden = function_port(&function, &port);
 	answer_add(ctl, "completer", hidden == -EOPNOTSUPP ? view_width_json(TPH_WIDTH_OFF) :
 		   hidden ? NULL : view_width_json(port.completer));

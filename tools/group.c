@@ -243,8 +243,7 @@ int group_run(struct tphctl *ctl, const struct invocation *invocation)
 	answer_add(ctl, "device", json_object_new_string(picture.address));
 	error = read_picture(ctl, &picture);
 	if (error == -ENODEV || error == -ENOENT)
-		code = fail(ctl, TPHCTL_FAILED, "device", picture.address, "see tphctl list",
-			    "there is no such PCI device");
+		code = function_failure(ctl, picture.address, error);
 	else if (error)
 		code = fail(ctl, exit_code_of(error), "device", picture.address,
 			    "run as root; is sysfs whole?", "its IOMMU group cannot be read: %s",

@@ -163,8 +163,7 @@ int list_run(struct tphctl *ctl, const struct invocation *invocation)
 	(void)invocation;
 	error = function_list(ctl->sysfs, &addresses, &count);
 	if (error)
-		return fail(ctl, exit_code_of(error), "sysfs", ctl->sysfs, "mount sysfs there",
-			    "its PCI devices cannot be listed: %s", strerror(-error));
+		return sysfs_failure(ctl, "its PCI devices cannot be listed", error);
 	census.devices = json_object_new_array();
 	census.hidden_devices = json_object_new_array();
 	census.silent_devices = json_object_new_array();

@@ -41,6 +41,8 @@ const char *function_name(const struct pci_function *function, char *name, size_
 		database->debug = database_say_nothing;
 		/* The system's list alone, not what lspci once fetched for the caller's account. */
 		pci_set_param(database, "net.cache_name", "");
+		/* udev's has the same names; where it has no database, libpci leaks at each try */
+		pci_set_param(database, "hwdb.disable", "1");
 	}
 	found = pci_lookup_name(database, name, (int)size, PCI_LOOKUP_VENDOR | PCI_LOOKUP_DEVICE,
 				function->vendor, function->device);

@@ -75,6 +75,8 @@ static const char *item_parse(const char *text, const char *end, struct assignme
 	const char *equals = memchr(text, '=', (size_t)(end - text));
 	uint32_t first, last, cpu;
 
+	if (text == end)
+		return *end ? "there is nothing before a comma" : "a comma ends it";
 	if (!equals)
 		return "it is not of the form INDEX=CPU or INDEX-INDEX=CPU";
 	if (!range_parse_until(text, equals, &first, &last))
@@ -102,13 +104,18 @@ static const char *item_parse(const char *text, const char *end, struct assignme
 const char *assignment_parse(const char *text, struct assignment *assignment, char *item,
 			     size_t size)
 {
+	const char *whole = text;
+
 	memset(assignment, 0, sizeof(*assignment));
 	for (;;) {
 		const char *end = text + strcspn(text, ",");
 		const char *wrong = item_parse(text, end, assignment);
 
 		if (wrong) {
-			snprintf(item, size, "%.*s", (int)(end - text), text);
+			if (text == end)	/* of nothing there is no name */
+				snprintf(item, size, "%s", whole);
+			else
+				snprintf(item, size, "%.*s", (int)(end - text), text);
 			return wrong;
 		}
 		if (!*end)

@@ -225,22 +225,19 @@ static int parse_cpus(struct tphctl *ctl, const char *text, char canonical[CPU_L
 	struct cpu_list list, possible;
 	char item[64], remedy[CPU_LIST_SIZE + 16];
 	const char *wrong;
+	bool all = !strcmp(text, "all");
 	uint32_t cpu;
 	int error;
 
+	wrong = cpu_list_parse(all || !strcmp(text, "none") ? "" : text, &list, item, sizeof(item));
+	if (wrong)
+		return fail(ctl, TPHCTL_USAGE, "CPU list", item, "write it as 2-5,8, all or none",
+			    "%s", wrong);
 	error = cpu_list_read(ctl->sysfs, "possible", &possible);
 	if (error)
-		return fail(ctl, exit_code_of(error), "sysfs", ctl->sysfs, "mount sysfs there",
-			    "devices/system/cpu/possible cannot be read: %s", strerror(-error));
-	if (!strcmp(text, "all")) {
+		return sysfs_failure(ctl, "devices/system/cpu/possible cannot be read", error);
+	if (all)
 		list = possible;
-	} else {
-		wrong = cpu_list_parse(strcmp(text, "none") ? text : "", &list, item,
-				       sizeof(item));
-		if (wrong)
-			return fail(ctl, TPHCTL_USAGE, "CPU list", item,
-				    "write it as 2-5,8, all or none", "%s", wrong);
-	}
 	if (cpu_list_missing(&list, &possible, &cpu)) {
 		cpu_list_text(&possible, canonical);
 		snprintf(remedy, sizeof(remedy), "CPUs are %s", canonical);

@@ -20,6 +20,8 @@
 #define TOP		"tphctl-report"
 #define FILE_NAME	TOP ".tar"
 #define PLACE		512	/* what a path below the top needs */
+#define NAME		64	/* of a driver, a group, or a member of one */
+#define MEMBERS		512
 
 /**
  * struct pack - a report in the making
@@ -30,7 +32,7 @@ struct pack {
 	const struct tphctl *ctl;
 	const char *address;
 	struct archive archive;
-	char functions[512][TPH_ADDRESS_SIZE];
+	char functions[MEMBERS][TPH_ADDRESS_SIZE];
 	size_t count;
 	bool restricted;
 };
@@ -60,23 +62,22 @@ static void pack_text(struct pack *pack, const char *name)
 	pack_text_from(pack, name, name);
 }
 
-/* The last component of where a link of sysfs points. */
-static bool link_name_of(const struct pack *pack, const char *link, char name[PATH_MAX])
+/* Whether a name is like the kernel's, and so one that every tar(1) takes. */
+static bool is_plain(const char *name)
 {
-	char path[PATH_MAX], target[PATH_MAX];
-	const char *slash;
-	ssize_t length;
+	for (const char *letter = name; *letter; letter++)
+		if (*letter < ' ' || *letter > '~')
+			return false;
+	return *name && strlen(name) < NAME;
+}
 
-	if (!source_path(pack, link, path))
-		return false;
-	length = readlink(path, target, sizeof(target) - 1);
-	if (length < 0)
-		return false;
-	target[length] = '\0';
-	slash = strrchr(target, '/');
-	snprintf(name, PATH_MAX, "%s", slash ? slash + 1 : target);
-	/* What is to be a component of other paths. */
-	return *name && strcmp(name, ".") && strcmp(name, "..");
+/* The last component of where a link of sysfs points. */
+static bool link_name_of(const struct pack *pack, const char *link, char name[NAME])
+{
+	char path[PATH_MAX];
+
+	return source_path(pack, link, path) && !sysfs_link_name(path, name, NAME) &&
+	       is_plain(name);
 }
 
 /* A link from a file at @name to @target, both below the top. */
@@ -132,24 +133,41 @@ static void mask_space(const struct pci_function *function, uint8_t kept[4096])
 	}
 }
 
+/* Whether it is pciDDDD:BB. */
+static bool is_host_bridge(const char *name)
+{
+	static const char digits[] = "0123456789abcdef";
+	size_t domain, bus;
+
+	if (strncmp(name, "pci", 3))
+		return false;
+	domain = strspn(name + 3, digits);
+	if (!domain || name[3 + domain] != ':')
+		return false;
+	bus = strspn(name + 3 + domain + 1, digits);
+	return bus && !name[3 + domain + 1 + bus];
+}
+
 /*
  * Where a function is below devices: host bridge, ports, itself. What else is above a host bridge,
  * such as a virtual machine's id, is left out.
  */
 static bool folder_of(const struct pack *pack, const char *address, char folder[PLACE])
 {
-	char path[PATH_MAX], name[64], real[PATH_MAX], word[TPH_ADDRESS_SIZE], *rest = NULL;
+	char path[PATH_MAX], name[64], target[PATH_MAX], word[TPH_ADDRESS_SIZE], *rest = NULL;
 	size_t used = (size_t)snprintf(folder, PLACE, "devices");
+	int error;
 
 	snprintf(name, sizeof(name), "bus/pci/devices/%s", address);
-	if (!source_path(pack, name, path) || !realpath(path, real))
+	if (!source_path(pack, name, path))
 		return false;
-	for (char *part = strtok_r(real, "/", &rest); part; part = strtok_r(NULL, "/", &rest)) {
-		unsigned int domain, bus;
-		char end;
-
-		if ((sscanf(part, "pci%x:%x%c", &domain, &bus, &end) != 2) &&
-		    (tph_address_parse(part, word) || strcmp(part, word)))
+	error = sysfs_link(path, target, sizeof(target));
+	if (error == -EINVAL)	/* a folder in the place of the link to it */
+		strcpy(target, address);
+	else if (error)
+		return false;
+	for (char *part = strtok_r(target, "/", &rest); part; part = strtok_r(NULL, "/", &rest)) {
+		if (!is_host_bridge(part) && (tph_address_parse(part, word) || strcmp(part, word)))
 			continue;
 		used += (size_t)snprintf(folder + used, PLACE - used, "/%s", part);
 		if (used >= PLACE)
@@ -160,14 +178,14 @@ static bool folder_of(const struct pack *pack, const char *address, char folder[
 
 static void pack_driver(struct pack *pack, const char *driver)
 {
-	char name[PLACE], module[PATH_MAX], text[PLACE + 64];
+	char name[PLACE], module[NAME], text[PLACE + 64];
 
-	snprintf(name, sizeof(name), "bus/pci/drivers/%.64s", driver);
+	snprintf(name, sizeof(name), "bus/pci/drivers/%s", driver);
 	archive_folder(&pack->archive, name);
 	snprintf(text, sizeof(text), "%s/module", name);
 	if (!link_name_of(pack, text, module))
 		return;
-	snprintf(name, sizeof(name), "module/%.64s", module);
+	snprintf(name, sizeof(name), "module/%s", module);
 	archive_folder(&pack->archive, name);
 	pack_link(pack, text, name);
 	snprintf(text, sizeof(text), "%s/taint", name);
@@ -181,13 +199,13 @@ static void pack_driver(struct pack *pack, const char *driver)
 
 /* The link at @from below sysfs, as one at @name, to @folder and the same name there. */
 static bool pack_named_link(struct pack *pack, const char *from, const char *name,
-			    const char *folder, char found[PATH_MAX])
+			    const char *folder, char found[NAME])
 {
 	char target[PLACE];
 
 	if (!link_name_of(pack, from, found))
 		return false;
-	snprintf(target, sizeof(target), "%s/%.64s", folder, found);
+	snprintf(target, sizeof(target), "%s/%s", folder, found);
 	pack_link(pack, name, target);
 	return true;
 }
@@ -214,12 +232,12 @@ static void pack_function(struct pack *pack, const char *address)
 	static const char *const texts[] = { "vendor", "device", "enable", "power/runtime_status" };
 	static const char *const attributes[] = { "policy", "cpus", "targets", "requester",
 						  "revocations", "steering", "publish" };
-	char folder[PLACE], name[PLACE + 64], from[PLACE], found[PATH_MAX], path[PATH_MAX];
+	char folder[PLACE], name[PLACE + 64], from[PLACE], found[NAME], path[PATH_MAX];
 
 	for (size_t i = 0; i < pack->count; i++)
 		if (!strcmp(pack->functions[i], address))
 			return;
-	if (pack->count == sizeof(pack->functions) / sizeof(*pack->functions) ||
+	if (pack->count == MEMBERS ||
 	    !folder_of(pack, address, folder)) {
 		pack->archive.error = pack->archive.error ? pack->archive.error : -EFBIG;
 		return;
@@ -249,7 +267,7 @@ static void pack_function(struct pack *pack, const char *address)
 	pack_named_link(pack, from, name, "kernel/iommu_groups", found);
 	snprintf(from, sizeof(from), "bus/pci/devices/%s/vfio-dev", address);
 	snprintf(name, sizeof(name), "%s/vfio-dev", folder);
-	if (source_path(pack, from, path) && !access(path, F_OK))
+	if (source_path(pack, from, path) && !sysfs_find(path))
 		archive_folder(&pack->archive, name);
 }
 
@@ -267,10 +285,10 @@ static void pack_way_up(struct pack *pack, const char *address)
 
 static void pack_member(struct pack *pack, const char *group, const char *member)
 {
-	char name[PLACE + 80], folder[PLACE], from[sizeof(name) + 16], found[PATH_MAX];
+	char name[PLACE + 80], folder[PLACE], from[sizeof(name) + 16], found[NAME];
 	char address[TPH_ADDRESS_SIZE];
 
-	snprintf(name, sizeof(name), "%s/devices/%.64s", group, member);
+	snprintf(name, sizeof(name), "%s/devices/%s", group, member);
 	if (!tph_address_parse(member, address) && folder_of(pack, address, folder)) {
 		pack_link(pack, name, folder);
 		pack_way_up(pack, address);
@@ -285,15 +303,16 @@ static void pack_member(struct pack *pack, const char *group, const char *member
 static void pack_group(struct pack *pack)
 {
 	static const char *const texts[] = { "type", "name", "reserved_regions" };
-	char from[PLACE], group[PLACE], number[PATH_MAX], name[PLACE + 32], path[PATH_MAX];
+	char from[PLACE], group[PLACE], number[NAME], name[PLACE + 32], path[PATH_MAX];
 	const struct dirent *entry;
+	size_t members = 0;
 	DIR *devices;
 	int fd;
 
 	snprintf(from, sizeof(from), "bus/pci/devices/%s/iommu_group", pack->address);
 	if (!link_name_of(pack, from, number))
 		return;
-	snprintf(group, sizeof(group), "kernel/iommu_groups/%.16s", number);
+	snprintf(group, sizeof(group), "kernel/iommu_groups/%s", number);
 	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++) {
 		snprintf(name, sizeof(name), "%s/%s", group, texts[i]);
 		pack_text(pack, name);
@@ -303,9 +322,14 @@ static void pack_group(struct pack *pack)
 	devices = fd >= 0 ? fdopendir(fd) : NULL;
 	if (fd >= 0 && !devices)
 		close(fd);
-	while (devices && (entry = readdir(devices)))
-		if (entry->d_name[0] != '.')
+	while (devices && !pack->archive.error && (entry = readdir(devices))) {
+		if (entry->d_name[0] == '.' || !is_plain(entry->d_name))
+			continue;
+		if (members++ == MEMBERS)
+			pack->archive.error = -EFBIG;
+		else
 			pack_member(pack, group, entry->d_name);
+	}
 	if (devices)
 		closedir(devices);
 }
@@ -428,8 +452,9 @@ int report_run(struct tphctl *ctl, const struct invocation *invocation)
 	if (fd >= 0)
 		close(fd);
 	if (fd < 0) {
-		code = fail(ctl, TPHCTL_FAILED, "device", address, "see tphctl list",
-			    "there is no such PCI device");
+		if (fd == -ENOENT && source_path(pack, "bus/pci/devices", path) && !sysfs_find(path))
+			fd = -ENODEV;
+		code = function_failure(ctl, address, fd);
 		goto out;
 	}
 	error = archive_create(&pack->archive, file, TOP);

@@ -37,24 +37,28 @@ static size_t character_length(const char *text)
 	return length;
 }
 
+/* what is written: several lines, one, or a document, in which a backslash is written twice */
+enum layout {
+	LINES,
+	LINE,
+	DOCUMENT,
+};
+
 /*
  * Nothing goes out but what can be read: names of drivers and processes, attributes of a tree that
  * somebody saved, and words of the command line can have any bytes.
- * @json: @text is a document, in which a backslash is written twice
  */
-static void write_readable(FILE *file, const char *text, bool json)
+static void write_readable(FILE *file, const char *text, enum layout layout)
 {
 	while (*text) {
 		size_t length = character_length(text);
 
-		if (length || (*text == '\n' && !json)) {
-			length = length ? length : 1;
-			fwrite(text, 1, length, file);
-		} else {
-			length = 1;
-			fprintf(file, "%s\\x%02x", json ? "\\" : "", (unsigned char)*text);
-		}
-		text += length;
+		if (!length && (*text != '\n' || layout != LINES))
+			fprintf(file, "%s\\x%02x", layout == DOCUMENT ? "\\" : "",
+				(unsigned char)*text);
+		else
+			fwrite(text, 1, length ? length : 1, file);
+		text += length ? length : 1;
 	}
 }
 
@@ -66,7 +70,7 @@ void say(const char *format, ...)
 
 	va_start(arguments, format);
 	if (vasprintf(&text, format, arguments) >= 0) {
-		write_readable(stdout, text, false);
+		write_readable(stdout, text, LINES);
 		free(text);
 	}
 	va_end(arguments);
@@ -147,7 +151,7 @@ void note(struct tphctl *ctl, const char *format, ...)
 	if (!ctl->json) {
 		fflush(stdout);
 		fputs("tphctl: ", stderr);
-		write_readable(stderr, text, false);
+		write_readable(stderr, text, LINE);
 		fputc('\n', stderr);
 		return;
 	}
@@ -190,15 +194,15 @@ static void print_failure(const struct failure *failure, const char *file, unsig
 {
 	char text[sizeof(*failure) + 64];
 
-	snprintf(text, sizeof(text), "%s %s: %s%s%s", failure->thing, failure->value,
-		 failure->reason, *failure->remedy ? "; " : "", failure->remedy);
+	snprintf(text, sizeof(text), "%s %s: %s%s%s", failure->thing,
+		 *failure->value ? failure->value : "\"\"", failure->reason, *failure->remedy ? "; " : "", failure->remedy);
 	fflush(stdout);
 	fputs("tphctl: ", stderr);
 	if (file) {
-		write_readable(stderr, file, false);
+		write_readable(stderr, file, LINE);
 		fprintf(stderr, ":%u: ", line);
 	}
-	write_readable(stderr, text, false);
+	write_readable(stderr, text, LINE);
 	fputc('\n', stderr);
 }
 
@@ -207,7 +211,7 @@ void answer_print(struct tphctl *ctl)
 {
 	write_readable(stdout, json_object_to_json_string_ext(ctl->answer, JSON_C_TO_STRING_PLAIN |
 							      JSON_C_TO_STRING_NOSLASHESCAPE),
-		       true);
+		       DOCUMENT);
 	putchar('\n');
 }
 

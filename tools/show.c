@@ -44,11 +44,41 @@ struct report {
 	struct operator_view operator;
 };
 
-static int tag_of(struct tph_device *device, enum tph_width width, uint32_t index)
+/* The tags of @count entries in a row, all at once; where one has none, one by one. */
+static void read_tags(struct tph_device *device, enum tph_width width, uint32_t first,
+		      uint32_t count, uint16_t *tags, bool *known)
 {
-	uint16_t tag;
+	bool all = !tph_get_tags(device, width, first, count, tags);
 
-	return tph_get_tags(device, width, index, 1, &tag) ? -1 : tag;
+	for (uint32_t i = 0; i < count; i++)
+		known[i] = all || !tph_get_tags(device, width, first + i, 1, &tags[i]);
+}
+
+/* The same of both widths, of entries that are not clear. */
+static void add_tags(struct tph_device *device, struct entry *from, uint32_t count)
+{
+	uint16_t tags[TPH_ENTRIES_MAX];
+	bool known[TPH_ENTRIES_MAX];
+
+	read_tags(device, TPH_WIDTH_8, from->index, count, tags, known);
+	for (uint32_t i = 0; i < count; i++)
+		from[i].tag8 = known[i] ? tags[i] : -1;
+	read_tags(device, TPH_WIDTH_16, from->index, count, tags, known);
+	for (uint32_t i = 0; i < count; i++)
+		from[i].tag16 = known[i] ? tags[i] : -1;
+}
+
+static void read_all_tags(struct tph_device *device, struct report *report)
+{
+	struct entry *entries = report->entries;
+	size_t first, end;
+
+	for (first = 0; first < report->entry_count; first = end) {
+		for (end = first + 1; end < report->entry_count &&
+		     entries[end].index == entries[end - 1].index + 1; end++)
+			;
+		add_tags(device, entries + first, (uint32_t)(end - first));
+	}
 }
 
 static int read_entries(struct tph_device *device, struct report *report)
@@ -73,12 +103,10 @@ static int read_entries(struct tph_device *device, struct report *report)
 		entry->index = i;
 		entry->cpu = cpus[i];
 		entry->tag8 = entry->tag16 = -1;
-		if (report->state.tags_readable) {
-			entry->tag8 = tag_of(device, TPH_WIDTH_8, i);
-			entry->tag16 = tag_of(device, TPH_WIDTH_16, i);
-		}
 		report->entry_count++;
 	}
+	if (report->state.tags_readable)
+		read_all_tags(device, report);
 	return 0;
 }
 

@@ -10,7 +10,6 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "beneath.h"
 #include "denylist.h"
 #include "sysfs.h"
 #include "tphctl.h"
@@ -24,84 +23,6 @@ static int attribute_path(char *path, const char *sysfs, const char *address, co
 			      *attribute ? "/" : "", attribute);
 
 	return length < PATH_MAX ? 0 : -ENAMETOOLONG;
-}
-
-/* a tree that is not the kernel's: nothing outside it is read by its links */
-static const char *confined;
-
-/** sysfs_confine() - from here on @root is such a tree, and must outlive its use; NULL: none is. */
-void sysfs_confine(const char *root)
-{
-	confined = root;
-}
-
-/**
- * sysfs_open() - open a file of sysfs or proc, to read it
- * @flags: 0, or O_DIRECTORY
- *
- * Return: descriptor or -errno; -EINVAL of what is neither a file nor a directory.
- */
-int sysfs_open(const char *path, int flags)
-{
-	size_t length = confined ? strlen(confined) : 0;
-
-	if (confined && !strncmp(path, confined, length) && path[length] == '/')
-		return tph_beneath_open(confined, path, flags);
-	/* The kernel's own leads nowhere else, and has no FIFO. */
-	flags = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | flags);
-	return flags < 0 ? -errno : flags;
-}
-
-/** sysfs_fopen() - the same, of a file, as a stream; NULL and errno where it cannot be. */
-FILE *sysfs_fopen(const char *path)
-{
-	int fd = sysfs_open(path, 0);
-	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
-
-	if (fd < 0)
-		errno = -fd;
-	else if (!file)
-		close(fd);
-	return file;
-}
-
-/** sysfs_read_text() - read a small file, less the newline at its end. Return: 0 or -errno. */
-int sysfs_read_text(const char *path, char *text, size_t size)
-{
-	int fd = sysfs_open(path, 0);
-	ssize_t length;
-
-	if (fd < 0)
-		return fd;
-	length = read(fd, text, size - 1);
-	if (length < 0) {
-		int error = -errno;
-
-		close(fd);
-		return error;
-	}
-	close(fd);
-	text[length] = '\0';
-	text[strcspn(text, "\n")] = '\0';
-	return 0;
-}
-
-/* The last component of where a link points. */
-static int link_name(const char *path, char *name, size_t size)
-{
-	char target[PATH_MAX];
-	ssize_t length = readlink(path, target, sizeof(target) - 1);
-	const char *slash;
-
-	if (length < 0)
-		return -errno;
-	target[length] = '\0';
-	slash = strrchr(target, '/');
-	slash = slash ? slash + 1 : target;
-	if (snprintf(name, size, "%s", slash) >= (int)size)
-		return -ENAMETOOLONG;
-	/* What is to be a component of other paths. */
-	return strcmp(name, ".") && strcmp(name, "..") ? 0 : -EIO;
 }
 
 static int read_id(const char *sysfs, const char *address, const char *attribute, uint16_t *id)
@@ -162,12 +83,13 @@ static int read_space(const char *sysfs, struct pci_function *function)
  */
 static void find_way_up(const char *sysfs, struct pci_function *function)
 {
-	char path[PATH_MAX], real[PATH_MAX], part[TPH_ADDRESS_SIZE], *component, *rest = NULL;
+	char path[PATH_MAX], target[PATH_MAX], part[TPH_ADDRESS_SIZE], *component, *rest = NULL;
 	bool bridge = false, first = true;
 
-	if (attribute_path(path, sysfs, function->address, "") || !realpath(path, real))
+	if (attribute_path(path, sysfs, function->address, "") ||
+	    sysfs_link(path, target, sizeof(target)))
 		return;
-	for (component = strtok_r(real, "/", &rest); component;
+	for (component = strtok_r(target, "/", &rest); component;
 	     component = strtok_r(NULL, "/", &rest)) {
 		if (!strncmp(component, "pci", 3) && strchr(component, ':')) {
 			bridge = first = true;
@@ -191,10 +113,10 @@ static void find_physical(const char *sysfs, struct pci_function *function)
 	char path[PATH_MAX], name[SYSFS_NAME_SIZE];
 
 	if (attribute_path(path, sysfs, function->address, "physfn") ||
-	    link_name(path, name, sizeof(name)) || tph_address_parse(name, function->physical))
+	    sysfs_link_name(path, name, sizeof(name)) || tph_address_parse(name, function->physical))
 		return;
 	function->physical_vfio = !attribute_path(path, sysfs, function->physical, "vfio-dev") &&
-				  !access(path, F_OK);
+				  !sysfs_find(path);
 }
 
 /** function_driver() - which driver a function is bound to; empty: none. Return: 0 or -errno. */
@@ -206,7 +128,7 @@ int function_driver(const char *sysfs, const char *address, char driver[SYSFS_NA
 	driver[0] = '\0';
 	error = attribute_path(path, sysfs, address, "driver");
 	if (!error)
-		error = link_name(path, driver, SYSFS_NAME_SIZE);
+		error = sysfs_link_name(path, driver, SYSFS_NAME_SIZE);
 	return error == -ENOENT ? 0 : error;
 }
 
@@ -223,7 +145,7 @@ bool driver_steers(const char *sysfs, const char *driver)
 		return false;
 	return snprintf(path, sizeof(path), "%s/bus/pci/drivers/%s%s", sysfs, driver,
 			strcmp(driver, DRIVER_NAME) ? "/module/parameters/policy" : "") <
-	       (int)sizeof(path) && !access(path, F_OK);
+	       (int)sizeof(path) && !sysfs_find(path);
 }
 
 /**
@@ -244,11 +166,11 @@ int function_read(const char *sysfs, const char *address, struct pci_function *f
 	error = attribute_path(path, sysfs, address, "");
 	if (error)
 		return error;
-	if (access(path, F_OK)) {
-		error = -errno;
+	error = sysfs_find(path);
+	if (error) {
 		/* Where there is no sysfs, no device is missing. */
 		return error == -ENOENT && !attribute_path(path, sysfs, ".", "") &&
-		       !access(path, F_OK) ? -ENODEV : error;
+		       !sysfs_find(path) ? -ENODEV : error;
 	}
 	error = read_id(sysfs, address, "vendor", &function->vendor);
 	if (!error)
@@ -260,15 +182,35 @@ int function_read(const char *sysfs, const char *address, struct pci_function *f
 	if (error)
 		return error;
 	if (!attribute_path(path, sysfs, address, "iommu_group") &&
-	    !link_name(path, group, sizeof(group))) {
+	    !sysfs_link_name(path, group, sizeof(group))) {
 		function->group = strtol(group, &end, 10);
 		if (end == group || *end)
 			function->group = -1;
 	}
-	function->vfio = !attribute_path(path, sysfs, address, "vfio-dev") && !access(path, F_OK);
+	function->vfio = !attribute_path(path, sysfs, address, "vfio-dev") && !sysfs_find(path);
 	find_way_up(sysfs, function);
 	find_physical(sysfs, function);
 	return 0;
+}
+
+/**
+ * sysfs_failure() - say that something that every sysfs has cannot be read. Return: exit status.
+ * @what: that it cannot be
+ */
+int sysfs_failure(struct tphctl *ctl, const char *what, int error)
+{
+	char remedy[256];
+
+	if (ctl->foreign_sysfs)
+		snprintf(remedy, sizeof(remedy), "give a folder with a sysfs, or with a report");
+	else
+		snprintf(remedy, sizeof(remedy), "mount -t sysfs sysfs %s", ctl->sysfs);
+	if (error == -ENOENT || error == -ENOTDIR)
+		return fail(ctl, TPHCTL_FAILED, "sysfs", ctl->sysfs, remedy,
+			    "there is no sysfs: %s: %s", what, strerror(-error));
+	return fail(ctl, exit_code_of(error), "sysfs", ctl->sysfs, exit_code_of(error) ==
+		    TPHCTL_NOT_PERMITTED ? "run as root" : "look at dmesg", "%s: %s", what,
+		    strerror(-error));
 }
 
 /** function_failure() - say why function_read() could not. Return: exit status. */
@@ -278,8 +220,7 @@ int function_failure(struct tphctl *ctl, const char *address, int error)
 		return fail(ctl, TPHCTL_FAILED, "device", address, "see tphctl list",
 			    "there is no such PCI device");
 	if (error == -ENOENT)
-		return fail(ctl, TPHCTL_FAILED, "sysfs", ctl->sysfs, "mount sysfs there",
-			    "there are no PCI devices in it");
+		return sysfs_failure(ctl, "its PCI devices cannot be read", error);
 	return fail(ctl, exit_code_of(error), "device", address, exit_code_of(error) ==
 		    TPHCTL_NOT_PERMITTED ? "run as root" : "look at dmesg", "sysfs cannot be read: "
 		    "%s", strerror(-error));

@@ -6,10 +6,10 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 
 #include "address.h"
 #include "capability.h"
+#include "sysfs_file.h"
 
 #define SYSFS_NAME_SIZE	64
 
@@ -57,6 +57,7 @@ struct pci_function {
 struct tphctl;
 
 int function_read(const char *sysfs, const char *address, struct pci_function *function);
+int sysfs_failure(struct tphctl *ctl, const char *what, int error);
 int function_failure(struct tphctl *ctl, const char *address, int error);
 int function_list(const char *sysfs, char (**addresses)[TPH_ADDRESS_SIZE], size_t *count);
 struct tph_config function_config(const struct pci_function *function);
@@ -69,9 +70,5 @@ bool denylist_lifted(const char *sysfs, const char *driver);
 bool driver_steers(const char *sysfs, const char *driver);
 const char *function_name(const struct pci_function *function, char *name, size_t size);
 void function_names_free(void);
-void sysfs_confine(const char *root);
-int sysfs_open(const char *path, int flags);
-FILE *sysfs_fopen(const char *path);
-int sysfs_read_text(const char *path, char *text, size_t size);
 
 #endif /* SYSFS_H */

@@ -128,7 +128,6 @@ int tphctl_main(int argc, char **argv)
 
 	code = run(&ctl, argc ? argc - 1 : 0, argv + 1);
 	handle_close_all(&ctl);
-	function_names_free();
 	if ((fflush(stdout) || ferror(stdout)) && !code) {
 		fprintf(stderr, "tphctl: standard output: %s\n", strerror(errno));
 		code = TPHCTL_FAILED;

@@ -55,6 +55,7 @@ struct handle {
  * @failure: set by whoever returns a code other than TPHCTL_OK
  * @answer: JSON document of the command that runs
  * @streamed: the command has printed its answer, in several documents
+ * @interrupted: a signal came, and what it interrupted is undone
  * @line: line of the batch that the command came from, or 0
  * @proc: where proc is
  * @boot: where the kernel's options are kept
@@ -69,6 +70,7 @@ struct tphctl {
 	struct failure failure;
 	struct json_object *answer;
 	bool streamed;
+	bool interrupted;
 	unsigned int line;
 	const char *proc;
 	const char *boot;

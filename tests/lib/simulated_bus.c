@@ -9,6 +9,8 @@
  * doc/abi/sysfs-bus-pci-tph says. A device's file "open" makes it open; "tph-error" says which of
  * them fails, how, and whether the device is opened just then: "cpus 22 open".
  *
+ * A file "interrupt" in the tree says which signal comes after which write.
+ *
  * Who waits for attributes gets, each time, the next line of the file "script" in the tree: what
  * the attributes say then ("targets=2-3;revocations=1"), or one of nothing, unbind, interrupt and
  * fail=ERRNO.
@@ -295,19 +297,19 @@ static int probe(const char *device)
 	return 0;
 }
 
-int attribute_write(const char *path, const char *text)
+static int serve(const char *path, const char *text)
 {
-	char device[NAME], driver[NAME], relative[NAME * 4];
-	size_t root = strlen(TPHCTL_SYSFS "/bus/pci/");
+	char device[NAME], driver[NAME], relative[NAME * 4], root[PATH_MAX];
 	FILE *file;
 
-	if (strncmp(path, TPHCTL_SYSFS "/bus/pci/", root))
+	snprintf(root, sizeof(root), "%s/bus/pci/", TPHCTL_SYSFS);
+	if (strncmp(path, root, strlen(root)))
 		return -ENOENT;
 	if (access(path, W_OK))
 		return -errno;
 	if (!*text)	/* a write of nothing succeeds, and reaches no driver */
 		return 0;
-	snprintf(relative, sizeof(relative), "%s", path + root);
+	snprintf(relative, sizeof(relative), "%s", path + strlen(root));
 	if (sim.log)
 		fprintf(sim.log, "write %s: %s\n", relative, strcmp(text, "\n") ? text : "");
 	if (!strcmp(relative, "drivers_probe"))
@@ -326,6 +328,28 @@ int attribute_write(const char *path, const char *text)
 	fprintf(file, "%s\n", strcmp(text, "\n") ? text : "(null)");
 	fclose(file);
 	return 0;
+}
+
+/* Once what the file "interrupt" names is written, the signal of that number comes: "unbind 15". */
+static void interrupt_after(const char *path)
+{
+	char flag[PATH_MAX], line[NAME], which[NAME];
+	int number;
+
+	snprintf(flag, sizeof(flag), "%s/interrupt", TPHCTL_SYSFS);
+	read_line(flag, line);
+	if (sscanf(line, "%63s %d", which, &number) != 2 || strcmp(strrchr(path, '/') + 1, which))
+		return;
+	unlink(flag);
+	raise(number);
+}
+
+int attribute_write(const char *path, const char *text)
+{
+	int error = serve(path, text);
+
+	interrupt_after(path);
+	return error;
 }
 
 int attribute_open(const char *path)
@@ -383,7 +407,7 @@ static int step(char *text)
 int attribute_wait(const int *fds, unsigned int count, int uevents)
 {
 	static FILE *script;
-	char line[256], *rest = NULL;
+	char path[PATH_MAX], line[256], *rest = NULL;
 	int error = 0;
 
 	for (unsigned int i = 0; i < count; i++)
@@ -391,8 +415,9 @@ int attribute_wait(const int *fds, unsigned int count, int uevents)
 			return -EBADF;
 	if (fcntl(uevents, F_GETFD) < 0)
 		return -EBADF;
+	snprintf(path, sizeof(path), "%s/script", TPHCTL_SYSFS);
 	if (!script)
-		script = fopen(TPHCTL_SYSFS "/script", "re");
+		script = fopen(path, "re");
 	if (!script || !fgets(line, sizeof(line), script)) {
 		fprintf(stderr, "bus: this waits for ever\n");
 		exit(99);

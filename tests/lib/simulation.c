@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: MIT
-/*
- * Turns tphctl into a program that runs on the simulated kernel and the simulated PCI bus.
- * TPH_SIM says what is different from sim_reset(), in words; TPH_SIM_LOG names a file for what the
- * kernel was asked. sysfs is the tree that tphctl was built to look at.
- */
+/* tphctl on the simulated kernel and the simulated PCI bus: see simulation.h. */
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "simulated_kernel.h"
+#include "simulation.h"
+
+static bool counting;	/* the log ends with how many requests there were */
 
 static void apply(const char *word)
 {
@@ -43,6 +43,8 @@ static void apply(const char *word)
 		sim.iommu_error = (int)number;
 	} else if (sscanf(word, "debug-error=%u", &number) == 1) {
 		sim.debug_error = (int)number;
+	} else if (!strcmp(word, "count")) {
+		counting = true;
 	} else if (!strcmp(word, "crowded")) {
 		sim.crowded = true;
 	} else if (sscanf(word, "uevent-error=%u", &number) == 1) {
@@ -59,14 +61,13 @@ static void apply(const char *word)
 	}
 }
 
-static void __attribute__((constructor)) simulation_begin(void)
+void simulation_begin(const char *words, const char *log)
 {
-	const char *log = getenv("TPH_SIM_LOG");
-	char *words = getenv("TPH_SIM"), *rest = NULL;
+	char text[256], *rest = NULL;
 
+	snprintf(text, sizeof(text), "%s", words ? words : "");
 	sim_reset(TPHCTL_SYSFS);
-	for (char *word = words ? strtok_r(words, " ", &rest) : NULL; word;
-	     word = strtok_r(NULL, " ", &rest))
+	for (char *word = strtok_r(text, " ", &rest); word; word = strtok_r(NULL, " ", &rest))
 		apply(word);
 	if (!log)
 		return;
@@ -76,8 +77,11 @@ static void __attribute__((constructor)) simulation_begin(void)
 	setvbuf(sim.log, NULL, _IOLBF, 0);
 }
 
-static void __attribute__((destructor)) simulation_end(void)
+void simulation_end(void)
 {
+	if (sim.log && counting)
+		fprintf(sim.log, "%u requests\n", sim.features);
 	if (sim.log)
 		fclose(sim.log);
+	sim.log = NULL;
 }

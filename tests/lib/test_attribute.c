@@ -16,11 +16,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "attribute.h"
+#include "sysfs_file.h"
 
 static char file[] = "/tmp/tphctl-attribute-XXXXXX";
 
@@ -175,6 +177,48 @@ static void events_are_the_kernels(void **context)
 	close(fd);
 }
 
+static void text_is(const char *path, const char *expected)
+{
+	char text[64] = "";
+	int fd = open(path, O_RDONLY | O_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_true(read(fd, text, sizeof(text) - 1) >= 0);
+	close(fd);
+	assert_string_equal(text, expected);
+}
+
+/* A saved tree is written, too, and what its links point at is not. */
+static void writes_stay_in_a_saved_tree(void **context)
+{
+	char tree[] = "/tmp/tphctl-tree-XXXXXX", inside[64], link[64], out[64], pipe[64];
+	char command[128];
+
+	(void)context;
+	assert_non_null(mkdtemp(tree));
+	snprintf(inside, sizeof(inside), "%s/cpus", tree);
+	snprintf(link, sizeof(link), "%s/link", tree);
+	snprintf(out, sizeof(out), "%s/out", tree);
+	snprintf(pipe, sizeof(pipe), "%s/pipe", tree);
+	assert_int_equal(symlink("cpus", link), 0);
+	assert_int_equal(symlink(file, out), 0);
+	assert_int_equal(mkfifo(pipe, 0600), 0);
+	close(open(inside, O_CREAT | O_WRONLY | O_CLOEXEC, 0600));
+	assert_int_equal(truncate(file, 0), 0);
+	assert_int_equal(attribute_write(file, "before"), 0);
+
+	sysfs_confine(tree);
+	assert_int_equal(attribute_write(out, "2-3"), -EXDEV);
+	assert_int_equal(attribute_write(pipe, "2-3"), -EINVAL);
+	assert_int_equal(attribute_write(link, "2-3"), 0);
+	sysfs_confine(NULL);
+	text_is(inside, "2-3");
+	text_is(file, "before");
+
+	snprintf(command, sizeof(command), "rm -r %s", tree);
+	assert_int_equal(system(command), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -183,6 +227,7 @@ int main(void)
 		cmocka_unit_test(wait_ends_when_any_attribute_changes),
 		cmocka_unit_test(wait_lasts_until_then),
 		cmocka_unit_test(events_are_the_kernels),
+		cmocka_unit_test(writes_stay_in_a_saved_tree),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

@@ -107,6 +107,31 @@ static void symbols_are_those_of_the_header(void **context)
 	assert_string_equal(output, "0\n");
 }
 
+/* Whoever links it statically has names of his own. */
+static void names_in_the_archive_are_prefixed(void **context)
+{
+	(void)context;
+	assert_works(shell("nm -g --defined-only %s" LIBDIR "/libtph.a | sed -n 's/^[0-9a-f]* [A-Z] //p' | "
+			   "grep -v '^tph_' | grep -vE '^__(asan|odr_asan|ubsan|gcov)' | tr '\\n' ' '",
+			   destination));
+	assert_string_equal(output, "");
+}
+
+/* Its names without the prefix, but for those of libc, are what a program may have. */
+static void names_of_a_program_do_not_collide(void **context)
+{
+	(void)context;
+	assert_works(shell("cd %s && nm -g --defined-only .%s/libtph.a | "
+			   "sed -n 's/^[0-9a-f]* [TDBR] tph_//p' | grep _ | sort -u | "
+			   "sed 's/.*/int &(void); int &(void) { return 1; }/' >own.c && "
+			   "test $(wc -l <own.c) -gt 30 && grep -q ' group_path(' own.c && "
+			   "printf '#include <tph.h>\\n#include <tph_group.h>\\nint main(void) { "
+			   "struct tph_group *g; struct tph_device *d; "
+			   "return tph_group_read(\"/\", \"x\", &g) && tph_open(\"x\", &d) ? 0 : 1; }\\n'"
+			   " >main.c && %s %s -fno-builtin -w -I.%s -o both main.c own.c .%s/libtph.a 2>&1 && "
+			   "./both", destination, LIBDIR, CC, SANITIZE, INCLUDEDIR, LIBDIR));
+}
+
 static void program_outside_the_tree(void **context)
 {
 	(void)context;
@@ -138,6 +163,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(files_are_in_their_places),
 		cmocka_unit_test(symbols_are_those_of_the_header),
+		cmocka_unit_test(names_in_the_archive_are_prefixed),
+		cmocka_unit_test(names_of_a_program_do_not_collide),
 		cmocka_unit_test(program_outside_the_tree),
 		cmocka_unit_test(tool_finds_its_library),
 	};
