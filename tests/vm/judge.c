@@ -220,6 +220,8 @@ static void read_tlp_log(const char *path)
 			fail("%s, line %lu: no event", path, line);
 		if (number(o, "seq", line) != (uint32_t)++expected)
 			fail("%s, line %lu: a line is missing before it", path, line);
+		if (!strcmp(event, "lost") || !strcmp(event, "limit"))
+			fail("%s, line %lu: the log is not whole: %s", path, line, event);
 		name = text(o, "function");
 		for (i = 0; name && i < device_count; i++)
 			if (!strcmp(devices[i].name, name))

@@ -194,8 +194,11 @@ static void read_tlps(const char *path, const char *function)
 
 	while (getline(&line, &room, file) > 0) {
 		struct json_object *object = json_tokener_parse(line);
+		const char *event = object ? text(object, "event") : "";
 
-		if (object && !strcmp(text(object, "event"), "tlp") &&
+		if (!strcmp(event, "lost") || !strcmp(event, "limit"))
+			wrong("the log of TLPs is not whole: %s", event);
+		if (!strcmp(event, "tlp") &&
 		    !strcmp(text(object, "function"), function) && n++ >= first)
 			judge_tlp(object, n - 1);
 		json_object_put(object);
