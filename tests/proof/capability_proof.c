@@ -47,7 +47,7 @@ static struct tph_capability decode(void)
 {
 	u16 offset = nondet_u16(), room = nondet_u16(), vectors = nondet_u16();
 	struct tph_capability cap;
-	u32 reg = nondet_u32();
+	u32 reg = nondet_u32(), said = (reg >> 16 & 0x7ff) + 1;
 
 	ASSUME(!offset || (offset >= PCI_CFG_SPACE_SIZE && offset + room <= PCI_CFG_SPACE_EXP_SIZE));
 	tph_capability_decode(offset, reg, room, vectors, &cap);
@@ -61,6 +61,22 @@ static struct tph_capability decode(void)
 	      cap.place == TPH_PLACE_CAPABILITY ? cap.entries >= 1 && cap.entries <= 64 :
 	      cap.place == TPH_PLACE_MSIX ? cap.entries == vectors && vectors && vectors <= 2048 :
 	      !cap.entries);
+	/* It says what the register says, of a table that can be where that says. */
+	PROVE("decode-is-exact", !cap.offset == (!offset || room < PCI_TPH_BASE_SIZEOF) &&
+	      (!cap.offset || (cap.offset == offset &&
+	       cap.extended == !!(reg & PCI_TPH_CAP_EXT_TPH) &&
+	       cap.modes == (reg & TPH_MODES_ALL & (cap.place == TPH_PLACE_NONE ?
+						    ~(u32)PCI_TPH_CAP_ST_IV : ~0U)) &&
+	       (cap.place == TPH_PLACE_CAPABILITY) ==
+	       ((reg & PCI_TPH_CAP_LOC_MASK) == PCI_TPH_LOC_CAP && said <= 64 &&
+		PCI_TPH_BASE_SIZEOF + said * 2 <= room) &&
+	       (cap.place == TPH_PLACE_MSIX) ==
+	       ((reg & PCI_TPH_CAP_LOC_MASK) == PCI_TPH_LOC_MSIX && vectors && vectors <= 2048) &&
+	       (cap.place != TPH_PLACE_CAPABILITY || cap.entries == said))));
+	/* The length has the table, to the dword. */
+	PROVE("length-is-exact", !cap.offset || (cap.length % 4 == 0 &&
+	      cap.length - PCI_TPH_BASE_SIZEOF - (cap.place == TPH_PLACE_CAPABILITY ?
+						  cap.entries * 2 : 0) < 4U));
 	/* Without a table there is no Interrupt Vector mode, and no mode that there is none of. */
 	PROVE("modes-of-the-place", !(cap.modes & ~TPH_MODES_ALL) &&
 	      (cap.place != TPH_PLACE_NONE || !(cap.modes & PCI_TPH_CAP_ST_IV)));
@@ -101,16 +117,23 @@ static void make_offer(struct tph_capability cap)
 	PROVE("extended-all-the-way", !offer.extended || (platform.prefixes &&
 	      (platform.root_integrated || platform.completer == TPH_WIDTH_16)));
 	/* Entries can be set exactly where a mode that carries tags can be had, and firmware has tags. */
-	PROVE("settable-is-usable", !offer.steering ?
-	      offer.modes & tagged && platform.firmware && offer.entries :
-	      offer.steering == -EPERM || offer.steering == -EOPNOTSUPP);
+	PROVE("settable-is-usable", !offer.steering == (offer.modes & tagged && platform.firmware) &&
+	      (offer.steering ? offer.steering == -EPERM || offer.steering == -EOPNOTSUPP :
+				!!offer.entries));
 	/* "May not" is said only where another policy would allow it. */
 	PROVE("eperm-is-policy", (offer.steering != -EPERM && offer.tags != -EPERM) ||
-	      offer.possible & tagged);
+	      (offer.possible & tagged && platform.firmware));
+	/* A vector's tag comes from firmware. */
+	PROVE("iv-needs-firmware", platform.firmware || !(offer.possible & PCI_TPH_CAP_ST_IV));
+	/* The user sees the table where it is, if a mode has a use for it. */
+	PROVE("place-is-had", offer.place == (offer.modes & tagged ? cap.place : TPH_PLACE_NONE));
 	/* The register that the user sees says the offer, and no more. */
 	PROVE("register-is-offer",
 	      (tph_offer_register(&offer) & TPH_MODES_ALL) == offer.modes &&
 	      !(tph_offer_register(&offer) & PCI_TPH_CAP_EXT_TPH) == !offer.extended &&
+	      (tph_offer_register(&offer) & PCI_TPH_CAP_LOC_MASK) ==
+	      (offer.place == TPH_PLACE_MSIX ? PCI_TPH_LOC_MSIX :
+	       offer.place == TPH_PLACE_CAPABILITY ? PCI_TPH_LOC_CAP : PCI_TPH_LOC_NONE) &&
 	      (offer.place == TPH_PLACE_NONE || (tph_offer_register(&offer) & PCI_TPH_CAP_ST_MASK) >>
 	       PCI_TPH_CAP_ST_SHIFT == offer.entries - 1U));
 	if (!offer.steering)

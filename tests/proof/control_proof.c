@@ -36,6 +36,12 @@ static void request(void)
 	/* What is enabled is the mode that was asked for, or nothing has changed. */
 	PROVE("request-or-as-before", then.width == TPH_WIDTH_NONE || then.mode == mode ||
 	      tph_control_same(then, now));
+	/* What is on offer is had, in the mode and width that were asked for, or as 8 bits for 16. */
+	PROVE("request-is-exact", offer.modes >> mode & 1 ?
+	      then.mode == mode && then.width == (width == TPH_WIDTH_RESERVED ? TPH_WIDTH_NONE :
+						  width == TPH_WIDTH_16 && !offer.extended ?
+						  TPH_WIDTH_8 : width) :
+	      then.mode == now.mode && (then.width == TPH_WIDTH_NONE || then.width == now.width));
 	/* The register reads back as mode and width, and as nothing else. */
 	PROVE("register-is-encoded", tph_control_register(then) == (then.mode | then.width << 8));
 	if (then.width == TPH_WIDTH_16)
@@ -73,6 +79,10 @@ static void view(void)
 	byte = tph_view_byte(&offer, control, at);
 	/* The ST table reads as zero: no tag leaves the kernel this way. */
 	PROVE("table-reads-zero", at < PCI_TPH_BASE_SIZEOF || !byte);
+	/* Before it are the two registers, of what is offered and what is in force. */
+	PROVE("view-is-exact", !offer.modes || at >= PCI_TPH_BASE_SIZEOF ||
+	      byte == ((at < PCI_TPH_CTRL ? tph_offer_register(&offer) :
+			tph_control_register(control)) >> at % 4 * 8 & 0xff));
 	/* Where nothing is offered there is nothing to read. */
 	PROVE("hidden-reads-zero", offer.modes || !byte);
 	if (byte && at >= PCI_TPH_CTRL)

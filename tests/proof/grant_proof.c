@@ -67,6 +67,10 @@ void lock_thread(const int *lock)
 
 void read_lock(void)
 {
+	u32 i;
+
+	for (i = 0; i < THREADS; i++)
+		threads[i].found = threads[i].alive;
 	reading = true;
 	in_section = 0;
 }
@@ -81,6 +85,29 @@ void reschedule(void)
 	/* Nobody sleeps where the list of threads must not change. */
 	PROVE("sleeps-outside", !reading);
 	threads_go_on();
+}
+
+/* Whoever looks at a thread after others got on has kept it. */
+bool pid_alive(const struct task_struct *thread)
+{
+	PROVE("thread-is-kept", thread->held);
+	return thread->alive;
+}
+
+void put_thread(struct task_struct *thread)
+{
+	PROVE("thread-is-kept", thread->held);
+	thread->held--;
+}
+
+static void check_let_go(void)
+{
+	u32 i;
+
+	/* Nothing that was taken for the walk is left. */
+	PROVE("sleeps-outside", !reading);
+	for (i = 0; i < THREADS; i++)
+		PROVE("thread-is-kept", !threads[i].held);
 }
 
 static struct task_struct *from(u32 i)
@@ -100,14 +127,15 @@ struct task_struct *first_thread(void)
 
 struct task_struct *next_thread(const struct task_struct *thread)
 {
-	/* A thread that has left the list knows no next one. */
-	PROVE("walks-inside", thread->alive || reading);
+	/* A thread that left the list before rcu_read_lock() knows no next one. */
+	PROVE("walks-from-found", thread->found);
 	return from((u32)(thread - threads) + 1);
 }
 
 static void check(struct tph_vdev *tph)
 {
 	struct tph_target targets[TARGETS];
+	bool none = false, lacks = false;
 	u32 count = nondet_u32(), i;
 	int ret;
 
@@ -115,6 +143,7 @@ static void check(struct tph_vdev *tph)
 	for (i = 0; i < TARGETS; i++)
 		targets[i] = (struct tph_target){ nondet_u32(), nondet_u32(), nondet_bool() };
 	ret = tph_grant_check(tph, targets, count);
+	check_let_go();
 	for (i = 0; i < count; i++) {
 		u32 cpu = targets[i].cpu;
 		bool there = cpu < nr_cpu_ids && possible.bits >> cpu & 1;
@@ -125,20 +154,29 @@ static void check(struct tph_vdev *tph)
 		PROVE("no-cpu-is-einval", there || ret == -EINVAL);
 		/* A CPU passes if it is online and a thread of the user's may run on it. */
 		PROVE("granted-is-had", ret || (there && online.bits >> cpu & given >> cpu & 1));
+		none |= !there;
+		lacks |= there && !(online.bits >> cpu & given >> cpu & 1);
 	}
+	/* None is refused but for such a CPU, or memory. */
+	PROVE("refused-for-cause", !ret || ret == -ENOMEM || (ret == -EINVAL && none) ||
+	      (ret == -EPERM && lacks));
 	if (ret)
 		return;
 	REACHED("check");
 
 	ret = tph_grant_check_locked(tph, targets, count);
-	for (i = 0; i < count && !ret; i++) {
+	lacks = false;
+	for (i = 0; i < count; i++) {
 		u32 cpu = targets[i].cpu;
 
 		/* Under the lock: attached, on the operator's list, not about to go, nobody lets go. */
-		PROVE("granted-is-allowed", cpu == TPH_NO_CPU || (tph->attached && !tph->removing &&
-		      tph->cpus[0].bits >> cpu & 1 && !(leaving.bits >> cpu & 1)));
+		PROVE("granted-is-allowed", ret || cpu == TPH_NO_CPU || (tph->attached &&
+		      !tph->removing && tph->cpus[0].bits >> cpu & 1 && !(leaving.bits >> cpu & 1)));
+		lacks |= cpu != TPH_NO_CPU && (!tph->attached || !(tph->cpus[0].bits >> cpu & 1) ||
+					       leaving.bits >> cpu & 1);
 	}
-	PROVE("removed-is-refused", !tph->removing || ret);
+	PROVE("removed-is-refused", tph->removing == (ret == -ENODEV));
+	PROVE("refused-for-cause", !ret || tph->removing || (ret == -EPERM && lacks));
 }
 
 static void review(void)
@@ -148,6 +186,7 @@ static void review(void)
 	u32 looked = 0;
 
 	lives = tph_grant_lacking(current, any ? &lacking : NULL, &looked);
+	check_let_go();
 	/* Lacking is exactly what no thread had that was looked at and counts. */
 	PROVE("lacking-is-exact", !any || lacking.bits == (asked.bits & ~given & 0xff));
 	/* A process lives while a thread does that is not the kernel's and not on its way out. */

@@ -18,7 +18,9 @@ static void decode(void)
 	      tags.st == (half >> 8 & 0xff) && tags.xst == half >> 16);
 	/* A tag that firmware does not call valid, or that is 0, is none. */
 	PROVE("invalid-is-no-tag", tph_tags_valid(&tags, TPH_WIDTH_8) == ((half & 1) && tags.st) &&
-	      tph_tags_valid(&tags, TPH_WIDTH_16) == ((half & 2) && tags.xst));
+	      tph_tags_valid(&tags, TPH_WIDTH_16) == ((half & 2) && tags.xst) &&
+	      tph_tags_valid(&tags, TPH_WIDTH_NONE) == (((half & 1) && tags.st) ||
+							((half & 2) && tags.xst)));
 	REACHED("decode");
 }
 
@@ -56,15 +58,22 @@ static void range(void)
 	struct tph_entry entries[SIZE];
 	struct tph_ledger ledger = { nondet_u32(), entries };
 	u32 index = nondet_u32(), count = nondet_u32(), i;
+	u32 some = nondet_u32() % (SIZE + 1);
 	u64 end = (u64)index + count;
+	u8 width = nondet_u8();
+	bool all = true;
 
 	/* A range exists if it has an entry and no end beyond the ledger's, for any numbers. */
 	PROVE("range-is-exact", tph_ledger_holds(&ledger, index, count) ==
 	      (count && end <= ledger.size));
 
 	ledger.size = SIZE;
-	for (i = 0; i < SIZE; i++)
+	for (i = 0; i < SIZE; i++) {
 		entries[i] = nondet_entry();
+		all &= i >= some || tph_entries_valid(&entries[i], 1, width);
+	}
+	/* Entries are valid if each of them is. */
+	PROVE("valid-is-each", tph_entries_valid(entries, some, width) == all);
 	tph_ledger_clear(&ledger);
 	for (i = 0; i < SIZE; i++)
 		PROVE("clear-is-clear", entries[i].cpu == TPH_NO_CPU && !entries[i].tags.st_valid &&

@@ -6,9 +6,9 @@
  *
  * Hardware is a control register and a table. An access may fail, and may have had its effect or
  * not; or the function is deaf for the whole operation: writes succeed into nothing, and what it
- * reads is all ones. Nothing is said of what a deaf function holds: it sends nothing. What this
- * cannot see is one that hears again without a reset (a reset is told to the driver, or looked for
- * by tph_table_sync()).
+ * reads is all ones. What it makes of an enable is its own: it may take another mode or width.
+ * Nothing is said of what a deaf function holds: it sends nothing. What this cannot see is one that
+ * hears again without a reset (a reset is told to the driver, or looked for by tph_table_sync()).
  *
  * PLACE and ENTRIES come from the list of proofs.
  */
@@ -38,9 +38,11 @@ static bool allocated[LEDGER];	/* the vectors of a table in MSI-X */
 static bool ready;		/* the table can be written */
 static bool locked;		/* and may be: memory_lock is held */
 static bool deaf;
+static bool pending;		/* changed while held: the holder doubts it before it lets go */
 
 /* what was done to it in the operation */
-static u32 control_writes, table_accesses, accesses, enables;
+static u32 control_writes, table_accesses, accesses, enables, failures;
+static bool control_failed;	/* the last write of the control register */
 static bool scrubbing;
 
 static bool requester_on(void)
@@ -54,6 +56,7 @@ static bool fails(bool *effect)
 	bool failed = nondet_bool();
 
 	accesses++;
+	failures += failed;
 	*effect = !deaf && (!failed || nondet_bool());
 	return failed;
 }
@@ -67,6 +70,7 @@ static int read_config(struct tph_table *table, u16 offset, u32 *value)
 	if (fails(&effect))
 		return -EIO;
 	*value = !deaf && nondet_bool() ? control : ~0U;
+	failures += *value != control;
 	return 0;
 }
 
@@ -83,8 +87,13 @@ static int write_config(struct tph_table *table, u16 offset, u8 bytes, u32 value
 		if (effect) {
 			enables += value & PCI_TPH_CTRL_REQ_EN_MASK && !requester_on();
 			control = value;
+			if (value & PCI_TPH_CTRL_REQ_EN_MASK && nondet_bool()) {
+				control = nondet_u32();
+				failures++;
+			}
 		}
 		control_writes++;
+		control_failed = failed;
 		return failed ? -EIO : 0;
 	}
 
@@ -192,13 +201,13 @@ static void check(const struct tph_table *t)
 	/* What hardware holds is what the user enabled, or the requester is off (invariant 1). */
 	PROVE("live-is-wanted", live_is_wanted(t));
 	/* Hardware's control register is what live says, unless it is known that it may not be. */
-	PROVE("control-is-live", deaf || control_is_live(t));
+	PROVE("control-is-live", deaf || pending || control_is_live(t));
 	/* No tag but that of a live, valid entry of the width in force (invariant 2). */
 	PROVE("tags-are-granted", deaf || tags_are_granted(t));
 	/* What is enabled has tags of its width in every entry that is set (invariant 3). */
 	PROVE("wanted-is-valid", wanted_is_valid(t));
 	/* A table that counts as written is. */
-	PROVE("written-is-so", deaf || written_is_so(t));
+	PROVE("written-is-so", deaf || pending || written_is_so(t));
 	/* While held, nothing is enabled. */
 	PROVE("off-while-held", off_while_held(t));
 	/* What hardware may still hold after all went wrong is off for the user as well. */
@@ -244,15 +253,17 @@ static void any_state(struct tph_table *t)
 	control = nondet_u32();
 	ready = nondet_bool();
 	locked = nondet_bool();
-	ASSUME(live_is_wanted(t) && control_is_live(t) && tags_are_granted(t) &&
-	       wanted_is_valid(t) && written_is_so(t) && off_while_held(t) && given_up(t) &&
+	pending = t->holds && nondet_bool();
+	ASSUME(live_is_wanted(t) && (pending || (control_is_live(t) && written_is_so(t))) &&
+	       tags_are_granted(t) && wanted_is_valid(t) && off_while_held(t) && given_up(t) &&
 	       encodings(t));
 }
 
 /* ---- the operations ---- */
 
 static struct tph_entry before[LEDGER];
-static struct tph_control wanted_before;
+static struct tph_control wanted_before, live_before;
+static bool adrift_before, asked;
 
 static bool same_entry(const struct tph_entry *a, const struct tph_entry *b)
 {
@@ -271,6 +282,33 @@ static bool same_ledger(void)
 	return same;
 }
 
+static void remember(const struct tph_table *t)
+{
+	u32 i;
+
+	for (i = 0; i < SIZE; i++)
+		before[i] = entries[i];
+	wanted_before = t->wanted;
+	live_before = t->live;
+	adrift_before = t->adrift;
+	asked = false;
+	control_writes = table_accesses = accesses = enables = failures = 0;
+	control_failed = false;
+}
+
+static bool brought_back(const struct tph_table *t)
+{
+	return t->holds || t->wanted.width == TPH_WIDTH_NONE ||
+	       tph_control_same(t->live, t->wanted) ||
+	       (tph_control_tagged(t->wanted) && is_ready(NULL));
+}
+
+/* What succeeds knows that hardware is what live says, and so has seen to off. */
+static void check_known(const struct tph_table *t, int ret)
+{
+	PROVE("success-is-known", ret || t->holds || !t->adrift);
+}
+
 static void commit(struct tph_table *t)
 {
 	struct tph_entry batch[LEDGER];
@@ -282,6 +320,11 @@ static void commit(struct tph_table *t)
 	for (i = 0; i < SIZE; i++)
 		batch[i] = any_entry();
 	ret = tph_table_commit(t, index, count, batch);
+	check_known(t, ret);
+	/* A batch is not refused but for a tag that there is none of, or hardware. */
+	PROVE("refused-for-cause", !ret || failures || deaf || is_ready(t) ||
+	      !tph_entries_valid(batch, count, tph_control_tagged(wanted_before) ?
+					       wanted_before.width : TPH_WIDTH_NONE));
 	if (ret) {
 		/* A batch that is refused changes no entry, and no more is enabled than before. */
 		PROVE("commit-all-or-nothing", same_ledger() &&
@@ -304,6 +347,11 @@ static void set_control(struct tph_table *t)
 	struct tph_control ask = any_control();
 	int ret = tph_table_control(t, ask);
 
+	asked = !ret;
+	check_known(t, ret);
+	/* Nor is an enable. */
+	PROVE("refused-for-cause", !ret || failures || deaf || (tph_control_tagged(ask) &&
+	      (is_ready(t) || !tph_entries_valid(entries, SIZE, ask.width))));
 	/* What is enabled is what was asked for; on failure it is as before, or off. */
 	PROVE("control-all-or-nothing", same_ledger() &&
 	      (ret ? tph_control_same(t->wanted, wanted_before) ||
@@ -346,25 +394,81 @@ static void revoke(struct tph_table *t)
 	/* Deferred, it holds, and does not touch a table that cannot be written now. */
 	PROVE("deferred-holds", t->holds == holds + (defer && count) &&
 	      (!defer || !table_accesses));
+	/* The others stay in force, if hardware lets it. */
+	PROVE("revoke-keeps-others", failures || deaf || t->holds ||
+	      tph_control_same(t->live, live_before) ||
+	      (tph_control_tagged(live_before) && is_ready(t)));
 	/* Nothing to take back costs nothing. */
 	PROVE("revoke-of-nothing", count || !accesses);
 	if (count && on)
 		REACHED("revoke");
 }
 
-/* A reset, or vectors that come and go, while held: the driver doubts what hardware holds. */
+static void anything_is_held(void)
+{
+	u32 i;
+
+	control = nondet_u32();
+	for (i = 0; i < LEDGER; i++)
+		tags[i] = nondet_u16();
+}
+
+/*
+ * A reset, or vectors that come and go, while held. The driver doubts what hardware holds, but not
+ * at once: anything else can come between.
+ */
 static void something_happens(struct tph_table *t)
 {
 	u32 i;
 
 	ASSUME(t->holds);
-	control = nondet_u32();
-	for (i = 0; i < LEDGER; i++) {
-		tags[i] = nondet_u16();
-		allocated[i] = PLACE != TPH_PLACE_MSIX || nondet_bool();
+	if (nondet_bool()) {
+		anything_is_held();
+		for (i = 0; i < LEDGER; i++)
+			allocated[i] = PLACE != TPH_PLACE_MSIX || nondet_bool();
+		pending = true;
+	} else {
+		tph_table_doubt(t);
+		pending = false;
 	}
-	tph_table_doubt(t);
 	REACHED("reset");
+}
+
+/* @doubted: hardware may hold anything, and is doubted before: look_after() in steering.c. */
+static void hold(struct tph_table *t, bool doubted)
+{
+	bool on = t->live.width != TPH_WIDTH_NONE;
+	u32 holds = t->holds;
+	int ret;
+
+	/* whoever holds need not have memory_lock */
+	locked = false;
+	if (doubted) {
+		anything_is_held();
+		tph_table_doubt(t);
+		pending = false;
+		adrift_before = true;
+	}
+	ret = tph_table_hold(t);
+	/* A hold counts, also where hardware does not hear; the user sees no change. */
+	PROVE("hold-is-exact", t->holds == holds + 1 && same_ledger() && !table_accesses &&
+	      tph_control_same(t->wanted, wanted_before) && (!holds || !accesses));
+	/* From a hold on that says that all is well, the requester is off in hardware. */
+	PROVE("hold-is-off", holds || ret || deaf || !requester_on());
+	if (on && !ret)
+		REACHED("hold");
+}
+
+/* Off, held or not, and of a function that was reset: nobody has doubted it yet. */
+static void off(struct tph_table *t)
+{
+	ASSUME(t->holds);
+	locked = false;
+	tph_table_off(t);
+	PROVE("off-is-exact", same_ledger() && !table_accesses &&
+	      tph_control_same(t->wanted, wanted_before));
+	/* It is off in hardware, or the write has failed. */
+	PROVE("off-is-off", control_writes && (deaf || control_failed || !requester_on()));
 }
 
 static void release(struct tph_table *t)
@@ -373,14 +477,20 @@ static void release(struct tph_table *t)
 	int ret;
 
 	ASSUME(t->holds);
-	locked = true;
+	/* without memory_lock only where nothing is wanted: end(), and a recovery that failed */
+	locked = t->wanted.width != TPH_WIDTH_NONE || nondet_bool();
+	if (pending && (t->holds == 1 || nondet_bool())) {
+		tph_table_doubt(t);
+		pending = false;
+		adrift_before = true;
+	}
 	ret = kept ? tph_table_release_kept(t) : tph_table_release(t);
 	PROVE("release-is-exact", same_ledger() && (tph_control_same(t->wanted, wanted_before) ||
 						    t->wanted.width == TPH_WIDTH_NONE));
+	check_known(t, ret);
 	/* A release that says that all is well has brought back what was wanted, if it could. */
-	PROVE("release-brings-back", ret || t->holds || (tph_control_same(t->wanted, wanted_before) &&
-	      (tph_control_same(t->live, t->wanted) || t->wanted.width == TPH_WIDTH_NONE ||
-	       is_ready(t))));
+	PROVE("release-brings-back", ret || (tph_control_same(t->wanted, wanted_before) &&
+	      brought_back(t)));
 	if (!t->holds && kept && enables && !table_accesses)
 		REACHED("release without a table write");
 	if (!t->holds && enables)
@@ -409,19 +519,19 @@ static void sync(struct tph_table *t)
 	ret = tph_table_sync(t);
 	PROVE("sync-is-exact", same_ledger() && (tph_control_same(t->wanted, wanted_before) ||
 						 t->wanted.width == TPH_WIDTH_NONE));
+	check_known(t, ret);
+	/* So has a sync. */
+	PROVE("sync-brings-back", ret || (tph_control_same(t->wanted, wanted_before) &&
+	      brought_back(t)));
 	if (!ret && enables)
 		REACHED("sync");
 }
 
 static void operate(struct tph_table *t)
 {
-	u32 holds = t->holds, i;
-	bool on;
-	int ret;
+	u32 holds = t->holds;
 
-	for (i = 0; i < SIZE; i++)
-		before[i] = entries[i];
-	wanted_before = t->wanted;
+	remember(t);
 	/* whoever changes entries or enables has memory_lock */
 	locked = true;
 
@@ -433,15 +543,8 @@ static void operate(struct tph_table *t)
 		set_control(t);
 		break;
 	case 2:
-		locked = false;
-		on = t->live.width != TPH_WIDTH_NONE;
-		ret = tph_table_hold(t);
-		/* A hold counts, also where hardware does not hear; the user sees no change. */
-		PROVE("hold-is-exact", t->holds == holds + 1 && same_ledger() && !table_accesses &&
-		      tph_control_same(t->wanted, wanted_before) && (!holds || !accesses));
-		if (on && !ret)
-			REACHED("hold");
-		return;
+		hold(t, nondet_bool());
+		break;
 	case 3:
 		release(t);
 		break;
@@ -455,11 +558,7 @@ static void operate(struct tph_table *t)
 		something_happens(t);
 		return;
 	case 7:
-		ASSUME(t->holds);
-		locked = false;
-		tph_table_off(t);
-		PROVE("off-is-exact", same_ledger() && !table_accesses &&
-		      tph_control_same(t->wanted, wanted_before));
+		off(t);
 		return;
 	case 8:
 		/* memory decode is switched on or off, by the user */
@@ -469,7 +568,14 @@ static void operate(struct tph_table *t)
 		ASSUME(false);
 	}
 	/* While held, hardware is not touched. */
-	PROVE("held-is-untouched", !holds || t->holds < holds || !accesses);
+	PROVE("held-is-untouched", !holds || !t->holds || !accesses);
+	/* Not known to be off is what could not be switched off, and nothing that was not tried. */
+	PROVE("adrift-is-tried", !t->adrift || (adrift_before && !control_writes) || control_failed);
+	/* Whatever enables sees that the function hears. */
+	PROVE("enable-is-heard", !deaf || !control_writes || t->live.width == TPH_WIDTH_NONE);
+	/* Nothing is given up where hardware does what it is told. */
+	PROVE("given-up-for-cause", asked || failures || deaf ||
+	      tph_control_same(t->wanted, wanted_before));
 }
 
 /* At open and close nothing is known of hardware, and nobody counts on anything. */
@@ -478,9 +584,7 @@ static void open_and_close(struct tph_table *t)
 	u32 i;
 	int ret;
 
-	control = nondet_u32();
-	for (i = 0; i < LEDGER; i++)
-		tags[i] = nondet_u16();
+	anything_is_held();
 	locked = true;
 	scrubbing = true;
 	if (nondet_bool()) {
@@ -494,6 +598,12 @@ static void open_and_close(struct tph_table *t)
 				PROVE("scrub-is-zero", !tags[i]);
 			REACHED("scrub");
 		}
+		/* a close takes all entries then, whatever came of it */
+		scrubbing = false;
+		remember(t);
+		revoke(t);
+		PROVE("closed-is-off", t->live.width == TPH_WIDTH_NONE &&
+		      (deaf || t->adrift || !requester_on()));
 	} else if (!tph_table_quiet(t)) {
 		/* A function that nobody has open is not left with its requester on. */
 		PROVE("quiet-is-off", !requester_on());
@@ -513,7 +623,6 @@ int main(void)
 	for (u32 i = 0; i < LEDGER; i++)
 		allocated[i] = true;
 	for (u32 i = 0; i < FROM_RESET; i++) {
-		control_writes = table_accesses = accesses = enables = 0;
 		operate(&table);
 		check(&table);
 	}

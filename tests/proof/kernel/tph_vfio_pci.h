@@ -51,6 +51,8 @@ struct task_struct {
 	struct cpumask cpus_mask;
 	int pi_lock;
 	bool alive;		/* in the list of threads */
+	bool found;		/* and was, at some time since rcu_read_lock() */
+	u32 held;		/* references that keep it from going away */
 	struct signal_struct *signal;
 	int thread_node;
 };
@@ -67,9 +69,10 @@ void read_lock(void), read_unlock(void), reschedule(void);
 #define rcu_read_unlock()	read_unlock()
 #define cond_resched()		reschedule()
 #define might_sleep()		reschedule()
-#define get_task_struct(task)	((void)(task))
-#define put_task_struct(task)	((void)(task))
-#define pid_alive(task)		((task)->alive)
+#define get_task_struct(task)	((task)->held++)
+void put_thread(struct task_struct *task);
+#define put_task_struct(task)	put_thread(task)
+bool pid_alive(const struct task_struct *task);
 struct task_struct *first_thread(void), *next_thread(const struct task_struct *thread);
 #define list_for_each_entry_rcu(at, head, member) \
 	for ((at) = first_thread(); (at); (at) = next_thread(at))
