@@ -94,7 +94,7 @@ coverage: packages-coverage counted lab
 	@lab/coverage --minimum 95 --unreached tests/unreached.list '$(TREE)/counted' '$(TREE)/counted-vm'
 
 prove: packages-check
-	@tests/proof/run $(if $(MUTANTS),--mutants)
+	@tests/proof/run $(if $(filter 1,$(MUTANTS)),--mutants)
 
 fuzz:
 	@tests/fuzz/run --seconds $(or $(FUZZ_SECONDS),60)

@@ -372,7 +372,7 @@ int tph_table_release_kept(struct tph_table *table)
 
 /**
  * tph_table_doubt() - hardware may hold anything now
- * @table: the table, held
+ * @table: the table, held or about to be
  *
  * For a function that may have been reset, and for vectors that have come or gone.
  */

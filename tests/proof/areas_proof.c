@@ -33,6 +33,7 @@ int main(void)
 	PROVE("msix-is-decoded", !vectors || (msix.table_bar == (table & 7) &&
 	      msix.table.start == (table & ~7U) && msix.table.end - msix.table.start == vectors * 16 &&
 	      msix.pba.start == (pba & ~7U) && (msix.pba.end - msix.pba.start) * 8 >= vectors &&
+	      (msix.pba.end - msix.pba.start) * 8 < vectors + 64U &&
 	      (msix.pba.end - msix.pba.start) % 8 == 0));
 	/* A table fits if its last byte is in the BAR. */
 	PROVE("fits-is-exact", tph_msix_fits(&msix, bar_size) ==
@@ -58,6 +59,11 @@ int main(void)
 	PROVE("offered-is-free", offered != taboo);
 
 	range = (struct tph_area){ nondet_u64(), nondet_u64() };
+	/* A range that is said to have a byte of such a page has one. */
+	PROVE("found-is-there", !tph_areas_touch_table(&msix, bar, page_size, range) ||
+	      (vectors && msix.table_bar == bar &&
+	       range.start < ((msix.table.end + page_size - 1) & ~(page_size - 1)) &&
+	       range.end > (msix.table.start & ~(page_size - 1))));
 	ASSUME(range.start <= page && range.end >= page + page_size);
 	/* Whoever asks for a range with a page of the table is found out. */
 	PROVE("table-is-found", !vectors || msix.table_bar != bar ||
