@@ -346,7 +346,7 @@ static void review(struct tph_vdev *tph, bool asked, bool held)
  * tph_lease_review() - take back what its holder may not have any more
  * @tph: the device
  *
- * For where the user asks: does nothing if it was done a short while ago, or nothing is held.
+ * For where the user asks: does nothing if the budget for that is spent, or nothing is held.
  *
  * Context: process context, no lock held.
  */

@@ -222,3 +222,16 @@ int tph_beneath_link(int top, const char *path, char *target, size_t size)
 	target[length] = '\0';
 	return 0;
 }
+
+int tph_beneath_name(const char *target, char *name, size_t size)
+{
+	const char *slash = strrchr(target, '/');
+
+	slash = slash ? slash + 1 : target;
+	if (strlen(slash) >= size)
+		return -ENAMETOOLONG;
+	if (!strcmp(slash, ".") || !strcmp(slash, "..") || strchr(slash, '\n'))
+		return -EIO;
+	strcpy(name, slash);
+	return 0;
+}

@@ -32,4 +32,14 @@ int tph_beneath_find(int top, const char *path);
  */
 int tph_beneath_link(int top, const char *path, char *target, size_t size);
 
+/**
+ * tph_beneath_name() - the last component of what a link says
+ * @target: that
+ * @name: receives it, to be a component of other paths and of a line of text
+ * @size: bytes of @name
+ *
+ * Return: 0; -ENAMETOOLONG: it does not fit; -EIO: it is no name of a file, or of more than a line.
+ */
+int tph_beneath_name(const char *target, char *name, size_t size);
+
 #endif /* TPH_BENEATH_H */

@@ -56,17 +56,6 @@ int tph_group_link_name(const struct tph_group *group, const char *path, char *n
 {
 	char target[PATH_MAX];
 	int error = tph_beneath_link(group->top, path, target, sizeof(target));
-	const char *slash;
 
-	if (error)
-		return error;
-	slash = strrchr(target, '/');
-	slash = slash ? slash + 1 : target;
-	if (strlen(slash) >= size)
-		return -ENAMETOOLONG;
-	/* What is to be a component of other paths, and of a line of text. */
-	if (!strcmp(slash, ".") || !strcmp(slash, "..") || strchr(slash, '\n'))
-		return -EIO;
-	strcpy(name, slash);
-	return 0;
+	return error ? error : tph_beneath_name(target, name, size);
 }

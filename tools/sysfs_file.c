@@ -117,16 +117,6 @@ int sysfs_link_name(const char *path, char *name, size_t size)
 {
 	char target[PATH_MAX];
 	int error = sysfs_link(path, target, sizeof(target));
-	const char *slash;
 
-	if (error)
-		return error;
-	slash = strrchr(target, '/');
-	slash = slash ? slash + 1 : target;
-	if (strlen(slash) >= size)
-		return -ENAMETOOLONG;
-	if (!strcmp(slash, ".") || !strcmp(slash, "..") || strchr(slash, '\n'))
-		return -EIO;
-	strcpy(name, slash);
-	return 0;
+	return error ? error : tph_beneath_name(target, name, size);
 }
