@@ -85,40 +85,72 @@ struct tph_device;
  * @device: receives the handle
  *
  * Opens the device's VFIO character device and /dev/iommu, binds one to the other and attaches an
- * own, empty I/O address space. For programs that manage VFIO themselves there is tph_from_fd().
+ * own, empty I/O address space. Where there are no such nodes, or none for this user, it opens the
+ * device's IOMMU group and puts it into an own container with the type 1 IOMMU: most kernels of
+ * distributions have nothing else, and what follows is the same. For programs that manage VFIO
+ * themselves there are tph_open_with() and tph_from_fd().
  *
  * Return: 0; -EINVAL: @bdf is no PCI address; -ENODEV: no such device, or it is not bound to a VFIO
- * driver; -EBUSY: somebody else has it open; -EACCES, -EPERM: file permissions, or the device's
- * IOMMU group is not free for a user; -ENOKEY: it wants a VF token, see tph_open_with(); -ENOENT:
- * the kernel has no iommufd or VFIO character device; -EIO: sysfs, the IOMMU or configuration space
- * is not usable; -ENOMEM, -EMFILE, -ENFILE.
+ * driver; -EBUSY: somebody else has it open, or another device of its IOMMU group; -EACCES, -EPERM:
+ * file permissions, or the device's IOMMU group is not free for a user; -ENOKEY: it wants a VF
+ * token, see tph_open_with(); -ENOENT: the kernel has neither iommufd and a VFIO character device
+ * nor a node of the IOMMU group and containers with the type 1 IOMMU; -EIO: sysfs, the IOMMU or
+ * configuration space is not usable; -ENOMEM, -EMFILE, -ENFILE.
  */
 int tph_open(const char *bdf, struct tph_device **device);
+
+/* struct tph_open_options.flags: which of its members are set */
+#define TPH_OPEN_IOMMU_FD	(1u << 0)
+#define TPH_OPEN_IOAS		(1u << 1)
+#define TPH_OPEN_CONTAINER_FD	(1u << 2)
+#define TPH_OPEN_DEVICE_FD	(1u << 3)
 
 /**
  * struct tph_open_options - what tph_open_with() is to do otherwise than tph_open()
  * @size: sizeof(struct tph_open_options), so that later versions can have more of them
  * @vf_token: the VF token of a device that wants one, "bd8d9d2b-5a5f-4f5a-a211-f591514ba1f3"; NULL:
  *	none
+ * @share: another handle, whose I/O address space the device joins; NULL: none. A second device of
+ *	an IOMMU group can be opened in this way alone.
+ * @flags: TPH_OPEN_*, for each of the following that is set
+ * @iommu_fd: /dev/iommu of the caller, to bind the device to
+ * @ioas: I/O address space of @iommu_fd, to attach the device to instead of a new one
+ * @container_fd: VFIO container of the caller, to put the device's IOMMU group into; it gets the
+ *	type 1 IOMMU if it has none yet
+ * @device_fd: VFIO device of the caller, and no @bdf: its character device, which is then bound and
+ *	attached; or one that is ready for use, as from a group, with the address space that it is
+ *	attached to (@iommu_fd and @ioas, or @container_fd), if tph_map() is to be used
  *
- * All that is not set is to be zero. A virtual function (VF) whose physical function (PF) is used
- * through VFIO can be opened by those alone who know the VF token, which the PF's user chose
- * (VFIO_DEVICE_FEATURE_PCI_VF_TOKEN); so can the PF while VFs of it are open. To a PF whose VFs are
- * not, the token given is its new one.
+ * All that is not set is to be zero. Of @share, @iommu_fd and @container_fd one can be given.
+ * Descriptors stay the caller's; @device_fd must be open for as long as the handle lives, the
+ * others are copied, and so are those of @share.
+ *
+ * A virtual function (VF) whose physical function (PF) is used through VFIO can be opened by those
+ * alone who know the VF token, which the PF's user chose (VFIO_DEVICE_FEATURE_PCI_VF_TOKEN); so can
+ * the PF while VFs of it are open. To a PF whose VFs are not, the token given is its new one.
  */
 struct tph_open_options {
 	size_t size;
 	const char *vf_token;
+	const struct tph_device *share;
+	uint32_t flags;
+	int iommu_fd;
+	uint32_t ioas;
+	int container_fd;
+	int device_fd;
 };
 
 /**
  * tph_open_with() - tph_open() with options
+ * @bdf: as for tph_open(); NULL with TPH_OPEN_DEVICE_FD
  * @options: NULL, or with nothing but its size set: as tph_open()
  *
- * Return: as tph_open(), and: -EKEYREJECTED: the VF token is not the right one; -EINVAL: also a VF
- * token that is no UUID, or that device or kernel (before Linux 6.17) have no use for: it is no VF of a
- * PF that is used through VFIO, and no PF; -E2BIG: @options has something that this version of the
- * library does not know.
+ * Return: as tph_open(), and: -EKEYREJECTED: the VF token is not the right one; -EINVAL: also
+ * options that do not go together, an @ioas that @iommu_fd does not have, or a VF token that is no
+ * UUID, or that device or kernel (by its character device before Linux 6.17) have no use for: it is
+ * no VF of a PF that is used through VFIO, and no PF; -EBADF: a descriptor is not open or not what
+ * it was given for, or @share has no address space (tph_from_fd()); -ENOTTY: @device_fd is no VFIO
+ * device; -E2BIG: @options has something that this version of the library does not know.
  */
 int tph_open_with(const char *bdf, const struct tph_open_options *options,
 		  struct tph_device **device);
@@ -143,11 +175,53 @@ void tph_close(struct tph_device *device);
 /** tph_device_fd() - the VFIO device file descriptor, for everything that is not steering. */
 int tph_device_fd(const struct tph_device *device);
 
-/** tph_iommu_fd() - the /dev/iommu descriptor of tph_open(), or -EBADF for tph_from_fd(). */
+/** tph_iommu_fd() - the /dev/iommu descriptor that the device is bound to, or -EBADF: none. */
 int tph_iommu_fd(const struct tph_device *device);
 
-/** tph_ioas() - the I/O address space id of tph_open(), or 0 for tph_from_fd(). */
+/** tph_ioas() - the I/O address space of tph_iommu_fd() that the device is attached to, or 0. */
 uint32_t tph_ioas(const struct tph_device *device);
+
+/** tph_container_fd() - the container that the device's group is in, or -EBADF: none. */
+int tph_container_fd(const struct tph_device *device);
+
+/** enum tph_access - what a device may do with memory */
+enum tph_access {
+	TPH_ACCESS_READ = 1,
+	TPH_ACCESS_WRITE = 2,
+	TPH_ACCESS_BOTH = 3,
+};
+
+/**
+ * tph_map() - let the device reach memory of this process
+ * @memory: begin, a multiple of the page size
+ * @size: in bytes, a multiple of the page size
+ * @iova: where the device finds it, a multiple of the page size
+ * @access: enum tph_access, or several
+ *
+ * The memory is locked until it is unmapped, or the last handle that shares the address space is
+ * closed.
+ *
+ * Return: 0; -EINVAL: a number that is no multiple, a size of 0, an access of none, or a range that
+ * the IOMMU cannot translate or keeps for itself; -EEXIST: something is mapped there; -EFAULT:
+ * @memory is not all mapped in the process, or not for writing; -ENOMEM: also the limit of locked
+ * memory (ulimit -l); -ENOSPC: too many mappings; -EBADF: the address space is not known
+ * (tph_from_fd()).
+ */
+int tph_map(struct tph_device *device, const void *memory, uint64_t size, uint64_t iova,
+	    uint32_t access);
+
+/**
+ * tph_unmap() - take back what tph_map() gave
+ * @iova: begin, a multiple of the page size
+ * @size: in bytes, a multiple of the page size
+ *
+ * The range may hold several mappings, and holes. When it returns the device reaches none of them.
+ *
+ * Return: 0; -EINVAL: a number that is no multiple, or a size of 0; -ENOENT: nothing is mapped
+ * there, or the range cuts a mapping, which then stays (those before it may be gone); -EBADF: as
+ * tph_map().
+ */
+int tph_unmap(struct tph_device *device, uint64_t iova, uint64_t size);
 
 /**
  * tph_read_state() - read what the device offers and what is in force

@@ -1,190 +1,23 @@
 // SPDX-License-Identifier: MIT
-/* Handles: from a PCI address through iommufd, or from a descriptor that the caller has. */
-#include <dirent.h>
+/* Handles: from a PCI address by one of the ways to a device, or from a descriptor that is open. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
 
-#include "address.h"
 #include "device.h"
 #include "kernel_abi.h"
 #include "system.h"
-
-/* vfioN, and longer than any N */
-#define CDEV_NAME_SIZE	32
-
-/* bytes of a UUID */
-#define TOKEN_SIZE	16
+#include "vf_token.h"
+#include "way.h"
 
 /* struct tph_open_options as the first version had it */
 #define OPTIONS_SIZE_FIRST	(sizeof(size_t) + sizeof(char *))
 
-static bool is_cdev_name(const char *name)
-{
-	if (strncmp(name, "vfio", 4) || !name[4] || strlen(name) >= CDEV_NAME_SIZE)
-		return false;
-	return strspn(name + 4, "0123456789") == strlen(name + 4);
-}
-
-/* What sysfs calls the character device of the VFIO driver that has the device. */
-static int find_cdev(const char *bdf, char *cdev)
-{
-	const struct dirent *entry;
-	char path[128];
-	DIR *directory;
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev", bdf);
-	fd = tph_system_open(path, O_RDONLY | O_DIRECTORY);
-	if (fd < 0)
-		return fd == -ENOENT ? -ENODEV : fd;
-	directory = fdopendir(fd);
-	if (!directory) {
-		int error = -errno;
-
-		close(fd);
-		return error;
-	}
-	do {
-		entry = readdir(directory);
-	} while (entry && !is_cdev_name(entry->d_name));
-	if (entry)
-		strcpy(cdev, entry->d_name);
-	closedir(directory);
-	return entry ? 0 : -ENODEV;
-}
-
-/* The device number that the node must have; a kernel without such nodes shows none. */
-static int read_cdev_number(const char *bdf, const char *cdev, dev_t *number)
-{
-	unsigned int major_number, minor_number;
-	char path[160], text[32], end;
-	ssize_t length;
-	int fd;
-
-	snprintf(path, sizeof(path), "/sys/bus/pci/devices/%s/vfio-dev/%s/dev", bdf, cdev);
-	fd = tph_system_open(path, O_RDONLY);
-	if (fd < 0)
-		return fd;
-	length = read(fd, text, sizeof(text) - 1);
-	close(fd);
-	if (length < 0)
-		return -EIO;
-	text[length] = '\0';
-	if (sscanf(text, "%u:%u%c", &major_number, &minor_number, &end) != 3 || end != '\n')
-		return -EIO;
-	*number = makedev(major_number, minor_number);
-	return 0;
-}
-
-static int open_cdev(const char *bdf)
-{
-	dev_t expected, number = 0;
-	char cdev[CDEV_NAME_SIZE], path[64];
-	int error, fd;
-
-	error = find_cdev(bdf, cdev);
-	if (!error)
-		error = read_cdev_number(bdf, cdev, &expected);
-	if (error)
-		return error;
-	snprintf(path, sizeof(path), "/dev/vfio/devices/%s", cdev);
-	fd = tph_system_open(path, O_RDWR);
-	if (fd < 0)
-		return fd == -ENXIO ? -ENODEV : fd;
-	/* A node left over from before, or a device that was replaced just now, is another one. */
-	error = tph_system_device_number(fd, &number);
-	if (error || number != expected) {
-		close(fd);
-		return -ENODEV;
-	}
-	return fd;
-}
-
-static int open_iommu(void)
-{
-	int fd = tph_system_open("/dev/iommu", O_RDWR);
-
-	/* A node without a driver behind it is no iommufd either. */
-	return fd == -ENXIO || fd == -ENODEV ? -ENOENT : fd;
-}
-
-static int hex_digit(char digit)
-{
-	if (digit >= '0' && digit <= '9')
-		return digit - '0';
-	digit |= 0x20;
-	return digit >= 'a' && digit <= 'f' ? digit - 'a' + 10 : -1;
-}
-
-/* RFC 9562, 4: five groups of hex digits, whose bytes the kernel takes in that order. */
-static int parse_token(const char *text, uint8_t token[TOKEN_SIZE])
-{
-	for (int i = 0; i < TOKEN_SIZE; i++) {
-		int high, low;
-
-		if ((i == 4 || i == 6 || i == 8 || i == 10) && *text++ != '-')
-			return -EINVAL;
-		high = hex_digit(text[0]);
-		low = high < 0 ? -1 : hex_digit(text[1]);
-		if (low < 0)
-			return -EINVAL;
-		token[i] = (uint8_t)(high << 4 | low);
-		text += 2;
-	}
-	return *text ? -EINVAL : 0;
-}
-
-static int bind_with(struct tph_device *device, const uint8_t *token)
-{
-	struct tph_vfio_bind_iommufd bind = {
-		.argsz = token ? sizeof(bind) : TPH_VFIO_BIND_SIZE,
-		.flags = token ? TPH_VFIO_BIND_TOKEN : 0,
-		.iommufd = device->iommu_fd,
-		.token = (uintptr_t)token,
-	};
-	int answer = tph_system_ioctl(device->device_fd, TPH_VFIO_BIND_IOMMUFD, &bind);
-
-	/* Whoever may not open the node did not get here: this is about the token. */
-	if (answer == -EACCES)
-		return token ? -EKEYREJECTED : -ENOKEY;
-	return answer < 0 ? answer : 0;
-}
-
-static int bind_iommu(struct tph_device *device, const uint8_t *token)
-{
-	int error = bind_with(device, token);
-
-	/*
-	 * The arguments are right, so EINVAL says that another descriptor has the device, or that
-	 * there is no use for a token. The second is so if it works without.
-	 */
-	if (error == -EINVAL && token && !bind_with(device, NULL))
-		return -EINVAL;
-	return error == -EINVAL ? -EBUSY : error;
-}
-
-static int attach_ioas(struct tph_device *device)
-{
-	struct tph_iommu_ioas_alloc alloc = { .size = sizeof(alloc) };
-	struct tph_vfio_attach_iommufd attach = { .argsz = sizeof(attach) };
-	int answer;
-
-	answer = tph_system_ioctl(device->iommu_fd, TPH_IOMMU_IOAS_ALLOC, &alloc);
-	if (answer < 0)
-		return answer == -EINVAL ? -EIO : answer;
-	attach.pt_id = alloc.out_ioas_id;
-	answer = tph_system_ioctl(device->device_fd, TPH_VFIO_ATTACH_IOMMUFD, &attach);
-	if (answer < 0)
-		return answer == -EINVAL ? -EIO : answer;
-	device->ioas = alloc.out_ioas_id;
-	return 0;
-}
+#define OPEN_FLAGS	(TPH_OPEN_IOMMU_FD | TPH_OPEN_IOAS | TPH_OPEN_CONTAINER_FD | \
+			 TPH_OPEN_DEVICE_FD)
 
 /* Find configuration space. Return: 0; -ENOTTY: not VFIO; -EINVAL: not bound, or not PCI. */
 static int find_config(struct tph_device *device)
@@ -216,11 +49,33 @@ static struct tph_device *alloc_device(void)
 {
 	struct tph_device *device = calloc(1, sizeof(*device));
 
-	if (device) {
-		device->device_fd = -1;
-		device->iommu_fd = -1;
-	}
+	if (device)
+		device->device_fd = device->iommu_fd = device->container_fd = device->group_fd = -1;
 	return device;
+}
+
+static void close_fd(int *fd)
+{
+	if (*fd >= 0)
+		close(*fd);
+	*fd = -1;
+}
+
+/* All that a way to the device has opened; with the device go its attachment and its binding. */
+static void close_all(struct tph_device *device)
+{
+	if (device->owns_device)
+		close_fd(&device->device_fd);
+	device->owns_device = false;
+	close_fd(&device->group_fd);
+	close_fd(&device->container_fd);
+	close_fd(&device->iommu_fd);
+}
+
+static void free_device(struct tph_device *device)
+{
+	close_all(device);
+	free(device);
 }
 
 /* What the caller knows of the options, be it less or more than is known here. */
@@ -237,63 +92,149 @@ static int read_options(const struct tph_open_options *given, struct tph_open_op
 		if (((const unsigned char *)given)[i])
 			return -E2BIG;
 	memcpy(options, given, given->size < known ? given->size : known);
-	return 0;
+	return options->flags & ~OPEN_FLAGS ? -E2BIG : 0;
+}
+
+/* Whether they go together: there is one address space, and one device. */
+static bool options_agree(const char *bdf, const struct tph_open_options *options)
+{
+	const uint32_t flags = options->flags;
+	const bool iommu = flags & TPH_OPEN_IOMMU_FD, container = flags & TPH_OPEN_CONTAINER_FD;
+
+	if (!bdf != !!(flags & TPH_OPEN_DEVICE_FD))
+		return false;
+	if (flags & TPH_OPEN_IOAS && (!iommu || !options->ioas))
+		return false;
+	return iommu + container + !!options->share <= 1;
+}
+
+/* A descriptor of the handle's own, for what is the caller's or another handle's. */
+static int copy_fd(int fd, int *copy)
+{
+	*copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return *copy < 0 ? -errno : 0;
+}
+
+/* Take in what the caller has, or shares. */
+static int take_options(const struct tph_open_options *options, struct tph_device *device,
+			struct tph_way *way)
+{
+	const struct tph_device *share = options->share;
+	int error = 0;
+
+	if (options->flags & TPH_OPEN_DEVICE_FD) {
+		if (fcntl(options->device_fd, F_GETFD) < 0)
+			return -errno;
+		device->device_fd = options->device_fd;
+	}
+	if (options->flags & TPH_OPEN_IOMMU_FD)
+		error = copy_fd(options->iommu_fd, &device->iommu_fd);
+	else if (share && share->iommu_fd >= 0)
+		error = copy_fd(share->iommu_fd, &device->iommu_fd);
+	if (!error && options->flags & TPH_OPEN_CONTAINER_FD)
+		error = copy_fd(options->container_fd, &device->container_fd);
+	else if (!error && share && share->container_fd >= 0)
+		error = copy_fd(share->container_fd, &device->container_fd);
+	if (!error && share && device->iommu_fd < 0 && device->container_fd < 0)
+		error = -EBADF;
+	way->share = share;
+	way->ioas = options->flags & TPH_OPEN_IOAS ? options->ioas : share ? share->ioas : 0;
+	return error;
+}
+
+/* Whether @error says that the nodes are not there, or not for this user: then others may be. */
+static bool is_barred(int error)
+{
+	return error == -ENOENT || error == -EACCES || error == -EPERM;
+}
+
+/* By the way that the given address space needs, or that the kernel has. */
+static int open_by_address(const struct tph_way *way, struct tph_device *device)
+{
+	int barred = 0, error;
+
+	error = tph_vfio_check(way->bdf);
+	if (error)
+		return error;
+	if (device->container_fd < 0) {
+		const bool fixed = device->iommu_fd >= 0;
+
+		error = tph_iommufd_open(way, device);
+		if (!error)
+			return tph_iommufd_attach(way, device);
+		if (fixed || !is_barred(error))
+			return error;
+		close_all(device);
+		barred = error;
+	}
+	error = tph_container_open(way, device);
+	/* nothing there either: then what was found first is what to mend */
+	return error == -ENOENT && barred ? barred : error;
+}
+
+/* A descriptor that is ready, as of a group in a container, or a node that nobody has bound yet. */
+static int open_by_descriptor(const struct tph_way *way, struct tph_device *device)
+{
+	int error = find_config(device);
+
+	if (!error) {
+		/* it is bound and attached: there is a use for what it is attached to alone */
+		if (way->vf_token || (device->iommu_fd >= 0 && !way->ioas))
+			return -EINVAL;
+		device->ioas = way->ioas;
+		return 0;
+	}
+	if (error != -EINVAL || device->container_fd >= 0)
+		return error;
+	error = tph_iommufd_open(way, device);
+	if (!error)
+		error = tph_iommufd_attach(way, device);
+	return error;
 }
 
 int tph_open_with(const char *bdf, const struct tph_open_options *given,
 		  struct tph_device **result)
 {
 	struct tph_open_options options;
-	struct tph_device *device;
+	uint8_t token[TPH_VF_TOKEN_SIZE];
 	char name[TPH_ADDRESS_SIZE];
-	uint8_t token[TOKEN_SIZE];
+	struct tph_way way = { .bdf = name };
+	struct tph_device *device;
 	int error;
 
 	error = read_options(given, &options);
-	if (!error)
+	if (!error && !options_agree(bdf, &options))
+		error = -EINVAL;
+	if (!error && bdf)
 		error = tph_address_parse(bdf, name);
-	if (!error && options.vf_token)
-		error = parse_token(options.vf_token, token);
+	if (!error && options.vf_token) {
+		error = tph_vf_token_parse(options.vf_token, token);
+		way.vf_token = token;
+	}
 	if (error)
 		return error;
 	device = alloc_device();
 	if (!device)
 		return -ENOMEM;
-	error = open_cdev(name);
-	if (error < 0)
-		goto err_free;
-	device->device_fd = error;
-	error = open_iommu();
-	if (error < 0)
-		goto err_close_device;
-	device->iommu_fd = error;
-	error = bind_iommu(device, options.vf_token ? token : NULL);
-	if (error)
-		goto err_close_iommu;
-	error = attach_ioas(device);
+	error = take_options(&options, device, &way);
 	if (!error)
-		error = find_config(device);
-	if (error) {
+		error = bdf ? open_by_address(&way, device) : open_by_descriptor(&way, device);
+	if (!error) {
 		/* -EINVAL is kept for what was given. */
+		error = find_config(device);
 		error = error == -EINVAL ? -EIO : error;
-		goto err_close_iommu;
+	}
+	if (error) {
+		free_device(device);
+		return error;
 	}
 	*result = device;
 	return 0;
-
-	/* Closing the device ends the attachment and the binding. */
-err_close_iommu:
-	close(device->iommu_fd);
-err_close_device:
-	close(device->device_fd);
-err_free:
-	free(device);
-	return error;
 }
 
 int tph_open(const char *bdf, struct tph_device **result)
 {
-	return tph_open_with(bdf, NULL, result);
+	return bdf ? tph_open_with(bdf, NULL, result) : -EINVAL;
 }
 
 int tph_from_fd(int device_fd, struct tph_device **result)
@@ -309,7 +250,7 @@ int tph_from_fd(int device_fd, struct tph_device **result)
 	device->device_fd = device_fd;
 	error = find_config(device);
 	if (error) {
-		free(device);
+		free_device(device);
 		return error;
 	}
 	*result = device;
@@ -320,11 +261,7 @@ void tph_close(struct tph_device *device)
 {
 	if (!device)
 		return;
-	if (device->iommu_fd >= 0) {
-		close(device->device_fd);
-		close(device->iommu_fd);
-	}
-	free(device);
+	free_device(device);
 }
 
 int tph_device_fd(const struct tph_device *device)
@@ -335,6 +272,11 @@ int tph_device_fd(const struct tph_device *device)
 int tph_iommu_fd(const struct tph_device *device)
 {
 	return device->iommu_fd >= 0 ? device->iommu_fd : -EBADF;
+}
+
+int tph_container_fd(const struct tph_device *device)
+{
+	return device->container_fd >= 0 ? device->container_fd : -EBADF;
 }
 
 uint32_t tph_ioas(const struct tph_device *device)

@@ -16,8 +16,12 @@
 /**
  * struct tph_device - a handle
  * @device_fd: VFIO device
- * @iommu_fd: /dev/iommu, or -1: then @device_fd is the caller's
- * @ioas: I/O address space that tph_open() attached
+ * @owns_device: closed with the handle; else it is the caller's
+ * @iommu_fd: /dev/iommu, or -1
+ * @ioas: I/O address space in @iommu_fd that the device is attached to
+ * @container_fd: container that the group is in, or -1
+ * @group_fd: IOMMU group, or -1
+ * @group: its number
  * @config_offset: where configuration space is in @device_fd
  * @config_size: its size
  * @capability: offset of the TPH Requester capability, 0 while not looked up
@@ -25,8 +29,12 @@
  */
 struct tph_device {
 	int device_fd;
+	bool owns_device;
 	int iommu_fd;
 	uint32_t ioas;
+	int container_fd;
+	int group_fd;
+	unsigned int group;
 	uint64_t config_offset;
 	uint32_t config_size;
 	uint16_t capability;

@@ -42,6 +42,29 @@ struct tph_iommu_ioas_alloc {
 	__u32 out_ioas_id;
 };
 
+/* on /dev/iommu: memory of this process into an I/O address space, at the place that is given */
+#define TPH_IOMMU_IOAS_MAP	_IO(';', 0x85)
+#define TPH_IOMMU_MAP_FIXED	(1 << 0)
+#define TPH_IOMMU_MAP_WRITEABLE	(1 << 1)
+#define TPH_IOMMU_MAP_READABLE	(1 << 2)
+struct tph_iommu_ioas_map {
+	__u32 size;
+	__u32 flags;
+	__u32 ioas_id;
+	__u32 reserved;
+	__aligned_u64 user_va;
+	__aligned_u64 length;
+	__aligned_u64 iova;
+};
+
+#define TPH_IOMMU_IOAS_UNMAP	_IO(';', 0x86)
+struct tph_iommu_ioas_unmap {
+	__u32 size;
+	__u32 ioas_id;
+	__aligned_u64 iova;
+	__aligned_u64 length;
+};
+
 /* VFIO_DEVICE_FEATURE GET: export pieces of a region as a dma-buf; returns its descriptor */
 #define TPH_VFIO_FEATURE_DMA_BUF	11
 struct tph_vfio_dma_buf {
@@ -70,6 +93,8 @@ _Static_assert(TPH_VFIO_BIND_TOKEN == VFIO_DEVICE_BIND_FLAG_TOKEN, "as the kerne
 _Static_assert(sizeof(struct tph_vfio_bind_iommufd) == 24, "the kernel's layout");
 _Static_assert(sizeof(struct tph_vfio_attach_iommufd) == 12, "the kernel's layout");
 _Static_assert(sizeof(struct tph_iommu_ioas_alloc) == 12, "the kernel's layout");
+_Static_assert(sizeof(struct tph_iommu_ioas_map) == 40, "the kernel's layout");
+_Static_assert(sizeof(struct tph_iommu_ioas_unmap) == 24, "the kernel's layout");
 _Static_assert(sizeof(struct tph_vfio_dma_buf) == 32, "the kernel's layout");
 
 #endif /* TPH_KERNEL_ABI_H */

@@ -18,6 +18,18 @@ int tph_system_open(const char *path, int flags)
 	return fd < 0 ? -errno : fd;
 }
 
+int tph_system_readlink(const char *path, char *target, size_t size)
+{
+	ssize_t length = readlink(path, target, size);
+
+	if (length < 0)
+		return -errno;
+	if ((size_t)length == size)
+		return -ENAMETOOLONG;
+	target[length] = '\0';
+	return 0;
+}
+
 int tph_system_ioctl(int fd, unsigned long request, void *argument)
 {
 	int answer = ioctl(fd, request, argument);

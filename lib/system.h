@@ -13,6 +13,9 @@
 /** tph_system_open() - open @path; close-on-exec is always added. Return: descriptor. */
 int tph_system_open(const char *path, int flags);
 
+/** tph_system_readlink() - where a link points. Return: 0; -ENAMETOOLONG: it does not fit. */
+int tph_system_readlink(const char *path, char *target, size_t size);
+
 /** tph_system_ioctl() - Return: what the kernel answered, 0 or more. */
 int tph_system_ioctl(int fd, unsigned long request, void *argument);
 

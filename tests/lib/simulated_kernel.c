@@ -8,6 +8,8 @@
 #include <string.h>
 #include <sys/eventfd.h>
 #include <sys/ioctl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
 
@@ -17,6 +19,10 @@
 
 #define IOAS_ID		42
 #define CDEV_PATH	"/dev/vfio/devices/vfio7"
+#define GROUP_PATH	"/dev/vfio/" SIM_GROUP
+#define MSI_FIRST	0xfee00000ull	/* of the interrupts: the IOMMU keeps it for itself */
+#define MSI_LAST	0xfeefffffull
+#define IOVA_LAST	((1ull << 48) - 1)
 
 struct sim_kernel sim;
 
@@ -60,8 +66,13 @@ void sim_reset(const char *sysfs)
 	sim.completer = 16;
 	sim.kernel_takes_tokens = true;
 	sim.bar_size[0] = 16 * SIM_PAGE;
+	sim.type1 = true;
+	sim.viable = true;
+	sim.in_group = true;
 	sim.device_fd = -1;
 	sim.iommu_fd = -1;
+	sim.group_fd = -1;
+	sim.container_fd = -1;
 	memset(sim.cpu_of, 0xff, sizeof(sim.cpu_of));
 	sim_config_put(0x00, 0x54501b36);
 	sim_config_put(0x04, 0x00100000);			/* capability list */
@@ -76,6 +87,7 @@ void sim_reset(const char *sysfs)
 void sim_adopt(int fd)
 {
 	sim.device_fd = fd;
+	sim.device_ino = 0;
 	sim.bound = true;
 	sim.attached = true;
 }
@@ -107,6 +119,69 @@ static int injected(unsigned long request)
 	return 0;
 }
 
+/* A file of its own: what is known of it is known of copies of its descriptor too. */
+static int open_file(uint64_t *ino)
+{
+	struct stat status;
+	int fd = memfd_create("simulated", MFD_CLOEXEC);
+
+	if (fd < 0 || fstat(fd, &status))
+		abort();
+	*ino = status.st_ino;
+	return fd;
+}
+
+static bool is_file(int fd, uint64_t ino)
+{
+	struct stat status;
+
+	return ino && !fstat(fd, &status) && status.st_ino == ino;
+}
+
+/* One that a test made itself is known by its number alone. */
+static bool is_device(int fd)
+{
+	return sim.device_ino ? is_file(fd, sim.device_ino) : fd == sim.device_fd;
+}
+
+/* Whether some descriptor of the group is left. */
+static bool group_is_open(void)
+{
+	for (int fd = 0; fd < 64; fd++)
+		if (is_file(fd, sim.group_ino))
+			return true;
+	return false;
+}
+
+static int open_group(void)
+{
+	if (sim.group_error)
+		return -sim.group_error;
+	if (sim.held || group_is_open())
+		return -EBUSY;
+	sim.group_joined = false;
+	sim.bound = false;
+	sim.attached = false;
+	sim.group_fd = open_file(&sim.group_ino);
+	return sim.group_fd;
+}
+
+static int open_container(void)
+{
+	if (sim.container_error)
+		return -sim.container_error;
+	sim.container_has_iommu = false;
+	sim.container_fd = open_file(&sim.container_ino);
+	return sim.container_fd;
+}
+
+/* A path of /sys, in the tree that is there for it. */
+static const char *translate(const char *path, char translated[4096])
+{
+	snprintf(translated, 4096, "%s%s", sim.sysfs, path + 4);
+	return translated;
+}
+
 int tph_system_open(const char *path, int flags)
 {
 	char translated[4096];
@@ -116,7 +191,7 @@ int tph_system_open(const char *path, int flags)
 	if (!strcmp(path, CDEV_PATH)) {
 		if (sim.node_error)
 			return -sim.node_error;
-		sim.device_fd = eventfd(0, EFD_CLOEXEC);
+		sim.device_fd = open_file(&sim.device_ino);
 		sim.bound = false;
 		sim.attached = false;
 		return sim.device_fd;
@@ -124,19 +199,36 @@ int tph_system_open(const char *path, int flags)
 	if (!strcmp(path, "/dev/iommu")) {
 		if (sim.iommu_error)
 			return -sim.iommu_error;
-		sim.iommu_fd = eventfd(0, EFD_CLOEXEC);
+		sim.iommu_fd = open_file(&sim.iommu_ino);
 		return sim.iommu_fd;
 	}
+	if (!strcmp(path, GROUP_PATH))
+		return open_group();
+	if (!strcmp(path, "/dev/vfio/vfio"))
+		return open_container();
 	if (strncmp(path, "/sys/", 5))
 		return -ENOENT;
-	snprintf(translated, sizeof(translated), "%s%s", sim.sysfs, path + 4);
-	fd = open(translated, flags | O_CLOEXEC);
+	fd = open(translate(path, translated), flags | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
+}
+
+int tph_system_readlink(const char *path, char *target, size_t size)
+{
+	char translated[4096];
+	ssize_t length;
+
+	if (strncmp(path, "/sys/", 5))
+		return -ENOENT;
+	length = readlink(translate(path, translated), target, size);
+	if (length < 0 || (size_t)length == size)
+		return length < 0 ? -errno : -ENAMETOOLONG;
+	target[length] = '\0';
+	return 0;
 }
 
 int tph_system_device_number(int fd, dev_t *number)
 {
-	if (fd != sim.device_fd)
+	if (!is_device(fd))
 		return -ENOTTY;
 	*number = sim.node_number;
 	return 0;
@@ -181,7 +273,7 @@ static void write_control(uint32_t value)
 ssize_t tph_system_pread(int fd, void *buffer, size_t size, uint64_t offset)
 {
 	sim.preads++;
-	if (fd != sim.device_fd || !sim.bound)
+	if (!is_device(fd) || !sim.bound)
 		return -EINVAL;
 	if (sim.read_fails && !--sim.read_fails)
 		return -EIO;
@@ -198,7 +290,7 @@ ssize_t tph_system_pwrite(int fd, const void *buffer, size_t size, uint64_t offs
 	uint32_t value;
 
 	sim.pwrites++;
-	if (fd != sim.device_fd || !sim.bound)
+	if (!is_device(fd) || !sim.bound)
 		return -EINVAL;
 	if (sim.write_short)
 		return (ssize_t)size / 2;
@@ -477,7 +569,7 @@ static int bind_iommufd(const struct tph_vfio_bind_iommufd *bind)
 	error = sim.kernel_takes_tokens ? check_token(bind) : 0;
 	if (error || sim.held)
 		return error ? error : -EINVAL;
-	if (bind->iommufd != sim.iommu_fd)
+	if (!is_file(bind->iommufd, sim.iommu_ino))
 		return -EBADFD;
 	sim.bound = true;
 	return 0;
@@ -527,23 +619,206 @@ static int device_ioctl(unsigned long request, void *argument)
 	return request == VFIO_DEVICE_FEATURE ? feature(argument) : -ENOTTY;
 }
 
-int tph_system_ioctl(int fd, unsigned long request, void *argument)
+static uint64_t last_of(uint64_t iova, uint64_t size)
 {
-	struct tph_iommu_ioas_alloc *alloc = argument;
-	int error = injected(request);
+	return iova + (size - 1);
+}
 
-	sim.ioctls++;
-	if (error)
-		return error;
-	if (fd == sim.device_fd)
-		return device_ioctl(request, argument);
-	if (fd == sim.iommu_fd && request == TPH_IOMMU_IOAS_ALLOC) {
+const struct sim_mapping *sim_mapping_at(uint64_t iova)
+{
+	for (int i = 0; i < SIM_MAPPINGS_MAX; i++)
+		if (sim.mappings[i].size && iova >= sim.mappings[i].iova &&
+		    iova - sim.mappings[i].iova < sim.mappings[i].size)
+			return &sim.mappings[i];
+	return NULL;
+}
+
+/* As iommufd and type 1 have it in common. */
+static int map_memory(const struct sim_mapping *new)
+{
+	const uint64_t last = last_of(new->iova, new->size);
+	struct sim_mapping *room = NULL;
+
+	if (!new->size || last < new->iova)
+		return -EOVERFLOW;
+	if ((new->iova | new->size | new->memory) % SIM_PAGE || (!new->read && !new->write) ||
+	    last > IOVA_LAST || (new->iova <= MSI_LAST && last >= MSI_FIRST))
+		return -EINVAL;
+	for (int i = 0; i < SIM_MAPPINGS_MAX; i++) {
+		const struct sim_mapping *old = &sim.mappings[i];
+
+		if (!old->size)
+			room = &sim.mappings[i];
+		else if (new->iova <= last_of(old->iova, old->size) && last >= old->iova)
+			return -EEXIST;
+	}
+	if (!room)
+		return -ENOSPC;
+	*room = *new;
+	return 0;
+}
+
+/* Return: bytes unmapped, -ENOENT: a mapping is cut. */
+static int64_t unmap_memory(uint64_t iova, uint64_t size)
+{
+	const uint64_t last = last_of(iova, size);
+	int64_t sum = 0;
+
+	for (int i = 0; i < SIM_MAPPINGS_MAX; i++) {
+		struct sim_mapping *old = &sim.mappings[i];
+		const uint64_t old_last = old->size ? last_of(old->iova, old->size) : 0;
+
+		if (!old->size || old->iova > last || old_last < iova)
+			continue;
+		if (old->iova < iova || old_last > last)
+			return -ENOENT;
+		sum += (int64_t)old->size;
+		old->size = 0;
+	}
+	return sum;
+}
+
+static int iommu_ioctl(unsigned long request, void *argument)
+{
+	if (request == TPH_IOMMU_IOAS_ALLOC) {
+		struct tph_iommu_ioas_alloc *alloc = argument;
+
 		sim.alloc_size = alloc->size;
 		if (alloc->size < sizeof(*alloc) || alloc->flags)
 			return -EOPNOTSUPP;
 		alloc->out_ioas_id = IOAS_ID;
 		return 0;
 	}
+	if (request == TPH_IOMMU_IOAS_MAP) {
+		const struct tph_iommu_ioas_map *map = argument;
+
+		if (map->size != sizeof(*map) || map->reserved ||
+		    map->flags & ~7u || !(map->flags & TPH_IOMMU_MAP_FIXED))
+			return -EOPNOTSUPP;
+		if (map->ioas_id != IOAS_ID)
+			return -ENOENT;
+		return map_memory(&(struct sim_mapping){ map->iova, map->length, map->user_va,
+				  map->flags & TPH_IOMMU_MAP_READABLE,
+				  map->flags & TPH_IOMMU_MAP_WRITEABLE });
+	}
+	if (request == TPH_IOMMU_IOAS_UNMAP) {
+		struct tph_iommu_ioas_unmap *unmap = argument;
+		int64_t bytes;
+
+		if (unmap->size != sizeof(*unmap))
+			return -EOPNOTSUPP;
+		if (unmap->ioas_id != IOAS_ID)
+			return -ENOENT;
+		bytes = unmap_memory(unmap->iova, unmap->length);
+		unmap->length = bytes > 0 ? (uint64_t)bytes : 0;
+		return bytes < 0 ? (int)bytes : bytes ? 0 : -ENOENT;
+	}
+	return -ENOTTY;
+}
+
+static int container_ioctl(unsigned long request, void *argument)
+{
+	switch (request) {
+	case VFIO_GET_API_VERSION:
+		return VFIO_API_VERSION;
+	case VFIO_CHECK_EXTENSION:
+		return sim.type1 && (uintptr_t)argument == VFIO_TYPE1v2_IOMMU;
+	case VFIO_SET_IOMMU:
+		if (!sim.group_joined || sim.container_has_iommu)
+			return -EINVAL;
+		if (!sim.type1 || (uintptr_t)argument != VFIO_TYPE1v2_IOMMU)
+			return -ENODEV;
+		sim.container_has_iommu = true;
+		return 0;
+	case VFIO_IOMMU_MAP_DMA: {
+		const struct vfio_iommu_type1_dma_map *map = argument;
+
+		if (!sim.container_has_iommu || map->argsz < sizeof(*map) || map->flags & ~3u)
+			return -EINVAL;
+		return map_memory(&(struct sim_mapping){ map->iova, map->size, map->vaddr,
+				  map->flags & VFIO_DMA_MAP_FLAG_READ,
+				  map->flags & VFIO_DMA_MAP_FLAG_WRITE });
+	}
+	case VFIO_IOMMU_UNMAP_DMA: {
+		struct vfio_iommu_type1_dma_unmap *unmap = argument;
+		int64_t bytes;
+
+		if (!sim.container_has_iommu || unmap->argsz < sizeof(*unmap) || unmap->flags)
+			return -EINVAL;
+		bytes = unmap_memory(unmap->iova, unmap->size);
+		unmap->size = bytes > 0 ? (uint64_t)bytes : 0;
+		return bytes < 0 ? -EINVAL : 0;
+	}
+	default:
+		return -ENOTTY;
+	}
+}
+
+/* As vfio_pci_core_match() reads a name. */
+static int get_device(const char *name)
+{
+	char token[64] = "", expected[64] = "";
+	const char *space = strchr(name, ' ');
+
+	snprintf(sim.device_name, sizeof(sim.device_name), "%s", name);
+	if (!sim.group_joined || !sim.container_has_iommu)
+		return -EINVAL;
+	if (!sim.in_group)
+		return -ENODEV;
+	if (space && sscanf(space, " vf_token=%40s", token) != 1)
+		return -EINVAL;
+	for (int i = 0; i < 16; i++)
+		sprintf(expected + strlen(expected), "%s%02x",
+			i == 4 || i == 6 || i == 8 || i == 10 ? "-" : "", sim.token[i]);
+	if (!sim.token_wanted && space)
+		return -EINVAL;
+	if (sim.token_wanted && strcmp(token, expected))
+		return -EACCES;
+	sim.bound = true;
+	sim.attached = true;
+	sim.device_fd = open_file(&sim.device_ino);
+	return sim.device_fd;
+}
+
+static int group_ioctl(unsigned long request, void *argument)
+{
+	switch (request) {
+	case VFIO_GROUP_GET_STATUS: {
+		struct vfio_group_status *status = argument;
+
+		status->flags = (sim.viable ? VFIO_GROUP_FLAGS_VIABLE : 0) |
+				(sim.group_joined ? VFIO_GROUP_FLAGS_CONTAINER_SET : 0);
+		return status->argsz < sizeof(*status) ? -EINVAL : 0;
+	}
+	case VFIO_GROUP_SET_CONTAINER:
+		if (sim.group_joined)
+			return -EINVAL;
+		if (!is_file(*(int *)argument, sim.container_ino))
+			return -EBADFD;
+		sim.group_joined = true;
+		return 0;
+	case VFIO_GROUP_GET_DEVICE_FD:
+		return get_device(argument);
+	default:
+		return -ENOTTY;
+	}
+}
+
+int tph_system_ioctl(int fd, unsigned long request, void *argument)
+{
+	int error = injected(request);
+
+	sim.ioctls++;
+	if (error)
+		return error;
+	if (is_device(fd))
+		return device_ioctl(request, argument);
+	if (is_file(fd, sim.iommu_ino))
+		return iommu_ioctl(request, argument);
+	if (is_file(fd, sim.container_ino))
+		return container_ioctl(request, argument);
+	if (is_file(fd, sim.group_ino))
+		return group_ioctl(request, argument);
 	error = ioctl(fd, request, argument);
 	return error < 0 ? -errno : error;
 }

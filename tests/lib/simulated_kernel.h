@@ -22,6 +22,8 @@
 #define SIM_FAILURES_MAX 4
 #define SIM_DMABUFS_MAX	4
 #define SIM_PAGE	4096u
+#define SIM_MAPPINGS_MAX 8
+#define SIM_GROUP	"12"		/* of the device, where sysfs says so */
 
 enum sim_policy { SIM_NO_ST, SIM_IV_ST, SIM_DS_ST };
 
@@ -49,11 +51,22 @@ struct sim_failure {
 	int error;
 };
 
+/* memory that the device may reach, by either way */
+struct sim_mapping {
+	uint64_t iova, size, memory;	/* size 0: none */
+	bool read, write;
+};
+
 struct sim_kernel {
 	/* machine */
 	const char *sysfs;		/* what /sys is */
 	int node_error;			/* opening /dev/vfio/devices/vfio7 */
 	int iommu_error;		/* opening /dev/iommu */
+	int group_error;		/* opening /dev/vfio/12 */
+	int container_error;		/* opening /dev/vfio/vfio */
+	bool type1;			/* there is an IOMMU for containers */
+	bool viable;			/* no host driver has a device of the group */
+	bool in_group;			/* the device is one of the group's, for VFIO */
 	int uevent_error;		/* opening the socket of the kernel's events */
 	dev_t node_number;		/* of /dev/vfio/devices/vfio7 */
 	unsigned int cpus;		/* present */
@@ -82,6 +95,11 @@ struct sim_kernel {
 	/* state */
 	int device_fd, iommu_fd;
 	bool bound, attached;
+	int group_fd, container_fd;	/* as last opened */
+	uint64_t device_ino, group_ino, container_ino, iommu_ino; /* of their files, and of copies */
+
+	bool group_joined, container_has_iommu;
+	struct sim_mapping mappings[SIM_MAPPINGS_MAX];
 	uint32_t cpu_of[SIM_ENTRIES_MAX];
 	bool persistent[SIM_ENTRIES_MAX];
 	int notify_fd;			/* own descriptor of the user's eventfd, or -1 */
@@ -100,6 +118,7 @@ struct sim_kernel {
 	unsigned int opens, ioctls, preads, pwrites, features;
 	struct sim_request last;
 	unsigned char last_bytes[64];	/* the request with its payload, as much as there was */
+	char device_name[96];		/* as the group was asked for it */
 	uint32_t bind_argsz, attach_argsz, attach_pt_id, alloc_size;
 	int bind_iommufd;
 	uint32_t control;		/* last one written */
@@ -112,6 +131,9 @@ void sim_reset(const char *sysfs);
 
 /** sim_set_capability() - what the (virtual) TPH Requester capability offers. */
 void sim_set_capability(uint32_t modes, bool extended, uint32_t location, uint32_t entries);
+
+/** sim_mapping_at() - what is mapped at @iova, or NULL. */
+const struct sim_mapping *sim_mapping_at(uint64_t iova);
 
 /** sim_adopt() - make @fd a bound VFIO device, as a parent process would hand down. */
 void sim_adopt(int fd);

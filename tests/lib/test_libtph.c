@@ -19,6 +19,7 @@
 
 #include "kernel_abi.h"
 #include "simulated_kernel.h"
+#include "system.h"
 #include "tph.h"
 
 #define BDF	"0000:01:00.0"
@@ -55,6 +56,19 @@ static void drop(const char *path)
 
 #define DEVICES	"/bus/pci/devices/"
 
+/* of a kernel without nodes of devices, in one group; and one with either way */
+#define MEMBER	"0000:06:00.0"
+#define MEMBER2	"0000:06:00.1"
+#define EITHER	"0000:07:00.0"
+
+static void link_to(const char *path, const char *target)
+{
+	char full[PATH_MAX];
+
+	snprintf(full, sizeof(full), "%s%s", sysfs, path);
+	assert_int_equal(symlink(target, full), 0);
+}
+
 static int make_sysfs(void **context)
 {
 	static const char *const directories[] = {
@@ -69,6 +83,9 @@ static int make_sysfs(void **context)
 		DEVICES "0000:05:00.0/vfio-dev/vfio7",
 		DEVICES "10000:e1:1f.7", DEVICES "10000:e1:1f.7/vfio-dev",
 		DEVICES "10000:e1:1f.7/vfio-dev/vfio7",
+		DEVICES MEMBER, DEVICES MEMBER "/vfio-dev", DEVICES MEMBER "/vfio-dev/vfio7",
+		DEVICES MEMBER2, DEVICES MEMBER2 "/vfio-dev", DEVICES MEMBER2 "/vfio-dev/vfio8",
+		DEVICES EITHER, DEVICES EITHER "/vfio-dev", DEVICES EITHER "/vfio-dev/vfio7",
 	};
 
 	(void)context;
@@ -79,6 +96,10 @@ static int make_sysfs(void **context)
 	put_file(DEVICES BDF "/vfio-dev/vfio7/dev", "511:7\n");
 	put_file(DEVICES "0000:04:00.0/vfio-dev/vfio9/dev", "511:9\n");
 	put_file(DEVICES "10000:e1:1f.7/vfio-dev/vfio7/dev", "511:7\n");
+	put_file(DEVICES EITHER "/vfio-dev/vfio7/dev", "511:7\n");
+	link_to(DEVICES MEMBER "/iommu_group", "../../../kernel/iommu_groups/" SIM_GROUP);
+	link_to(DEVICES MEMBER2 "/iommu_group", "../../../kernel/iommu_groups/" SIM_GROUP);
+	link_to(DEVICES EITHER "/iommu_group", "../../../kernel/iommu_groups/" SIM_GROUP);
 	return 0;
 }
 
@@ -360,6 +381,387 @@ static void open_takes_every_spelling_of_an_address(void **context)
 		assert_int_equal(tph_open(spellings[i], &device), 0);
 		tph_close(device);
 	}
+}
+
+/* Without nodes of devices there are those of groups, and what is wrong with them is told. */
+static void group_tells_what_is_missing(void **context)
+{
+	static const struct {
+		unsigned long request;
+		int error, expected;
+	} steps[] = {
+		{ VFIO_GROUP_GET_STATUS, EINVAL, -EIO },
+		{ VFIO_GROUP_SET_CONTAINER, EPERM, -EPERM },
+		{ VFIO_GROUP_SET_CONTAINER, EINVAL, -EIO },
+		{ VFIO_GET_API_VERSION, EIO, -EIO },
+		{ VFIO_SET_IOMMU, EPERM, -EPERM },	/* no interrupt remapping */
+		{ VFIO_SET_IOMMU, ENOMEM, -ENOMEM },
+		{ VFIO_GROUP_GET_DEVICE_FD, EINVAL, -EIO },
+		{ VFIO_GROUP_GET_DEVICE_FD, EMFILE, -EMFILE },
+		{ VFIO_DEVICE_GET_INFO, EIO, -EIO },
+	};
+
+	(void)context;
+	sim.group_error = EACCES;
+	assert_open_fails(MEMBER, -EACCES);
+	sim.group_error = EBUSY;
+	assert_open_fails(MEMBER, -EBUSY);
+	sim.group_error = ENXIO;
+	assert_open_fails(MEMBER, -ENODEV);
+	sim.group_error = ENOENT;
+	assert_open_fails(MEMBER, -ENOENT);
+	sim_reset(sysfs);
+	sim.viable = false;
+	assert_open_fails(MEMBER, -EPERM);
+	sim_reset(sysfs);
+	sim.container_error = ENXIO;
+	assert_open_fails(MEMBER, -ENOENT);
+	sim.container_error = EACCES;
+	assert_open_fails(MEMBER, -EACCES);
+	sim_reset(sysfs);
+	sim.type1 = false;
+	assert_open_fails(MEMBER, -ENOENT);
+	assert_false(sim.group_joined);
+	sim_reset(sysfs);
+	sim.in_group = false;
+	assert_open_fails(MEMBER, -ENODEV);
+	for (size_t i = 0; i < sizeof(steps) / sizeof(*steps); i++) {
+		sim_reset(sysfs);
+		sim_fail(steps[i].request, 0, steps[i].error);
+		assert_open_fails(MEMBER, steps[i].expected);
+	}
+}
+
+/* What is barred first is what to mend, if the other way does not exist at all. */
+static void open_takes_the_way_that_there_is(void **context)
+{
+	static const int barred[] = { ENOENT, EACCES, EPERM };
+	struct tph_device *device;
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(barred) / sizeof(*barred); i++) {
+		sim_reset(sysfs);
+		sim.node_error = barred[i];
+		assert_int_equal(tph_open(EITHER, &device), 0);
+		assert_int_equal(tph_container_fd(device), sim.container_fd);
+		tph_close(device);
+		sim.group_error = ENOENT;
+		assert_open_fails(EITHER, -barred[i]);
+		sim_reset(sysfs);
+		sim.iommu_error = barred[i];
+		assert_int_equal(tph_open(EITHER, &device), 0);
+		assert_int_equal(tph_container_fd(device), sim.container_fd);
+		tph_close(device);
+		sim.container_error = EACCES;
+		assert_open_fails(EITHER, -EACCES);
+	}
+	/* a device that others have by one way is not had by the other */
+	sim_reset(sysfs);
+	sim.node_error = EBUSY;
+	assert_open_fails(EITHER, -EBUSY);
+	sim_reset(sysfs);
+	sim.held = true;
+	assert_open_fails(EITHER, -EBUSY);
+	sim_reset(sysfs);
+	sim_fail(TPH_VFIO_BIND_IOMMUFD, 0, EPERM);
+	assert_open_fails(EITHER, -EPERM);
+	sim_reset(sysfs);
+	assert_int_equal(tph_open(EITHER, &device), 0);
+	assert_int_equal(tph_container_fd(device), -EBADF);
+	assert_int_equal(tph_iommu_fd(device), sim.iommu_fd);
+	tph_close(device);
+}
+
+static void group_gives_a_device_that_steers(void **context)
+{
+	unsigned int before = open_descriptors();
+	struct tph_device *device;
+
+	(void)context;
+	assert_int_equal(tph_open(MEMBER, &device), 0);
+	assert_true(sim.attached);
+	assert_string_equal(sim.device_name, MEMBER);
+	assert_int_equal(tph_device_fd(device), sim.device_fd);
+	assert_int_equal(tph_iommu_fd(device), -EBADF);
+	assert_int_equal(tph_ioas(device), 0);
+	assert_int_equal(tph_container_fd(device), sim.container_fd);
+	assert_int_equal(open_descriptors(), before + 3);
+	assert_int_equal(tph_set_entry(device, 7, 3), 0);
+	assert_int_equal(sim.cpu_of[7], 3);
+	tph_close(device);
+	assert_int_equal(open_descriptors(), before);
+}
+
+static int open_member_with(const char *token, struct tph_device **device)
+{
+	return tph_open_with(MEMBER, &(struct tph_open_options){
+			.size = sizeof(struct tph_open_options), .vf_token = token }, device);
+}
+
+static void group_takes_a_token(void **context)
+{
+	struct tph_device *const untouched = (struct tph_device *)&sim;
+	struct tph_device *device = untouched;
+	unsigned int before = open_descriptors();
+
+	(void)context;
+	want_token();
+	assert_int_equal(open_member_with(NULL, &device), -ENOKEY);
+	sim.token[0]++;
+	assert_int_equal(open_member_with(TOKEN, &device), -EKEYREJECTED);
+	sim.token_wanted = false;
+	assert_int_equal(open_member_with(TOKEN, &device), -EINVAL);
+	assert_string_equal(sim.device_name, MEMBER);
+	sim_fail(VFIO_GROUP_GET_DEVICE_FD, 0, EINVAL);
+	assert_int_equal(open_member_with(TOKEN, &device), -EIO);
+	assert_ptr_equal(device, untouched);
+	assert_int_equal(open_descriptors(), before);
+	want_token();
+	assert_int_equal(open_member_with("BD8D9D2B-5A5F-4F5A-A211-F591514BA1F3", &device), 0);
+	assert_string_equal(sim.device_name, MEMBER " vf_token=" TOKEN);
+	tph_close(device);
+}
+
+/* All that is said of one address space, by whichever way it is reached. */
+static void check_mapping(struct tph_device *device)
+{
+	static _Alignas(SIM_PAGE) char memory[4 * SIM_PAGE];
+	const struct sim_mapping *mapping;
+	const uint64_t page = SIM_PAGE, far = 1ull << 32;
+
+	assert_int_equal(tph_map(device, memory, 0, far, TPH_ACCESS_BOTH), -EINVAL);
+	assert_int_equal(tph_map(device, memory, page + 1, far, TPH_ACCESS_BOTH), -EINVAL);
+	assert_int_equal(tph_map(device, memory, page, far + 8, TPH_ACCESS_BOTH), -EINVAL);
+	assert_int_equal(tph_map(device, memory + 8, page, far, TPH_ACCESS_BOTH), -EINVAL);
+	assert_int_equal(tph_map(device, memory, page, far, 0), -EINVAL);
+	assert_int_equal(tph_map(device, memory, page, far, 4), -EINVAL);
+	assert_int_equal(tph_map(device, memory, 2 * page, -page, TPH_ACCESS_BOTH), -EINVAL);
+	assert_int_equal(tph_map(device, memory, -page, page, TPH_ACCESS_BOTH), -EINVAL);
+	assert_int_equal(tph_unmap(device, far, 0), -EINVAL);
+	assert_int_equal(tph_unmap(device, far, page - 1), -EINVAL);
+	assert_int_equal(tph_unmap(device, -page, 2 * page), -EINVAL);
+	assert_int_equal(tph_map(device, memory, page, 0xfee00000, TPH_ACCESS_BOTH), -EINVAL);
+	assert_int_equal(tph_map(device, memory, page, 1ull << 60, TPH_ACCESS_BOTH), -EINVAL);
+	assert_null(sim_mapping_at(far));
+	assert_int_equal(tph_unmap(device, far, page), -ENOENT);
+
+	assert_int_equal(tph_map(device, memory, 2 * page, far, TPH_ACCESS_WRITE), 0);
+	mapping = sim_mapping_at(far + page);
+	assert_non_null(mapping);
+	assert_int_equal(mapping->memory, (uintptr_t)memory);
+	assert_true(mapping->write && !mapping->read);
+	assert_int_equal(tph_map(device, memory, page, far + page, TPH_ACCESS_READ), -EEXIST);
+	assert_int_equal(tph_unmap(device, far, page), -ENOENT);
+	assert_int_equal(tph_unmap(device, far + page, 2 * page), -ENOENT);
+	assert_non_null(sim_mapping_at(far));
+	assert_int_equal(tph_map(device, memory, page, far + 3 * page, TPH_ACCESS_READ), 0);
+	mapping = sim_mapping_at(far + 3 * page);
+	assert_true(mapping->read && !mapping->write);
+	assert_int_equal(tph_unmap(device, far, 4 * page), 0);
+	assert_null(sim_mapping_at(far));
+	assert_null(sim_mapping_at(far + 3 * page));
+	assert_int_equal(tph_map(device, memory, page, 0, TPH_ACCESS_BOTH), 0);
+	mapping = sim_mapping_at(0);
+	assert_true(mapping->read && mapping->write);
+	assert_int_equal(tph_unmap(device, 0, page), 0);
+}
+
+static void memory_is_mapped_by_either_way(void **context)
+{
+	struct tph_device *device;
+	int fd;
+
+	(void)context;
+	assert_int_equal(tph_open(BDF, &device), 0);
+	check_mapping(device);
+	sim_fail(TPH_IOMMU_IOAS_MAP, 0, ENOMEM);
+	assert_int_equal(tph_map(device, NULL, SIM_PAGE, 0, TPH_ACCESS_READ), -ENOMEM);
+	tph_close(device);
+	assert_int_equal(tph_open(MEMBER, &device), 0);
+	check_mapping(device);
+	sim_fail(VFIO_IOMMU_MAP_DMA, 0, EFAULT);
+	assert_int_equal(tph_map(device, NULL, SIM_PAGE, 0, TPH_ACCESS_READ), -EFAULT);
+	tph_close(device);
+	/* whoever brought the device knows its address space */
+	fd = eventfd(0, EFD_CLOEXEC);
+	sim_adopt(fd);
+	assert_int_equal(tph_from_fd(fd, &device), 0);
+	assert_int_equal(tph_map(device, NULL, SIM_PAGE, 0, TPH_ACCESS_READ), -EBADF);
+	assert_int_equal(tph_unmap(device, 0, SIM_PAGE), -EBADF);
+	tph_close(device);
+	close(fd);
+}
+
+#define OPTIONS(...) (&(struct tph_open_options){ .size = sizeof(struct tph_open_options), \
+						  __VA_ARGS__ })
+
+static void options_that_do_not_go_together_are_refused(void **context)
+{
+	struct tph_device *const untouched = (struct tph_device *)&sim;
+	struct tph_device *device = untouched, *other;
+	int fd = eventfd(0, EFD_CLOEXEC), null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	const struct tph_open_options *const malformed[] = {
+		OPTIONS(.flags = TPH_OPEN_IOAS, .ioas = 42),
+		OPTIONS(.flags = TPH_OPEN_IOAS | TPH_OPEN_IOMMU_FD, .iommu_fd = null),
+		OPTIONS(.flags = TPH_OPEN_CONTAINER_FD | TPH_OPEN_IOMMU_FD, .iommu_fd = null,
+			.container_fd = null),
+		OPTIONS(.flags = TPH_OPEN_DEVICE_FD, .device_fd = fd),	/* beside an address */
+	};
+	unsigned int before;
+
+	(void)context;
+	sim.iommu_fd = -1;
+	assert_int_equal(tph_from_fd(null, &device), -ENOTTY);
+	before = open_descriptors();
+	for (size_t i = 0; i < sizeof(malformed) / sizeof(*malformed); i++)
+		assert_int_equal(tph_open_with(BDF, malformed[i], &device), -EINVAL);
+	assert_int_equal(tph_open_with(BDF, OPTIONS(.flags = 16), &device), -E2BIG);
+	assert_int_equal(tph_open_with(NULL, NULL, &device), -EINVAL);
+	assert_int_equal(tph_open_with(NULL, OPTIONS(.flags = 0), &device), -EINVAL);
+	assert_int_equal(tph_open(NULL, &device), -EINVAL);
+	assert_int_equal(sim.opens, 0);
+	assert_int_equal(tph_open_with(NULL, OPTIONS(.flags = TPH_OPEN_DEVICE_FD,
+						     .device_fd = -1), &device), -EBADF);
+	assert_int_equal(tph_open_with(NULL, OPTIONS(.flags = TPH_OPEN_DEVICE_FD,
+						     .device_fd = null), &device), -ENOTTY);
+	assert_int_equal(tph_open_with(BDF, OPTIONS(.flags = TPH_OPEN_IOMMU_FD, .iommu_fd = -1),
+				       &device), -EBADF);
+	assert_int_equal(tph_open_with(BDF, OPTIONS(.flags = TPH_OPEN_IOMMU_FD,
+						    .iommu_fd = null), &device), -EBADF);
+	assert_int_equal(tph_open_with(MEMBER, OPTIONS(.flags = TPH_OPEN_CONTAINER_FD,
+						       .container_fd = null), &device), -EBADF);
+	/* a handle that knows no address space has none to share */
+	sim_reset(sysfs);
+	sim_adopt(fd);
+	assert_int_equal(tph_from_fd(fd, &other), 0);
+	assert_int_equal(tph_open_with(BDF, OPTIONS(.share = other), &device), -EBADF);
+	assert_int_equal(tph_open_with(MEMBER, OPTIONS(.share = other, .container_fd = null,
+						       .flags = TPH_OPEN_CONTAINER_FD),
+				       &device), -EINVAL);
+	tph_close(other);
+	/* bound already: there is nothing to attach, and no token to ask for */
+	assert_int_equal(tph_open_with(NULL, OPTIONS(.flags = TPH_OPEN_DEVICE_FD, .device_fd = fd,
+						     .vf_token = TOKEN), &device), -EINVAL);
+	assert_int_equal(tph_open_with(NULL, OPTIONS(.flags = TPH_OPEN_DEVICE_FD |
+							      TPH_OPEN_IOMMU_FD, .device_fd = fd,
+						     .iommu_fd = null), &device), -EINVAL);
+	assert_ptr_equal(device, untouched);
+	assert_int_equal(open_descriptors(), before);
+	close(null);
+	close(fd);
+}
+
+static void an_iommufd_of_the_caller_is_used(void **context)
+{
+	struct tph_device *device;
+	unsigned int before;
+	int iommu;
+
+	(void)context;
+	iommu = tph_system_open("/dev/iommu", O_RDWR);
+	before = open_descriptors();
+	assert_int_equal(tph_open_with(BDF, OPTIONS(.flags = TPH_OPEN_IOMMU_FD, .iommu_fd = iommu),
+				       &device), 0);
+	assert_int_equal(sim.alloc_size, 12);
+	tph_close(device);
+	/* no other way is taken then, and no other address space */
+	sim.node_error = ENOENT;
+	assert_int_equal(tph_open_with(EITHER, OPTIONS(.flags = TPH_OPEN_IOMMU_FD,
+						       .iommu_fd = iommu), &device), -ENOENT);
+	sim.node_error = 0;
+	sim.alloc_size = 0;
+	assert_int_equal(tph_open_with(BDF, OPTIONS(.flags = TPH_OPEN_IOMMU_FD | TPH_OPEN_IOAS,
+						    .iommu_fd = iommu, .ioas = 41), &device),
+			 -EINVAL);
+	assert_int_equal(tph_open_with(BDF, OPTIONS(.flags = TPH_OPEN_IOMMU_FD | TPH_OPEN_IOAS,
+						    .iommu_fd = iommu, .ioas = 42), &device), 0);
+	assert_int_equal(sim.alloc_size, 0);
+	assert_int_equal(tph_ioas(device), 42);
+	check_mapping(device);
+	tph_close(device);
+	assert_int_equal(open_descriptors(), before);
+	close(iommu);
+}
+
+static void a_node_of_the_caller_is_bound(void **context)
+{
+	struct tph_device *device;
+	int fd;
+
+	(void)context;
+	fd = tph_system_open("/dev/vfio/devices/vfio7", O_RDWR);
+	assert_int_equal(tph_open_with(NULL, OPTIONS(.flags = TPH_OPEN_DEVICE_FD, .device_fd = fd),
+				       &device), 0);
+	assert_true(sim.attached);
+	check_mapping(device);
+	tph_close(device);
+	assert_true(fcntl(fd, F_GETFD) >= 0);
+	/* and one that is ready is taken as it is, with what the caller knows of it */
+	assert_int_equal(tph_open_with(NULL, OPTIONS(.flags = TPH_OPEN_DEVICE_FD | TPH_OPEN_IOMMU_FD |
+							      TPH_OPEN_IOAS, .device_fd = fd,
+						     .iommu_fd = sim.iommu_fd, .ioas = 42),
+				       &device), -EBADF);	/* closed with the handle */
+	sim.iommu_fd = tph_system_open("/dev/iommu", O_RDWR);
+	assert_int_equal(tph_open_with(NULL, OPTIONS(.flags = TPH_OPEN_DEVICE_FD | TPH_OPEN_IOMMU_FD |
+							      TPH_OPEN_IOAS, .device_fd = fd,
+						     .iommu_fd = sim.iommu_fd, .ioas = 42),
+				       &device), 0);
+	check_mapping(device);
+	tph_close(device);
+	close(sim.iommu_fd);
+	close(fd);
+}
+
+static void devices_share_an_address_space(void **context)
+{
+	static _Alignas(SIM_PAGE) char memory[SIM_PAGE];
+	struct tph_device *first, *second;
+	unsigned int before = open_descriptors();
+
+	(void)context;
+	assert_int_equal(tph_open(BDF, &first), 0);
+	sim.alloc_size = 0;
+	sim.bound = false;			/* the second one's node is another */
+	assert_int_equal(tph_open_with("10000:e1:1f.7", OPTIONS(.share = first), &second), 0);
+	assert_int_equal(sim.alloc_size, 0);
+	assert_int_equal(tph_ioas(second), tph_ioas(first));
+	assert_int_equal(tph_map(first, memory, SIM_PAGE, 0, TPH_ACCESS_BOTH), 0);
+	/* in any order */
+	tph_close(first);
+	assert_int_equal(tph_unmap(second, 0, SIM_PAGE), 0);
+	tph_close(second);
+	assert_int_equal(open_descriptors(), before);
+
+	sim_reset(sysfs);
+	assert_int_equal(tph_open(MEMBER, &first), 0);
+	assert_int_equal(tph_open(MEMBER2, &second), -EBUSY);
+	assert_int_equal(tph_open_with(MEMBER2, OPTIONS(.share = first), &second), 0);
+	assert_string_equal(sim.device_name, MEMBER2);
+	assert_int_equal(tph_map(first, memory, SIM_PAGE, 0, TPH_ACCESS_BOTH), 0);
+	tph_close(first);
+	assert_int_equal(tph_unmap(second, 0, SIM_PAGE), 0);
+	tph_close(second);
+	assert_int_equal(open_descriptors(), before);
+}
+
+static void a_container_of_the_caller_is_used(void **context)
+{
+	struct tph_device *device;
+	int container;
+
+	(void)context;
+	container = tph_system_open("/dev/vfio/vfio", O_RDWR);
+	/* also where there is another way */
+	assert_int_equal(tph_open_with(EITHER, OPTIONS(.flags = TPH_OPEN_CONTAINER_FD,
+						       .container_fd = container), &device), 0);
+	assert_true(sim.container_has_iommu);
+	check_mapping(device);
+	tph_close(device);
+	/* it has its IOMMU already */
+	assert_int_equal(tph_open_with(MEMBER, OPTIONS(.flags = TPH_OPEN_CONTAINER_FD,
+						       .container_fd = container), &device), 0);
+	tph_close(device);
+	close(container);
 }
 
 static void close_takes_null(void **context)
@@ -1243,6 +1645,8 @@ int main(void)
 		cmocka_unit_test_setup(enable_reports_each_read_that_fails, setup),
 		cmocka_unit_test_setup(disable_that_is_not_taken_is_an_error, setup),
 		cmocka_unit_test_setup(close_takes_null, setup),
+		cmocka_unit_test_setup(group_tells_what_is_missing, setup),
+		cmocka_unit_test_setup(options_that_do_not_go_together_are_refused, setup),
 		cmocka_unit_test_setup(export_rejects_what_is_no_piece_of_a_bar, setup),
 		cmocka_unit_test_setup(dmabufs_pass_on_what_the_kernel_refuses, setup),
 		cmocka_unit_test_setup(publish_passes_on_each_reason, setup),
@@ -1252,6 +1656,14 @@ int main(void)
 		cmocka_unit_test_setup(open_takes_options_of_other_versions, setup),
 		cmocka_unit_test_setup(open_attaches_an_own_address_space, setup),
 		cmocka_unit_test_setup(open_takes_every_spelling_of_an_address, setup),
+		cmocka_unit_test_setup(open_takes_the_way_that_there_is, setup),
+		cmocka_unit_test_setup(group_gives_a_device_that_steers, setup),
+		cmocka_unit_test_setup(group_takes_a_token, setup),
+		cmocka_unit_test_setup(memory_is_mapped_by_either_way, setup),
+		cmocka_unit_test_setup(an_iommufd_of_the_caller_is_used, setup),
+		cmocka_unit_test_setup(a_node_of_the_caller_is_bound, setup),
+		cmocka_unit_test_setup(devices_share_an_address_space, setup),
+		cmocka_unit_test_setup(a_container_of_the_caller_is_used, setup),
 		cmocka_unit_test_setup(from_fd_leaves_the_descriptor_to_the_caller, setup),
 		cmocka_unit_test_setup(state_of_each_kind_of_table, setup),
 		cmocka_unit_test_setup(state_follows_policy_and_driver, setup),
