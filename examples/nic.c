@@ -195,28 +195,15 @@ void nic_place(const struct nic *nic, unsigned int queue, const uint16_t tags[NI
 static int give_memory(struct nic *nic, struct tph_device *device)
 {
 	const size_t length = (size_t)nic->queues * QUEUE_MEMORY;
-	/* IOMMU_IOAS_MAP, which the headers of older distributions lack */
-	struct {
-		uint32_t size, flags, ioas_id, reserved;
-		uint64_t user_va, length, iova;
-	} map = {
-		.size = sizeof(map),
-		.flags = 7,		/* fixed IOVA, writable, readable */
-		.ioas_id = tph_ioas(device),
-		.length = length,
-		.iova = IOVA,
-	};
-
 	void *mapped = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1,
 			    0);
+	int ret;
 
 	if (mapped == MAP_FAILED)
 		return complain("memory", errno);
 	nic->memory = mapped;
-	map.user_va = (uintptr_t)nic->memory;
-	if (ioctl(tph_iommu_fd(device), _IO(';', 0x85), &map))
-		return complain("map memory", errno);
-	return 0;
+	ret = tph_map(device, nic->memory, length, IOVA, TPH_ACCESS_BOTH);
+	return ret ? complain("map memory", -ret) : 0;
 }
 
 /* What is mapped for the device goes with its I/O address space. */

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
-#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -48,14 +47,6 @@ static const struct endpoint msix = { "0000:02:00.0", "msix" };
 /* for dma_write(): the request should have no hint; a hint, but no tag */
 #define NO_HINT		0x10000u
 #define NO_TAG		0u
-
-/* IOMMU_IOAS_MAP, which the headers of older distributions lack */
-struct ioas_map {
-	uint32_t size, flags, ioas_id, reserved;
-	uint64_t user_va, length, iova;
-};
-#define IOAS_MAP	_IO(';', 0x85)
-#define IOAS_MAP_FIXED_WRITEABLE_READABLE	7
 
 static const struct endpoint *endpoint;
 static struct tph_device *device;
@@ -206,22 +197,16 @@ static void run_on_cpus_0_and_1(void)
 	need(sched_setaffinity(0, sizeof(set), &set) ? -errno : 0, "sched_setaffinity");
 }
 
-/* Open it through VFIO and iommufd, give it memory to write to, and let it be a bus master. */
+/* Open it through VFIO, give it memory to write to, and let it be a bus master. */
 static void open_endpoint(const struct endpoint *which)
 {
 	uint32_t command = PCI_COMMAND_MEMORY | PCI_COMMAND_MASTER;
-	struct ioas_map map = {
-		.size = sizeof(map), .flags = IOAS_MAP_FIXED_WRITEABLE_READABLE,
-		.length = 4096, .iova = IOVA,
-	};
 
 	endpoint = which;
 	need(tph_open(which->bdf, &device), which->bdf);
 	memory = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	need(memory == MAP_FAILED ? -errno : 0, "mmap");
-	map.ioas_id = tph_ioas(device);
-	map.user_va = (uintptr_t)memory;
-	need(ioctl(tph_iommu_fd(device), IOAS_MAP, &map) ? -errno : 0, "IOMMU_IOAS_MAP");
+	need(tph_map(device, memory, 4096, IOVA, TPH_ACCESS_BOTH), "tph_map");
 	access_region(VFIO_PCI_CONFIG_REGION_INDEX, PCI_COMMAND, 2, &command);
 }
 

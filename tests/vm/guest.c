@@ -229,21 +229,6 @@ static struct guest **opened_slot(const char *bdf)
 	return NULL;
 }
 
-static void map_dma(struct guest *g)
-{
-	struct iommu_ioas_map_ map = {
-		.size = sizeof(map),
-		.flags = MAP_FIXED_IOVA_ | MAP_WRITEABLE_ | MAP_READABLE_,
-		.ioas_id = g->ioas,
-		.user_va = (uintptr_t)g->dma,
-		.length = DMA_SIZE,
-		.iova = DMA_IOVA,
-	};
-
-	if (ioctl(tph_iommu_fd(g->tph), IOMMU_IOAS_MAP_, &map))
-		fail_msg("map: %s", strerror(errno));
-}
-
 /* Open, let it be a bus master, and give it memory at DMA_IOVA. */
 struct guest *guest_open(const char *bdf)
 {
@@ -265,7 +250,9 @@ struct guest *guest_open(const char *bdf)
 	g->dma = mmap(NULL, DMA_SIZE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	assert_ptr_not_equal(g->dma, MAP_FAILED);
 	g->ioas = tph_ioas(g->tph);
-	map_dma(g);
+	ret = tph_map(g->tph, g->dma, DMA_SIZE, DMA_IOVA, TPH_ACCESS_BOTH);
+	if (ret)
+		fail_msg("map: %s", strerror(-ret));
 
 	guest_config_write(g, PCI_COMMAND, 2,
 			   guest_config(g, PCI_COMMAND, 2) | PCI_COMMAND_MASTER | PCI_COMMAND_MEMORY);
@@ -368,11 +355,19 @@ void guest_attach(struct guest *g)
 void guest_replace_ioas(struct guest *g)
 {
 	struct { uint32_t size, flags, out_ioas_id; } alloc = { .size = sizeof(alloc) };
+	struct iommu_ioas_map_ map = {
+		.size = sizeof(map),
+		.flags = MAP_FIXED_IOVA_ | MAP_WRITEABLE_ | MAP_READABLE_,
+		.user_va = (uintptr_t)g->dma,
+		.length = DMA_SIZE,
+		.iova = DMA_IOVA,
+	};
 
 	if (ioctl(tph_iommu_fd(g->tph), IOAS_ALLOC_, &alloc))
 		fail_msg("IOAS_ALLOC: %s", strerror(errno));
-	g->ioas = alloc.out_ioas_id;
-	map_dma(g);
+	g->ioas = map.ioas_id = alloc.out_ioas_id;
+	if (ioctl(tph_iommu_fd(g->tph), IOMMU_IOAS_MAP_, &map))
+		fail_msg("map: %s", strerror(errno));
 	guest_attach(g);
 }
 
