@@ -81,7 +81,12 @@ enum tph_cause_kind {
  * @direct_region: a reserved region must stay mapped 1:1 (RMRR): no user gets the group
  * @isolated_interrupts: whether no member can send others' interrupts
  * @interrupts_because: how that is known, or why it is not
- * @unsafe_interrupts: whether iommufd.allow_unsafe_interrupts gives it away nevertheless
+ * @unsafe_interrupts: whether allow_unsafe_interrupts of iommufd, or where there is none of
+ *	vfio_iommu_type1, gives it away nevertheless
+ * @by_iommufd: whether users get at members by their own nodes and iommufd
+ * @by_container: whether they do by the group's node and a container
+ * @type1: whether a container could have its IOMMU, the module vfio_iommu_type1
+ * @ways_because: by which way they do, or what is missing
  * @owner_host: a host driver holds the group
  * @owner_context: the user's context that holds it; 0: none that is known of
  * @owner: who owns it, as a sentence
@@ -97,6 +102,10 @@ struct tph_group_facts {
 	enum tph_known isolated_interrupts;
 	char interrupts_because[TPH_GROUP_TEXT];
 	enum tph_known unsafe_interrupts;
+	enum tph_known by_iommufd;
+	enum tph_known by_container;
+	enum tph_known type1;
+	char ways_because[TPH_GROUP_TEXT];
 	bool owner_host;
 	uint32_t owner_context;
 	char owner[TPH_GROUP_TEXT];
@@ -209,7 +218,8 @@ struct tph_group;
  * A copy needs, with links as links: bus/pci/devices, of each member and each port above it config,
  * driver, enable, iommu_group, vfio-dev and power/runtime_status; kernel/iommu_groups/NUMBER;
  * bus/pci/drivers/NAME/module and module/NAME/taint of the members' drivers; kernel/irq/0 to 23;
- * module/iommufd/parameters. Without kernel/iommu_groups/NUMBER/devices there is no answer; what
+ * module/iommufd and module/vfio_iommu_type1 with their parameters; class/misc/iommu, class/misc/vfio
+ * and class/vfio/NUMBER, of each dev. Without kernel/iommu_groups/NUMBER/devices there is no answer; what
  * else is missing makes one less certain. A step that brings a driver, and a reset, look there
  * again.
  *

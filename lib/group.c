@@ -160,6 +160,7 @@ static int read_all(struct tph_group *group, const char *address)
 		return error;
 	read_attributes(group);
 	tph_group_read_interrupts(group);
+	tph_group_read_ways(group);
 	return tph_group_find_causes(group);
 }
 
@@ -244,7 +245,11 @@ void tph_group_describe(const struct tph_group *group, struct tph_group_facts *f
 	facts->direct_region = group->direct_region;
 	facts->isolated_interrupts = group->isolated_interrupts;
 	strcpy(facts->interrupts_because, group->interrupts_because);
-	facts->unsafe_interrupts = group->unsafe_interrupts;
+	facts->unsafe_interrupts = tph_group_unsafe(group);
+	facts->by_iommufd = group->by_iommufd;
+	facts->by_container = group->by_container;
+	facts->type1 = group->type1;
+	strcpy(facts->ways_because, group->ways_because);
 	facts->space = tph_group_space(group, &attached);
 	describe_owner(group, facts);
 }

@@ -73,6 +73,9 @@ struct group_state {
  * @top: of sysfs, see beneath.h
  * @functions: members first, in the order of addresses, then what is above them
  * @members: a state for each of the first @member_count functions
+ * @unsafe_iommufd: allow_unsafe_interrupts of that module
+ * @unsafe_type1: the same of vfio_iommu_type1
+ * @by_iommufd: see struct tph_group_facts, and so the next three
  * @legacy: context that has /dev/vfio/NUMBER open, 0 if none
  * @container: that one owns the group
  */
@@ -84,7 +87,9 @@ struct tph_group {
 	bool direct_region;
 	enum tph_known isolated_interrupts;
 	char interrupts_because[TPH_GROUP_TEXT];
-	enum tph_known unsafe_interrupts;
+	enum tph_known unsafe_iommufd, unsafe_type1;
+	enum tph_known by_iommufd, by_container, type1;
+	char ways_because[TPH_GROUP_TEXT];
 
 	struct group_function *functions;
 	size_t function_count, function_room;
@@ -116,6 +121,10 @@ void tph_group_driver_explain(const struct group_state *member, char because[TPH
 
 /* group_interrupt.c */
 void tph_group_read_interrupts(struct tph_group *group);
+
+/* group_way.c: by which nodes users get at it. */
+void tph_group_read_ways(struct tph_group *group);
+enum tph_known tph_group_unsafe(const struct tph_group *group);
 
 /* group_state.c: who owns it, and where DMA goes. */
 uint32_t tph_group_owner(const struct tph_group *group, size_t *member);

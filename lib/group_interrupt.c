@@ -50,10 +50,9 @@ static enum tph_known read_chips(const struct tph_group *group, char because[TPH
 
 void tph_group_read_interrupts(struct tph_group *group)
 {
-	char path[PATH_MAX];
-
 	group->isolated_interrupts = read_chips(group, group->interrupts_because);
-	group->unsafe_interrupts = TPH_UNKNOWN;
-	if (!tph_group_path(path, "module/iommufd/parameters/allow_unsafe_interrupts"))
-		group->unsafe_interrupts = read_switch(group, path);
+	group->unsafe_iommufd = read_switch(group,
+					    "module/iommufd/parameters/allow_unsafe_interrupts");
+	group->unsafe_type1 = read_switch(group, "module/vfio_iommu_type1/parameters/"
+					  "allow_unsafe_interrupts");
 }

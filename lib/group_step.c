@@ -112,6 +112,12 @@ static void predict_bind(const struct tph_group *group, const struct tph_group_s
 
 	if (!has_device(group, step->member, answer))
 		return;
+	if (group->by_iommufd == TPH_NO) {
+		say(answer, -ENOENT, TPH_GROUP_NOBODY, "vfio_device_add",
+		    "there is no node to open or no iommufd: users come %s", group->by_container ==
+		    TPH_NO ? "by no way" : "by the group");
+		return;
+	}
 	if (group->legacy) {
 		say(answer, -EBUSY, TPH_GROUP_NOBODY, "vfio_device_block_group",
 		    "/dev/vfio/%d is open, and a group is used by its file or by its devices' "
@@ -136,11 +142,11 @@ static void predict_bind(const struct tph_group *group, const struct tph_group_s
 		    "no IOMMU, so there is nothing to own, and no isolation");
 		return;
 	}
-	if (group->isolated_interrupts == TPH_NO && group->unsafe_interrupts != TPH_YES) {
+	if (group->isolated_interrupts == TPH_NO && group->unsafe_iommufd != TPH_YES) {
 		say(answer, -EPERM, TPH_GROUP_NOBODY, "iommufd_bind_iommu",
 		    "interrupts are not isolated (%s), and iommufd.allow_unsafe_interrupts is not "
 		    "set", group->interrupts_because);
-		if (group->unsafe_interrupts == TPH_UNKNOWN)
+		if (group->unsafe_iommufd == TPH_UNKNOWN)
 			doubt(answer, ", as far as can be seen");
 		return;
 	}
@@ -163,7 +169,7 @@ static void predict_bind(const struct tph_group *group, const struct tph_group_s
 	say(answer, 0, TPH_GROUP_NOBODY, "iommu_device_claim_dma_owner",
 	    "no member has a driver that uses the host's DMA mappings; from now on the whole group "
 	    "is blocked");
-	if (group->isolated_interrupts == TPH_UNKNOWN && group->unsafe_interrupts != TPH_YES)
+	if (group->isolated_interrupts == TPH_UNKNOWN && group->unsafe_iommufd != TPH_YES)
 		doubt(answer, "; if interrupts are not isolated, which sysfs does not tell: EPERM");
 	doubt_foreign(group, answer);
 }
@@ -338,6 +344,13 @@ static void predict_set_container(const struct tph_group *group, const struct tp
 	} else if (group->container) {
 		say(answer, -EINVAL, TPH_GROUP_NOBODY, "vfio_group_ioctl_set_container",
 		    "the group is in a container already");
+	} else if (group->isolated_interrupts == TPH_NO && group->unsafe_type1 != TPH_YES) {
+		say(answer, -EPERM, TPH_GROUP_NOBODY, "vfio_iommu_type1_attach_group",
+		    "interrupts are not isolated (%s), and "
+		    "vfio_iommu_type1.allow_unsafe_interrupts is not set",
+		    group->interrupts_because);
+		if (group->unsafe_type1 == TPH_UNKNOWN)
+			doubt(answer, ", as far as can be seen");
 	} else if (may_claim(group, "iommu_group_claim_dma_owner", answer)) {
 		say(answer, 0, TPH_GROUP_NOBODY, "iommu_group_claim_dma_owner",
 		    "no member has a driver that uses the host's DMA mappings; from now on the "

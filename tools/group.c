@@ -22,6 +22,8 @@ static const char *error_name(int error)
 		return "EBUSY";
 	case ENODEV:
 		return "ENODEV";
+	case ENOENT:
+		return "ENOENT";
 	default:
 		return strerror(-error);
 	}
@@ -56,7 +58,8 @@ static const char *cause_text(enum tph_cause_kind kind)
 /**
  * struct picture - a group, and what is foreseen
  * @address: of the device that was asked for
- * @now: the kernel's answer to BIND_IOMMUFD, as things are
+ * @call: how a user takes the group, see taking_call()
+ * @now: the kernel's answer to that, as things are
  * @later: the same after tphctl bind
  * @rebound: they differ, for the device has no VFIO driver
  */
@@ -64,6 +67,7 @@ struct picture {
 	char address[32];
 	struct tph_group *group;
 	struct tph_group_facts facts;
+	const char *call;
 	struct tph_group_answer now, later;
 	bool rebound;
 };
@@ -113,9 +117,10 @@ static void print_group(const struct picture *picture)
 		say("%s: IOMMU group %d, %zu member%s%s\n", picture->address,
 		       facts->number, facts->members, facts->members == 1 ? "" : "s",
 		       facts->noiommu ? ", made up by VFIO (noiommu)" : "");
-	print_answer("BIND_IOMMUFD", &picture->now);
+	print_answer(picture->call, &picture->now);
 	if (picture->rebound)
 		print_answer("after bind", &picture->later);
+	say("  %-14s %s\n", "way in", facts->ways_because);
 	say("  %-14s %s\n", "owner", facts->owner);
 	say("  %-14s %s%s\n", "default domain", facts->default_domain, facts->direct_region ?
 	       "; a region must stay mapped 1:1 (RMRR)" : "");
@@ -190,9 +195,13 @@ static void add_group(struct tphctl *ctl, const struct picture *picture)
 
 	answer_add(ctl, "group", facts->number < 0 ? NULL : json_object_new_int(facts->number));
 	answer_add(ctl, "noiommu", json_object_new_boolean(facts->noiommu));
+	answer_add(ctl, "call", json_object_new_string(picture->call));
 	answer_add(ctl, "bind", answer_json(picture, &picture->now));
 	answer_add(ctl, "bind_later", picture->rebound ? answer_json(picture, &picture->later) :
 		   NULL);
+	answer_add(ctl, "iommufd", known_json(facts->by_iommufd));
+	answer_add(ctl, "container", known_json(facts->by_container));
+	answer_add(ctl, "ways_because", json_object_new_string(facts->ways_because));
 	answer_add(ctl, "owner", json_object_new_string(facts->owner));
 	answer_add(ctl, "default_domain", json_object_new_string(facts->default_domain));
 	answer_add(ctl, "direct_region", json_object_new_boolean(facts->direct_region));
@@ -215,20 +224,19 @@ static void add_group(struct tphctl *ctl, const struct picture *picture)
 
 static int read_picture(const struct tphctl *ctl, struct picture *picture)
 {
-	struct tph_group_step step = { .kind = TPH_STEP_BIND, .context = 1 };
 	struct tph_group *after;
 	int error;
 
 	error = tph_group_read(ctl->sysfs, picture->address, &picture->group);
-	error = error ? error : tph_group_find(picture->group, picture->address, &step.member);
-	error = error ? error : tph_group_predict(picture->group, &step, &picture->now);
 	error = error ? error : tph_group_read(ctl->sysfs, picture->address, &after);
 	if (error)
 		return error;
 	tph_group_describe(picture->group, &picture->facts);
+	picture->call = taking_call(picture->group);
 	error = foresee_bind(after, picture->address, &picture->rebound, &picture->later);
 	tph_group_free(after);
-	return error;
+	/* last, for it may take a step */
+	return error ? error : foresee_taking(picture->group, picture->address, &picture->now);
 }
 
 int group_run(struct tphctl *ctl, const struct invocation *invocation)

@@ -194,7 +194,8 @@ int open_failure(struct tphctl *ctl, const char *name, int error)
 	case EACCES:
 		return fail(ctl, TPHCTL_NOT_PERMITTED, "device", name,
 			    "run as root, or get access to /dev/iommu and the device's node in "
-			    "/dev/vfio/devices", "it may not be opened by this user");
+			    "/dev/vfio/devices, or to its group's node in /dev/vfio",
+			    "it may not be opened by this user");
 	case ENOKEY:
 	case EKEYREJECTED:
 	case EINVAL:
@@ -206,9 +207,10 @@ int open_failure(struct tphctl *ctl, const char *name, int error)
 			    "its IOMMU group is not free for a user");
 	case ENOENT:
 		return fail(ctl, TPHCTL_UNSUPPORTED, "device", name,
-			    "modprobe iommufd; the kernel needs CONFIG_IOMMUFD and "
-			    "CONFIG_VFIO_DEVICE_CDEV",
-			    "there is no /dev/iommu, or no node for it in /dev/vfio/devices");
+			    "modprobe iommufd, or modprobe vfio_iommu_type1; tphctl why tells which "
+			    "the kernel has",
+			    "there is neither /dev/iommu and a node for it in /dev/vfio/devices, "
+			    "nor a node of its group and a container with the type 1 IOMMU");
 	default:
 		return fail(ctl, exit_code_of(error), "device", name, "look at dmesg", "%s",
 			    strerror(-error));

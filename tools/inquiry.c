@@ -129,8 +129,35 @@ void find_driver(const struct tphctl *ctl, char name[SYSFS_NAME_SIZE])
 			snprintf(name, SYSFS_NAME_SIZE, "%s", names[i]);
 }
 
+/** taking_call() - the call by which a user takes the group of a device. */
+const char *taking_call(const struct tph_group *group)
+{
+	struct tph_group_facts facts;
+
+	tph_group_describe(group, &facts);
+	return facts.by_iommufd == TPH_NO ? "SET_CONTAINER" : "BIND_IOMMUFD";
+}
+
+/** foresee_taking() - what the kernel would answer to that. Return: 0 or a negative errno. */
+int foresee_taking(struct tph_group *group, const char *address, struct tph_group_answer *answer)
+{
+	struct tph_group_step step = { .kind = TPH_STEP_BIND, .context = 1 };
+	struct tph_group_facts facts;
+	int error = tph_group_find(group, address, &step.member);
+
+	if (error)
+		return error;
+	tph_group_describe(group, &facts);
+	if (facts.by_iommufd != TPH_NO || facts.by_container == TPH_NO)
+		return tph_group_predict(group, &step, answer);
+	step.kind = TPH_STEP_GROUP_OPEN;
+	error = tph_group_step(group, &step, answer);
+	step.kind = TPH_STEP_SET_CONTAINER;
+	return error || answer->error ? error : tph_group_predict(group, &step, answer);
+}
+
 /**
- * foresee_bind() - what the kernel would answer to BIND_IOMMUFD
+ * foresee_bind() - what the kernel would answer to a user who takes the group
  * @group: is then as it would be before that
  * @rebound: receives whether the device has no VFIO driver, and so is thought to be given to
  *	tph-vfio-pci before
@@ -155,9 +182,7 @@ int foresee_bind(struct tph_group *group, const char *address, bool *rebound,
 	step.driver = DRIVER_NAME;
 	if (*rebound && !error)
 		error = tph_group_step(group, &step, answer);
-	step.kind = TPH_STEP_BIND;
-	step.context = 1;
-	return error ? error : tph_group_predict(group, &step, answer);
+	return error ? error : foresee_taking(group, address, answer);
 }
 
 /* Whether sysfs lets the device look open. */
@@ -188,6 +213,7 @@ void inquire(struct inquiry *inquiry)
 	tph_group_describe(inquiry->group, &inquiry->facts);
 	if (inquiry->held == -ENOENT)
 		inquiry->held = seems_open(inquiry);
+	inquiry->call = taking_call(inquiry->group);
 	inquiry->group_error = foresee_bind(inquiry->group, address, &inquiry->rebound,
 					    &inquiry->bind);
 }

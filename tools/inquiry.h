@@ -50,7 +50,8 @@ struct condition {
  *	the tree tells
  * @driver_name: under which name tph-vfio-pci is there; empty: it is not loaded
  * @group_error: why what follows is not valid; 0 if it is
- * @bind: what the kernel would answer to BIND_IOMMUFD
+ * @call: how a user would take the group, see taking_call()
+ * @bind: what the kernel would answer to that
  * @rebound: once the device has been given to tph-vfio-pci
  */
 struct inquiry {
@@ -66,6 +67,7 @@ struct inquiry {
 	int group_error;
 	struct tph_group *group;
 	struct tph_group_facts facts;
+	const char *call;
 	struct tph_group_answer bind;
 	bool rebound;
 };
@@ -80,6 +82,8 @@ void advise(struct condition *condition, int code, const char *format, ...)
 void advise_bind(const struct inquiry *inquiry, struct condition *condition, const char *options);
 void defer(struct condition *condition, const char *text);
 enum verdict driver_says(const struct inquiry *inquiry, const char *obstacle);
+const char *taking_call(const struct tph_group *group);
+int foresee_taking(struct tph_group *group, const char *address, struct tph_group_answer *answer);
 int foresee_bind(struct tph_group *group, const char *address, bool *rebound,
 		 struct tph_group_answer *answer);
 int beside_sysfs(const struct tphctl *ctl, const char *folder, const char *file,
@@ -97,10 +101,13 @@ void ask_kernel_options(const struct inquiry *inquiry, struct condition *conditi
 void ask_kernel(const struct inquiry *inquiry, struct condition *condition);
 void ask_iommu(const struct inquiry *inquiry, struct condition *condition);
 void ask_interrupts(const struct inquiry *inquiry, struct condition *condition);
+bool signatures_wanted(const struct inquiry *inquiry, const char **why);
+void ask_signatures(const struct inquiry *inquiry, struct condition *condition);
 
 /* operation.c: what the operator decides, and what the driver then finds */
 void ask_module(const struct inquiry *inquiry, struct condition *condition);
 void ask_driver(const struct inquiry *inquiry, struct condition *condition);
+void ask_way(const struct inquiry *inquiry, struct condition *condition);
 void ask_firmware(const struct inquiry *inquiry, struct condition *condition);
 void ask_policy(const struct inquiry *inquiry, struct condition *condition);
 void ask_neighbours(const struct inquiry *inquiry, struct condition *condition);

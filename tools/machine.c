@@ -320,6 +320,12 @@ void ask_iommu(const struct inquiry *inquiry, struct condition *condition)
 	}
 }
 
+/* Whose parameter gives isolation away: of the way by which users come. */
+static const char *gatekeeper(const struct tph_group_facts *facts)
+{
+	return facts->by_iommufd == TPH_NO ? "vfio_iommu_type1" : "iommufd";
+}
+
 void ask_interrupts(const struct inquiry *inquiry, struct condition *condition)
 {
 	const struct tph_group_facts *facts = &inquiry->facts;
@@ -329,19 +335,51 @@ void ask_interrupts(const struct inquiry *inquiry, struct condition *condition)
 	} else if (facts->isolated_interrupts == TPH_YES) {
 		conclude(condition, HOLDS, "isolated: %s", facts->interrupts_because);
 	} else if (facts->unsafe_interrupts == TPH_YES) {
-		conclude(condition, HOLDS, "%s; iommufd.allow_unsafe_interrupts lets users have it "
-			 "nevertheless", facts->interrupts_because);
+		conclude(condition, HOLDS, "%s; %s.allow_unsafe_interrupts lets users have it "
+			 "nevertheless", facts->interrupts_because, gatekeeper(facts));
 	} else if (facts->isolated_interrupts == TPH_NO) {
 		conclude(condition, BROKEN, "not isolated: %s", facts->interrupts_because);
 		advise(condition, TPHCTL_UNSUPPORTED, "turn interrupt remapping on in firmware's "
 		       "setup, and take intremap=off and nointremap off the kernel's command line; "
-		       "or trust all users of VFIO: echo 1 >/sys/module/iommufd/parameters/"
-		       "allow_unsafe_interrupts");
+		       "or trust all users of VFIO: echo 1 >/sys/module/%s/parameters/"
+		       "allow_unsafe_interrupts", gatekeeper(facts));
 	} else if (inquiry->held > 0) {
 		conclude(condition, HOLDS, "isolated, or it could not be open");
 	} else {
 		conclude(condition, UNKNOWN, "%s", facts->interrupts_because);
 		advise(condition, TPHCTL_FAILED, "have a user open it: EPERM if they are not "
 		       "isolated");
+	}
+}
+
+/** signatures_wanted() - whether the kernel takes signed modules alone, and why. */
+bool signatures_wanted(const struct inquiry *inquiry, const char **why)
+{
+	char path[PATH_MAX], text[256];
+	const char *sysfs = inquiry->ctl->sysfs;
+
+	*why = "it is locked down (Secure Boot)";
+	if (snprintf(path, sizeof(path), "%s/kernel/security/lockdown", sysfs) < PATH_MAX &&
+	    !sysfs_read_text(path, text, sizeof(text)) &&
+	    (strstr(text, "[integrity]") || strstr(text, "[confidentiality]")))
+		return true;
+	*why = "module.sig_enforce is set";
+	return snprintf(path, sizeof(path), "%s/module/module/parameters/sig_enforce", sysfs) <
+	       PATH_MAX && !sysfs_read_text(path, text, sizeof(text)) && !strcmp(text, "Y");
+}
+
+void ask_signatures(const struct inquiry *inquiry, struct condition *condition)
+{
+	const char *why;
+
+	if (!signatures_wanted(inquiry, &why)) {
+		conclude(condition, HOLDS, "the kernel takes modules without a signature");
+	} else if (inquiry->driver_name[0]) {
+		conclude(condition, HOLDS, "only signed modules are loaded, for %s, and " DRIVER_NAME
+			 " is", why);
+	} else {
+		conclude(condition, UNKNOWN, "only signed modules are loaded, for %s", why);
+		advise(condition, TPHCTL_FAILED, "sign it with a key that the machine's owner has "
+		       "enrolled: mokutil --import /var/lib/dkms/mok.pub, and start anew");
 	}
 }

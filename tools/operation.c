@@ -18,16 +18,55 @@ static const char *denial(const struct pci_function *function)
 	return function_denied(function) ? "; it is on vfio-pci's denylist, for its errata" : "";
 }
 
+/* Where the stock driver is in the kernel's image, no module can stand in its place. */
+static const char *built_in(const struct inquiry *inquiry)
+{
+	const char *sysfs = inquiry->ctl->sysfs;
+
+	return inquiry->driver_name[0] != 'v' && driver_is_built_in(sysfs, DRIVER_NAME_STOCK) ?
+	       "; " DRIVER_NAME_STOCK " is built into the kernel, so it cannot take that name" : "";
+}
+
 void ask_module(const struct inquiry *inquiry, struct condition *condition)
 {
+	const char *why;
+
 	if (inquiry->driver_name[0]) {
-		conclude(condition, HOLDS, DRIVER_NAME " is loaded%s%s",
+		conclude(condition, HOLDS, DRIVER_NAME " is loaded%s%s%s",
 			 strcmp(inquiry->driver_name, DRIVER_NAME) ? ", under the name " : "",
-			 strcmp(inquiry->driver_name, DRIVER_NAME) ? inquiry->driver_name : "");
+			 strcmp(inquiry->driver_name, DRIVER_NAME) ? inquiry->driver_name : "",
+			 built_in(inquiry));
 		return;
 	}
-	conclude(condition, BROKEN, DRIVER_NAME " is not loaded%s", denial(&inquiry->function));
+	conclude(condition, BROKEN, DRIVER_NAME " is not loaded%s%s%s",
+		 signatures_wanted(inquiry, &why) ? ", and only signed modules are, for " : "",
+		 signatures_wanted(inquiry, &why) ? why : built_in(inquiry),
+		 denial(&inquiry->function));
 	advise_bind(inquiry, condition, "");
+}
+
+/* By which nodes users get at it. */
+void ask_way(const struct inquiry *inquiry, struct condition *condition)
+{
+	const struct tph_group_facts *facts = &inquiry->facts;
+
+	if (inquiry->group_error || facts->noiommu || facts->number < 0) {
+		defer(condition, "without an IOMMU there is none");
+	} else if (facts->by_iommufd == TPH_YES || facts->by_container == TPH_YES) {
+		conclude(condition, HOLDS, "%s", facts->ways_because);
+	} else if (inquiry->held > 0) {
+		conclude(condition, HOLDS, "it is open");
+	} else if (facts->by_iommufd != TPH_NO || facts->by_container != TPH_NO) {
+		defer(condition, facts->ways_because);
+	} else if (facts->type1 == TPH_NO) {
+		conclude(condition, BROKEN, "none: %s", facts->ways_because);
+		advise(condition, TPHCTL_FAILED, "modprobe vfio_iommu_type1");
+	} else {
+		conclude(condition, BROKEN, "none: %s", facts->ways_because);
+		advise(condition, TPHCTL_UNSUPPORTED, "a kernel with CONFIG_IOMMUFD and "
+		       "CONFIG_VFIO_DEVICE_CDEV, or with CONFIG_VFIO_GROUP and "
+		       "CONFIG_VFIO_CONTAINER");
+	}
 }
 
 void ask_driver(const struct inquiry *inquiry, struct condition *condition)
@@ -308,18 +347,18 @@ static void ask_members(const struct inquiry *inquiry, struct condition *conditi
 
 	/* Of the device itself its own link tells: @group is as after tphctl bind. */
 	if (find_member(inquiry, TPH_NO, &member)) {
-		conclude(condition, BROKEN, "%s is in the way: %s (BIND_IOMMUFD would be EPERM)",
-			 member.address, member.because);
+		conclude(condition, BROKEN, "%s is in the way: %s (%s would be EPERM)",
+			 member.address, member.because, inquiry->call);
 		advise_release(inquiry, condition, &member);
 	} else if (find_member(inquiry, TPH_UNKNOWN, &member)) {
 		conclude(condition, UNKNOWN, "%s may be in the way: %s", member.address,
 			 member.because);
 		advise_release(inquiry, condition, &member);
 	} else {
-		conclude(condition, HOLDS, "%zu member%s, none in the way%s%s",
+		conclude(condition, HOLDS, "%zu member%s, none in the way%s%s%s%s",
 			 inquiry->facts.members, inquiry->facts.members == 1 ? "" : "s",
-			 inquiry->bind.error ? "" : ": BIND_IOMMUFD would succeed",
-			 !inquiry->rebound || inquiry->bind.error ? "" :
+			 inquiry->bind.error ? "" : ": ", inquiry->bind.error ? "" : inquiry->call,
+			 inquiry->bind.error ? "" : " would succeed", !inquiry->rebound || inquiry->bind.error ? "" :
 			 function_denied(&inquiry->function) ? " once it is bound" :
 			 " after tphctl bind");
 	}
@@ -343,7 +382,8 @@ void ask_group(const struct inquiry *inquiry, struct condition *condition)
 		       "stop that one's user", member.address);
 	} else if (inquiry->facts.direct_region) {
 		conclude(condition, BROKEN, "firmware wants a region of it mapped 1:1 always "
-			 "(RMRR), so its DMA cannot be blocked (BIND_IOMMUFD would be EINVAL)");
+			 "(RMRR), so its DMA cannot be blocked (%s would be EINVAL)",
+			 inquiry->call);
 		advise(condition, TPHCTL_UNSUPPORTED, "%sturn off what reserves the region in "
 		       "firmware's setup", view_in_slot(inquiry->ctl->sysfs, &inquiry->function) ?
 		       "another slot, or " : "");

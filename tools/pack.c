@@ -227,12 +227,45 @@ static void pack_config(struct pack *pack, const char *address, const char *name
 	free(function);
 }
 
+/* That it has a VFIO device, and whether that has a node. */
+static void pack_vfio(struct pack *pack, const char *address, const char *folder)
+{
+	char from[PLACE], name[PLACE + 64], path[PATH_MAX];
+	const struct dirent *entry;
+	DIR *devices = NULL;
+	int fd;
+
+	snprintf(from, sizeof(from), "bus/pci/devices/%s/vfio-dev", address);
+	fd = source_path(pack, from, path) ? sysfs_open(path, O_DIRECTORY) : -1;
+	if (fd < 0)
+		return;
+	snprintf(name, sizeof(name), "%s/vfio-dev", folder);
+	archive_folder(&pack->archive, name);
+	devices = fdopendir(fd);
+	if (!devices)
+		close(fd);
+	while (devices && (entry = readdir(devices))) {
+		/* a device has one */
+		if (strncmp(entry->d_name, "vfio", 4) || !is_plain(entry->d_name))
+			continue;
+		snprintf(name, sizeof(name), "%s/vfio-dev/%.32s", folder, entry->d_name);
+		archive_folder(&pack->archive, name);
+		snprintf(from, sizeof(from), "bus/pci/devices/%s/vfio-dev/%.32s/dev", address,
+			 entry->d_name);
+		snprintf(name, sizeof(name), "%s/vfio-dev/%.32s/dev", folder, entry->d_name);
+		pack_text_from(pack, from, name);
+		break;
+	}
+	if (devices)
+		closedir(devices);
+}
+
 static void pack_function(struct pack *pack, const char *address)
 {
 	static const char *const texts[] = { "vendor", "device", "enable", "power/runtime_status" };
 	static const char *const attributes[] = { "policy", "cpus", "targets", "requester",
 						  "revocations", "steering", "publish" };
-	char folder[PLACE], name[PLACE + 64], from[PLACE], found[NAME], path[PATH_MAX];
+	char folder[PLACE], name[PLACE + 64], from[PLACE], found[NAME];
 
 	for (size_t i = 0; i < pack->count; i++)
 		if (!strcmp(pack->functions[i], address))
@@ -265,10 +298,7 @@ static void pack_function(struct pack *pack, const char *address)
 	snprintf(from, sizeof(from), "bus/pci/devices/%s/iommu_group", address);
 	snprintf(name, sizeof(name), "%s/iommu_group", folder);
 	pack_named_link(pack, from, name, "kernel/iommu_groups", found);
-	snprintf(from, sizeof(from), "bus/pci/devices/%s/vfio-dev", address);
-	snprintf(name, sizeof(name), "%s/vfio-dev", folder);
-	if (source_path(pack, from, path) && !sysfs_find(path))
-		archive_folder(&pack->archive, name);
+	pack_vfio(pack, address, folder);
 }
 
 /* A function, and each port and bridge above it. */
@@ -317,6 +347,8 @@ static void pack_group(struct pack *pack)
 		snprintf(name, sizeof(name), "%s/%s", group, texts[i]);
 		pack_text(pack, name);
 	}
+	snprintf(name, sizeof(name), "class/vfio/%s/dev", number);
+	pack_text(pack, name);
 	snprintf(name, sizeof(name), "%s/devices", group);
 	fd = source_path(pack, name, path) ? sysfs_open(path, O_DIRECTORY) : -1;
 	devices = fd >= 0 ? fdopendir(fd) : NULL;
@@ -385,6 +417,12 @@ static void pack_kernel(struct pack *pack)
 
 static void pack_machine(struct pack *pack)
 {
+	static const char *const texts[] = {
+		"module/iommufd/parameters/allow_unsafe_interrupts",
+		"module/vfio_iommu_type1/parameters/allow_unsafe_interrupts",
+		"module/module/parameters/sig_enforce", "kernel/security/lockdown",
+		"class/misc/iommu/dev", "class/misc/vfio/dev",
+	};
 	char name[PLACE], text[CPU_LIST_SIZE], line[CPU_LIST_SIZE + 32], driver[SYSFS_NAME_SIZE];
 	struct cpu_list own;
 
@@ -392,7 +430,8 @@ static void pack_machine(struct pack *pack)
 		snprintf(name, sizeof(name), "kernel/irq/%d/chip_name", irq);
 		pack_text(pack, name);
 	}
-	pack_text(pack, "module/iommufd/parameters/allow_unsafe_interrupts");
+	for (size_t i = 0; i < sizeof(texts) / sizeof(*texts); i++)
+		pack_text(pack, texts[i]);
 	find_driver(pack->ctl, driver);
 	if (driver[0])
 		pack_driver(pack, driver);

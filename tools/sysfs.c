@@ -371,3 +371,15 @@ bool denylist_lifted(const char *sysfs, const char *driver)
 			"disable_denylist", sysfs, driver) < (int)sizeof(path) &&
 	       !sysfs_read_text(path, text, sizeof(text)) && !strcmp(text, "Y");
 }
+
+/** driver_is_built_in() - whether a driver that is there is no module. */
+bool driver_is_built_in(const char *sysfs, const char *driver)
+{
+	char path[PATH_MAX];
+
+	if (snprintf(path, sizeof(path), "%s/bus/pci/drivers/%s/bind", sysfs, driver) >= PATH_MAX ||
+	    sysfs_find(path))
+		return false;
+	snprintf(path, sizeof(path), "%s/bus/pci/drivers/%s/module", sysfs, driver);
+	return sysfs_find(path) == -ENOENT;
+}

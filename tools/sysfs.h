@@ -68,6 +68,7 @@ int function_driver(const char *sysfs, const char *address, char driver[SYSFS_NA
 bool function_denied(const struct pci_function *function);
 bool denylist_lifted(const char *sysfs, const char *driver);
 bool driver_steers(const char *sysfs, const char *driver);
+bool driver_is_built_in(const char *sysfs, const char *driver);
 const char *function_name(const struct pci_function *function, char *name, size_t size);
 void function_names_free(void);
 

@@ -205,6 +205,12 @@ void tree_make(const char *root)
 	directory(root, "devices/pci0000:00/" TREE_PORT "/" TREE_ENDPOINT "/vfio-dev/vfio7");
 	put_text(root, "devices/pci0000:00/" TREE_PORT "/" TREE_ENDPOINT, "vfio-dev/vfio7/dev",
 		 "511:7\n");
+	directory(root, "class/misc/iommu");
+	put_text(root, "class/misc/iommu", "dev", "10:127\n");
+	directory(root, "class/misc/vfio");
+	put_text(root, "class/misc/vfio", "dev", "10:196\n");
+	directory(root, "class/vfio/12");
+	put_text(root, "class/vfio/12", "dev", "510:0\n");
 	directory(root, "class/vfio-dev/vfio7");
 	link_to(root, "../../../devices/pci0000:00/" TREE_PORT "/" TREE_ENDPOINT,
 		"class/vfio-dev/vfio7/device");

@@ -440,6 +440,70 @@ static void interrupts_keep_users_out(void **state)
 	tph_group_free(group);
 }
 
+static struct tph_group_facts facts_now(void)
+{
+	struct tph_group *group = read_group(A0);
+	struct tph_group_facts facts = facts_of(group);
+
+	tph_group_free(group);
+	return facts;
+}
+
+/* By the nodes that VFIO and iommufd have made, be there one way, both or none. */
+static void users_come_by_the_nodes_that_there_are(void **state)
+{
+	struct tph_group *group;
+
+	(void)state;
+	make_a("vfio-pci", NULL);
+	assert_int_equal(facts_now().by_iommufd, TPH_UNKNOWN);
+	assert_int_equal(facts_now().by_container, TPH_UNKNOWN);
+	tree_text(TREE, "class/misc/vfio/dev", "10:196\n");
+	assert_int_equal(facts_now().by_iommufd, TPH_NO);
+	assert_int_equal(facts_now().by_container, TPH_NO);
+	tree_text(TREE, "class/vfio/7/dev", "510:0\n");
+	assert_int_equal(facts_now().by_container, TPH_NO);
+	assert_int_equal(facts_now().type1, TPH_NO);
+	group = read_group(A0);
+	assert_int_equal(bind(group, A0, 1), -ENOENT);
+	tph_group_free(group);
+	tree_text(TREE, "module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "N\n");
+	assert_int_equal(facts_now().by_container, TPH_YES);
+	assert_int_equal(facts_now().unsafe_interrupts, TPH_NO);
+	group = read_group(A0);
+	assert_int_equal(bind(group, A0, 1), -ENOENT);
+	assert_int_equal(simple(group, TPH_STEP_GROUP_OPEN, A0), 0);
+	assert_int_equal(simple(group, TPH_STEP_SET_CONTAINER, A0), 0);
+	tph_group_free(group);
+	/* isolation is then that module's to ask for */
+	tree_text(TREE, "kernel/irq/2/chip_name", "IO-APIC\n");
+	tree_text(TREE, "module/iommufd/parameters/allow_unsafe_interrupts", "Y\n");
+	group = read_group(A0);
+	assert_int_equal(simple(group, TPH_STEP_GROUP_OPEN, A0), 0);
+	assert_int_equal(simple(group, TPH_STEP_SET_CONTAINER, A0), -EPERM);
+	assert_string_equal(last.decided_by, "vfio_iommu_type1_attach_group");
+	tph_group_free(group);
+	tree_text(TREE, "module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "Y\n");
+	assert_int_equal(facts_now().unsafe_interrupts, TPH_YES);
+	group = read_group(A0);
+	assert_int_equal(simple(group, TPH_STEP_GROUP_OPEN, A0), 0);
+	assert_int_equal(simple(group, TPH_STEP_SET_CONTAINER, A0), 0);
+	tph_group_free(group);
+	/* iommufd, and then the nodes of devices */
+	tree_text(TREE, "class/misc/iommu/dev", "10:127\n");
+	assert_int_equal(facts_now().by_iommufd, TPH_UNKNOWN);
+	tree_text(TREE, "bus/pci/devices/" A0 "/vfio-dev/vfio0/power/x", "");
+	assert_int_equal(facts_now().by_iommufd, TPH_NO);
+	tree_text(TREE, "bus/pci/devices/" A0 "/vfio-dev/vfio0/dev", "511:0\n");
+	assert_int_equal(facts_now().by_iommufd, TPH_YES);
+	group = read_group(A0);
+	assert_int_equal(bind(group, A0, 1), 0);
+	tph_group_free(group);
+	/* which may stand in for the module of containers, and nothing tells */
+	tree_remove(TREE "/module/vfio_iommu_type1");
+	assert_int_equal(facts_now().by_container, TPH_UNKNOWN);
+}
+
 static void reserved_region_keeps_users_out(void **state)
 {
 	struct tph_group *group;
@@ -895,6 +959,7 @@ int main(void)
 		cmocka_unit_test(host_driver_keeps_users_out),
 		cmocka_unit_test(bridge_driver_keeps_users_out),
 		cmocka_unit_test(interrupts_keep_users_out),
+		cmocka_unit_test(users_come_by_the_nodes_that_there_are),
 		cmocka_unit_test(reserved_region_keeps_users_out),
 		cmocka_unit_test(drivers_from_elsewhere_are_unknown),
 		cmocka_unit_test(access_begins_with_bind),

@@ -146,6 +146,87 @@ static void why_of_the_iommu(void **context)
 	assert_why(TREE_ENDPOINT, 0, NULL, "interrupts", "ok", "could not be open");
 }
 
+/* As on a kernel without iommufd, which most distributions have. */
+static void take_iommufd_away(void)
+{
+	tree_remove(TREE "/class/misc/iommu");
+	tree_remove(TREE "/bus/pci/devices/" TREE_ENDPOINT "/vfio-dev/vfio7/dev");
+	tree_remove(TREE "/module/iommufd");
+}
+
+static void why_of_the_way_in(void **context)
+{
+	static const char *const way = "way in";
+
+	(void)context;
+	assert_why(TREE_ENDPOINT, 0, NULL, way, "ok", "by its own node in /dev/vfio/devices, and "
+		   "iommufd");
+	take_iommufd_away();
+	assert_why(TREE_ENDPOINT, 1, way, way, "broken", "none: there is no iommufd "
+		   "(CONFIG_IOMMUFD), and vfio_iommu_type1 is not loaded");
+	assert_says(result.out, "modprobe vfio_iommu_type1");
+	assert_null(strstr(result.out, "would succeed"));
+	tree_text(TREE, "module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "N\n");
+	assert_why(TREE_ENDPOINT, 0, NULL, way, "ok", "by /dev/vfio/12, and a container: there is no "
+		   "iommufd");
+	assert_why(TREE_ENDPOINT, 0, NULL, "group", "ok", "SET_CONTAINER would succeed");
+	assert_null(strstr(result.out, "BIND_IOMMUFD"));
+	/* interrupts are then vfio_iommu_type1's to give away */
+	tree_text(TREE, "kernel/irq/1/chip_name", "IO-APIC\n");
+	assert_why(TREE_ENDPOINT, 3, "interrupts", "group", "ok", "none in the way");
+	assert_says(result.out, "/sys/module/vfio_iommu_type1/parameters/allow_unsafe_interrupts");
+	assert_null(strstr(result.out, "would succeed"));
+	tree_text(TREE, "module/vfio_iommu_type1/parameters/allow_unsafe_interrupts", "Y\n");
+	assert_why(TREE_ENDPOINT, 0, NULL, "interrupts", "ok", "vfio_iommu_type1."
+		   "allow_unsafe_interrupts lets users have it");
+	assert_why(TREE_ENDPOINT, 0, NULL, "group", "ok", "SET_CONTAINER would succeed");
+	/* nor the other way */
+	tree_remove(TREE "/class/vfio/12");
+	assert_why(TREE_ENDPOINT, 3, way, way, "broken", "groups have no nodes "
+		   "(CONFIG_VFIO_GROUP)");
+	assert_says(result.out, "CONFIG_IOMMUFD and CONFIG_VFIO_DEVICE_CDEV, or with");
+	assert_null(strstr(result.out, "would succeed"));
+	/* nodes of devices are an option of their own */
+	why_setup(context);
+	tree_remove(TREE "/bus/pci/devices/" TREE_ENDPOINT "/vfio-dev/vfio7/dev");
+	tree_remove(TREE "/class/vfio/12");
+	assert_why(TREE_ENDPOINT, 3, way, way, "broken", "CONFIG_VFIO_DEVICE_CDEV");
+	/* what is in use was let in */
+	tree_open(TREE, 42, 9, "/dev/vfio/devices/vfio7", "");
+	tree_attribute(TREE, TREE_ENDPOINT, "requester", "iv 16");
+	tree_attribute(TREE, TREE_ENDPOINT, "targets", "2-3");
+	assert_why(TREE_ENDPOINT, 0, NULL, way, "ok", "it is open");
+	/* before a VFIO driver is there, nobody knows */
+	why_setup(context);
+	assert_why(TREE_INTEGRATED, 1, "driver", way, "unknown", "when it has a VFIO driver");
+	tree_remove(TREE "/class/misc");
+	assert_why(TREE_ENDPOINT, 1, NULL, way, "unknown", "VFIO is not loaded");
+}
+
+static void why_of_signatures(void **context)
+{
+	(void)context;
+	assert_why(TREE_ENDPOINT, 0, NULL, "signatures", "ok", "without a signature");
+	tree_text(TREE, "kernel/security/lockdown", "[none] integrity confidentiality\n");
+	assert_why(TREE_ENDPOINT, 0, NULL, "signatures", "ok", "without a signature");
+	tree_text(TREE, "kernel/security/lockdown", "none [integrity] confidentiality\n");
+	assert_why(TREE_ENDPOINT, 0, NULL, "signatures", "ok", "and tph-vfio-pci is");
+	tree_remove(TREE "/bus/pci/drivers/tph-vfio-pci");
+	assert_why(TREE_INTEGRATED, 1, "module", "signatures", "unknown", "locked down (Secure Boot)");
+	assert_says(result.out, "mokutil --import");
+	assert_why(TREE_INTEGRATED, 1, "module", "module", "broken", "is not loaded, and only signed "
+		   "modules are, for it is locked down");
+	tree_text(TREE, "kernel/security/lockdown", "[none] integrity confidentiality\n");
+	tree_text(TREE, "module/module/parameters/sig_enforce", "Y\n");
+	assert_why(TREE_INTEGRATED, 1, "module", "signatures", "unknown", "module.sig_enforce is set");
+	tree_text(TREE, "module/module/parameters/sig_enforce", "N\n");
+	assert_why(TREE_INTEGRATED, 1, "module", "signatures", "ok", "without a signature");
+	/* no module stands in the place of what is built in */
+	tree_remove(TREE "/bus/pci/drivers/vfio-pci/module");
+	assert_why(TREE_INTEGRATED, 1, "module", "module", "broken", "vfio-pci is built into the "
+		   "kernel, so it cannot take that name");
+}
+
 static void why_of_the_group(void **context)
 {
 	(void)context;
@@ -458,6 +539,8 @@ int main(void)
 		cmocka_unit_test_setup(why_of_the_slot, why_setup),
 		cmocka_unit_test_setup(why_of_the_neighbours, why_setup),
 		cmocka_unit_test_setup(why_of_the_module, why_setup),
+		cmocka_unit_test_setup(why_of_the_way_in, why_setup),
+		cmocka_unit_test_setup(why_of_signatures, why_setup),
 		cmocka_unit_test_setup(why_of_the_kernel, why_setup),
 		cmocka_unit_test_setup(why_of_the_kernels_options, why_setup),
 		cmocka_unit_test_setup(why_of_the_iommu, why_setup),

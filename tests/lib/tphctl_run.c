@@ -402,7 +402,7 @@ void assert_why_(const char *address, int status, const char *broken, const char
 	if (!found || strcmp(text_of(found, "verdict"), verdict) ||
 	    !strstr(text_of(found, "text"), text))
 		explain(words, line, text);
-	assert_int_equal(json_object_array_length(list), 21);
+	assert_int_equal(json_object_array_length(list), 23);
 	json_object_put(document);
 }
 
