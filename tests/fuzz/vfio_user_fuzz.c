@@ -206,6 +206,11 @@ static void check_reply(const struct vfu_header *header)
 	     header->size);
 }
 
+static uint32_t limit(const struct endpoint *endpoint, bool write)
+{
+	return write ? endpoint_payload_size(endpoint) : endpoint_read_request_size(endpoint);
+}
+
 static void check_command(const struct vfu_header *header, const uint8_t *payload)
 {
 	bool write = header->command == VFU_DMA_WRITE;
@@ -215,8 +220,12 @@ static void check_command(const struct vfu_header *header, const uint8_t *payloa
 	must(header->size >= sizeof(*header) + sizeof(now->access), "command of %u bytes",
 	     header->size);
 	memcpy(&now->access, payload, sizeof(now->access));
-	must(now->access.count && now->access.count <= TLP_PAGE, "request of %llu bytes",
-	     (unsigned long long)now->access.count);
+	must(now->access.count && now->access.count <= limit(now->endpoint, write),
+	     "request of %llu bytes", (unsigned long long)now->access.count);
+	must(now->access.address / TLP_PAGE ==
+		     (now->access.address + now->access.count - 1) / TLP_PAGE,
+	     "request of %llu bytes at 0x%llx", (unsigned long long)now->access.count,
+	     (unsigned long long)now->access.address);
 	must(header->size == sizeof(*header) + sizeof(now->access) +
 				     (write ? now->access.count : 0),
 	     "command of %u bytes", header->size);
@@ -289,12 +298,10 @@ static void check_request(const uint32_t *slot)
 
 	must(length && address / MAPPING_PAGE == (address + length - 1) / MAPPING_PAGE,
 	     "request of %u bytes at 0x%llx", length, (unsigned long long)address);
-	must(length <= (write ? endpoint_payload_size(endpoint) :
-				endpoint_read_request_size(endpoint)),
-	     "request of %u bytes", length);
 	/* what went by the client is recorded at its end, when much may have changed */
 	if (endpoint->knobs.p2p)
 		return;
+	must(length <= limit(endpoint, write), "request of %u bytes", length);
 	must(mapping && mapping->access & (write ? MAPPING_WRITE : MAPPING_READ),
 	     "request of %u bytes at 0x%llx without a mapping", length,
 	     (unsigned long long)address);
