@@ -349,6 +349,20 @@ static const struct file_operations importer_fops = {
 	.unlocked_ioctl = importer_ioctl,
 };
 
+/* Without TPH requests carry no tag, and all else is the same. */
+static unsigned int enable_tph(struct pci_dev *pdev)
+{
+#ifdef CONFIG_PCIE_TPH
+	if (pcie_enable_tph(pdev, PCI_TPH_ST_DS_MODE))
+		return 0;
+	if (pdev->tph_req_type == PCI_TPH_REQ_EXT_TPH)
+		return 16;
+	if (pdev->tph_req_type == PCI_TPH_REQ_TPH_ONLY)
+		return 8;
+#endif
+	return 0;
+}
+
 static int importer_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct importer *importer = kzalloc_obj(*importer);
@@ -378,13 +392,7 @@ static int importer_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		goto err_unmap;
 	}
 	pci_set_master(pdev);
-	/* without it requests carry no tag, and all else is the same */
-	if (!pcie_enable_tph(pdev, PCI_TPH_ST_DS_MODE)) {
-		if (pdev->tph_req_type == PCI_TPH_REQ_EXT_TPH)
-			importer->width = 16;
-		else if (pdev->tph_req_type == PCI_TPH_REQ_TPH_ONLY)
-			importer->width = 8;
-	}
+	importer->width = enable_tph(pdev);
 
 	snprintf(importer->name, sizeof(importer->name), "tph-importer-%s", pci_name(pdev));
 	importer->misc = (struct miscdevice){
