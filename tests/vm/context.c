@@ -135,7 +135,8 @@ static void taken_away(const char *bdf, uint32_t width, const char *command)
 	assert_int_equal(control_read(g) & TPH_CTRL_16, 0);
 	control(g, width); /* not hints without tags either */
 	assert_int_equal(control_read(g) & TPH_CTRL_16, 0);
-	guest_replace_ioas(g);
+	if (guest_has_iommufd())
+		guest_replace_ioas(g);
 	if (!ioctl(g->fd, VFIO_DEVICE_RESET))
 		fail_msg("a device that is let go can be reset");
 	assert_int_equal(st_set_one(g, 3, 2), -ENODEV);
@@ -191,15 +192,15 @@ static void unload_while_open(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(bound_but_not_attached),
+		cmocka_unit_test_prestate(bound_but_not_attached, guest_wants_iommufd),
 		cmocka_unit_test(group_in_a_type1_container),
-		cmocka_unit_test(group_in_an_iommufd),
-		cmocka_unit_test(hot_reset),
+		cmocka_unit_test_prestate(group_in_an_iommufd, guest_wants_iommufd),
+		cmocka_unit_test_prestate(hot_reset, guest_wants_iommufd),
 		cmocka_unit_test(unbind_while_open),
 		cmocka_unit_test(remove_while_open),
 		cmocka_unit_test(unload_while_open),
 	};
 
 	guest_driver("policy=iv-st");
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return guest_run_group(tests);
 }

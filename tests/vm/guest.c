@@ -115,6 +115,31 @@ void guest_driver(const char *parameters)
 		      " echo ${d##*/} >/sys/bus/pci/drivers_probe; done");
 }
 
+char guest_wants_iommufd[1];
+
+bool guest_has_iommufd(void)
+{
+	return !access("/dev/iommu", F_OK);
+}
+
+int guest_run_group_(const struct CMUnitTest *tests, size_t count)
+{
+	struct CMUnitTest *able = calloc(count, sizeof(*able));
+	size_t left = 0;
+	int failed;
+
+	assert_non_null(able);
+	for (size_t i = 0; i < count; i++) {
+		if (tests[i].initial_state == guest_wants_iommufd && !guest_has_iommufd())
+			printf("# without iommufd not run: %s\n", tests[i].name);
+		else
+			able[left++] = tests[i];
+	}
+	failed = _cmocka_run_group_tests("tests", able, left, NULL, NULL);
+	free(able);
+	return failed;
+}
+
 /* Every thread of this process may run on these CPUs alone. */
 void guest_run_on(unsigned int cpu_mask)
 {

@@ -92,6 +92,15 @@ void guest_run_on(unsigned int cpu_mask);
 void *guest_page_end(size_t size);
 void guest_attribute(const char *bdf, const char *name, char *text, size_t size);
 
+/*
+ * Tests of what iommufd alone has (initial_state of the test) are not run on a kernel without it, which
+ * says which: doc/kernels.md has the list.
+ */
+extern char guest_wants_iommufd[];
+bool guest_has_iommufd(void);
+int guest_run_group_(const struct CMUnitTest *tests, size_t count);
+#define guest_run_group(tests) guest_run_group_(tests, sizeof(tests) / sizeof(*(tests)))
+
 /* a device */
 struct guest *guest_open(const char *bdf);
 int guest_try_open(const char *bdf);
