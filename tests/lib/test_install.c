@@ -76,6 +76,8 @@ static void files_are_in_their_places(void **context)
 		LIBDIR "/libtph.a", LIBDIR "/pkgconfig/tph.pc", SBINDIR "/tphctl",
 		MANDIR "/man3/libtph.3", MANDIR "/man8/tphctl.8",
 		DATADIR "/bash-completion/completions/tphctl",
+		PREFIX "/lib/systemd/system/tphctl@.service",
+		PREFIX "/lib/udev/rules.d/60-tphctl.rules",
 	};
 	char path[PATH_MAX];
 
@@ -176,6 +178,18 @@ static void every_header_can_be_included(void **context)
 					   headers[j], compilers[i], destination));
 }
 
+/* Both name the tool and the folder by the places that these have. */
+static void unit_and_rule_are_of_this_prefix(void **context)
+{
+	(void)context;
+	assert_works(shell("grep -x 'ExecStart=" SBINDIR "/tphctl apply %%i' "
+			   "%s" PREFIX "/lib/systemd/system/tphctl@.service", destination));
+	assert_works(shell("grep 'TEST==\"" CONFIG "/$kernel\"' %s" PREFIX
+			   "/lib/udev/rules.d/60-tphctl.rules && ! grep '@[a-z]*@' %s" PREFIX
+			   "/lib/udev/rules.d/60-tphctl.rules", destination, destination));
+	assert_works(shell("grep -a -q '" CONFIG "' %s" SBINDIR "/tphctl", destination));
+}
+
 static void tool_finds_its_library(void **context)
 {
 	(void)context;
@@ -194,6 +208,7 @@ int main(void)
 		cmocka_unit_test(program_outside_the_tree),
 		cmocka_unit_test(headers_collide_with_none),
 		cmocka_unit_test(every_header_can_be_included),
+		cmocka_unit_test(unit_and_rule_are_of_this_prefix),
 		cmocka_unit_test(tool_finds_its_library),
 	};
 
