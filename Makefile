@@ -102,8 +102,8 @@ fuzz:
 driver:
 	@case '$(NAME)' in tph-vfio-pci|vfio-pci) ;; \
 	*) echo "NAME=$(NAME): the module is called tph-vfio-pci or vfio-pci" >&2; exit 2 ;; esac
-	@mkdir -p '$(TREE)/driver-$(NAME)'
-	$(MAKE) -C '$(KDIR)' M='$(CURDIR)/driver' MO='$(TREE)/driver-$(NAME)' TPH_MODULE='$(NAME)' modules
+	@lab/stage driver '$(TREE)/driver-$(NAME)'
+	$(MAKE) -C '$(KDIR)' M='$(TREE)/driver-$(NAME)' TPH_MODULE='$(NAME)' modules
 	@echo "$(TREE)/driver-$(NAME)/$(NAME).ko"
 
 install: plain

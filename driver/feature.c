@@ -171,6 +171,6 @@ int tph_feature(struct vfio_device *vdev, u32 flags, void __user *arg, size_t ar
 	case VFIO_DEVICE_FEATURE_DMA_BUF_TPH:
 		return tph_dmabuf_feature(tph, flags, arg, argsz);
 	default:
-		return vfio_pci_core_ioctl_feature(vdev, flags, arg, argsz);
+		return tph_core_feature(vdev, flags, arg, argsz);
 	}
 }

@@ -99,7 +99,7 @@ static long device_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned lo
 			tph_steering_settle(tph);
 		return ret;
 	}
-	return vfio_pci_core_ioctl(vdev, cmd, arg);
+	return tph_core_ioctl(vdev, cmd, arg);
 }
 
 static int init_device(struct vfio_device *vdev)
@@ -146,7 +146,7 @@ static void release_device(struct vfio_device *vdev)
 	vfio_pci_core_release_dev(vdev);
 }
 
-static int attach_ioas(struct vfio_device *vdev, u32 *pt_id)
+static int __maybe_unused attach_ioas(struct vfio_device *vdev, u32 *pt_id)
 {
 	int ret = vfio_iommufd_physical_attach_ioas(vdev, pt_id);
 
@@ -155,7 +155,7 @@ static int attach_ioas(struct vfio_device *vdev, u32 *pt_id)
 	return ret;
 }
 
-static void detach_ioas(struct vfio_device *vdev)
+static void __maybe_unused detach_ioas(struct vfio_device *vdev)
 {
 	tph_steering_detached(tph_vdev(vdev));
 	vfio_iommufd_physical_detach_ioas(vdev);
@@ -168,24 +168,17 @@ static struct vfio_device_ops device_ops = {
 	.open_device = open_device,
 	.close_device = close_device,
 	.ioctl = device_ioctl,
-	.get_region_info_caps = tph_region_info_caps,
+	TPH_OPS_REGION_INFO(tph_region_info_caps)
 	.device_feature = tph_feature,
 	.read = tph_config_read,
 	.write = tph_config_write,
 	.mmap = tph_region_mmap,
 	.request = vfio_pci_core_request,
 	.match = vfio_pci_core_match,
-	.match_token_uuid = vfio_pci_core_match_token_uuid,
-	.bind_iommufd = vfio_iommufd_physical_bind,
-	.unbind_iommufd = vfio_iommufd_physical_unbind,
-	.attach_ioas = attach_ioas,
-	.detach_ioas = detach_ioas,
-	.pasid_attach_ioas = vfio_iommufd_physical_pasid_attach_ioas,
-	.pasid_detach_ioas = vfio_iommufd_physical_pasid_detach_ioas,
-};
-
-static const struct vfio_pci_device_ops pci_ops = {
-	.get_dmabuf_phys = tph_region_dmabuf_phys,
+	TPH_OPS_TOKEN_UUID
+	TPH_OPS_IOMMUFD(attach_ioas)
+	TPH_OPS_IOMMUFD_DETACH(detach_ioas)
+	TPH_OPS_PASID
 };
 
 static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
@@ -201,7 +194,7 @@ static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 		return PTR_ERR(tph);
 
 	dev_set_drvdata(&pdev->dev, &tph->core);
-	tph->core.pci_ops = &pci_ops;
+	tph_export_init(tph);
 	if (tph->cap.offset) {
 		ret = tph_power_init(tph);
 		if (ret)
@@ -319,9 +312,12 @@ static int __init tph_init(void)
 	tph_workqueue = alloc_workqueue("tph-vfio-pci", WQ_UNBOUND | WQ_FREEZABLE, 0);
 	if (!tph_workqueue)
 		return -ENOMEM;
-	ret = tph_hotplug_init();
+	ret = tph_stock_module_init();
 	if (ret)
 		goto err_destroy_workqueue;
+	ret = tph_hotplug_init();
+	if (ret)
+		goto err_exit_stock;
 	tph_dmabuf_module_init();
 	ret = pci_register_driver(&driver);
 	if (ret) {
@@ -335,6 +331,8 @@ static int __init tph_init(void)
 err_exit_dmabuf:
 	tph_dmabuf_module_exit();
 	tph_hotplug_exit();
+err_exit_stock:
+	tph_stock_module_exit();
 err_destroy_workqueue:
 	destroy_workqueue(tph_workqueue);
 	return ret;
@@ -346,6 +344,7 @@ static void __exit tph_exit(void)
 	pci_unregister_driver(&driver);
 	tph_dmabuf_module_exit();
 	tph_hotplug_exit();
+	tph_stock_module_exit();
 	destroy_workqueue(tph_workqueue);
 }
 module_exit(tph_exit);

@@ -1,17 +1,23 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Where the ST table is in the MSI-X table, the pages that hold it have one writer, the kernel:
- * they are neither mapped into a process nor exported as a dma-buf, and the rest of the BAR is. The
- * pages of the pending bit array are not offered for mapping, but whoever asks for them has them,
- * as with stock vfio-pci: nothing there is worth guarding.
+ * they are neither mapped into a process nor exported as a dma-buf (export.c), and the rest of the
+ * BAR is. The pages of the pending bit array are not offered for mapping, but whoever asks for them
+ * has them, as with stock vfio-pci: nothing there is worth guarding.
  */
 #include <linux/mm.h>
 #include <linux/slab.h>
 
 #include "tph_vfio_pci.h"
 
-/* Whether a BAR holds an ST table, and so is not like any other. */
-static bool has_table(const struct tph_vdev *tph, unsigned int index)
+/**
+ * tph_region_has_table() - whether a BAR holds an ST table, and so is not like any other
+ * @tph: the device
+ * @index: the BAR, or any other region
+ *
+ * Return: true if it does.
+ */
+bool tph_region_has_table(const struct tph_vdev *tph, unsigned int index)
 {
 	return tph->cap.place == TPH_PLACE_MSIX && index == tph->msix.table_bar;
 }
@@ -36,7 +42,7 @@ int tph_region_info_caps(struct vfio_device *vdev, struct vfio_region_info *info
 	u32 i, count;
 	int ret;
 
-	if (!has_table(tph, info->index))
+	if (!tph_region_has_table(tph, info->index))
 		return vfio_pci_ioctl_get_region_info(vdev, info, caps);
 
 	ret = vfio_pci_ioctl_get_region_info(vdev, info, &unused);
@@ -80,39 +86,7 @@ int tph_region_mmap(struct vfio_device *vdev, struct vm_area_struct *vma)
 
 	range.start = (u64)(vma->vm_pgoff & ((1UL << shift) - 1)) << PAGE_SHIFT;
 	range.end = range.start + (vma->vm_end - vma->vm_start);
-	if (has_table(tph, index) && tph_areas_touch_table(&tph->msix, index, PAGE_SIZE, range))
+	if (tph_region_has_table(tph, index) && tph_areas_touch_table(&tph->msix, index, PAGE_SIZE, range))
 		return -EINVAL;
 	return vfio_pci_core_mmap(vdev, vma);
-}
-
-/**
- * tph_region_dmabuf_phys() - the pages of a dma-buf that the user wants exported
- * @core: the device, open
- * @provider: for the core
- * @region_index: the BAR
- * @phys_vec: for the core
- * @dma_ranges: what of the BAR, @nr_ranges of them
- * @nr_ranges: how many
- *
- * A device that can reach its own ST table by DMA is a second writer as well.
- *
- * Return: 0; -EINVAL for a range that touches the ST table, or what the core says.
- */
-int tph_region_dmabuf_phys(struct vfio_pci_core_device *core, struct p2pdma_provider **provider,
-			   unsigned int region_index, struct phys_vec *phys_vec,
-			   struct vfio_region_dma_range *dma_ranges, size_t nr_ranges)
-{
-	struct tph_vdev *tph = tph_vdev(&core->vdev);
-	struct tph_area range;
-	size_t i;
-
-	for (i = 0; i < nr_ranges && has_table(tph, region_index); i++) {
-		range.start = dma_ranges[i].offset;
-		if (check_add_overflow(range.start, dma_ranges[i].length, &range.end))
-			return -EINVAL;
-		if (tph_areas_touch_table(&tph->msix, region_index, PAGE_SIZE, range))
-			return -EINVAL;
-	}
-	return vfio_pci_core_get_dmabuf_phys(core, provider, region_index, phys_vec, dma_ranges,
-					     nr_ranges);
 }

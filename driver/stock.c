@@ -9,6 +9,7 @@
 #include <linux/pci.h>
 #include <linux/string.h>
 
+#include "compat/parameters.h"
 #include "denylist.h"
 #include "tph_vfio_pci.h"
 
@@ -19,18 +20,16 @@ static char ids[1024];
 module_param_string(ids, ids, sizeof(ids), 0);
 MODULE_PARM_DESC(ids, "Devices to take without driver_override: VENDOR:DEVICE[:SUBVENDOR[:SUBDEVICE[:CLASS[:CLASS_MASK]]]], hexadecimal, separated by commas");
 
-static bool nointxmask;
-module_param(nointxmask, bool, 0644);
+static struct tph_parameters parameters;
+module_param_named(nointxmask, parameters.nointxmask, bool, TPH_PARAMETER_MODE);
 MODULE_PARM_DESC(nointxmask, "Mask INTx at the interrupt controller, for devices whose own INTx Disable bit does not work; for devices bound from then on");
 
 #ifdef CONFIG_VFIO_PCI_VGA
-static bool disable_vga;
-module_param(disable_vga, bool, 0444);
+module_param_named(disable_vga, parameters.disable_vga, bool, 0444);
 MODULE_PARM_DESC(disable_vga, "Show no region with the legacy VGA addresses");
 #endif
 
-static bool disable_idle_d3;
-module_param(disable_idle_d3, bool, 0644);
+module_param_named(disable_idle_d3, parameters.disable_idle_d3, bool, TPH_PARAMETER_MODE);
 MODULE_PARM_DESC(disable_idle_d3, "Leave unused devices in D0; for devices bound from then on");
 
 #ifdef CONFIG_PCI_IOV
@@ -93,11 +92,25 @@ int tph_stock_check(struct pci_dev *pdev)
  */
 void tph_stock_init(struct vfio_pci_core_device *core)
 {
-	core->nointxmask = nointxmask;
-	core->disable_idle_d3 = disable_idle_d3;
-#ifdef CONFIG_VFIO_PCI_VGA
-	core->disable_vga = disable_vga;
-#endif
+	tph_parameters_init(core, &parameters);
+}
+
+/**
+ * tph_stock_module_init() - the parameters, where there is one set for all of vfio-pci-core
+ *
+ * Return: 0; -EBUSY if one was given, and another driver uses the core.
+ */
+int tph_stock_module_init(void)
+{
+	return tph_parameters_module_init(&parameters);
+}
+
+/**
+ * tph_stock_module_exit() - undo tph_stock_module_init()
+ */
+void tph_stock_module_exit(void)
+{
+	tph_parameters_module_exit();
 }
 
 #ifdef CONFIG_PCI_IOV

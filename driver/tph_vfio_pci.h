@@ -18,6 +18,7 @@
 
 #include "areas.h"
 #include "capability.h"
+#include "compat/ops.h"
 #include "table.h"
 
 struct dentry;
@@ -242,6 +243,8 @@ extern struct workqueue_struct *tph_workqueue;
 
 /* stock.c: what stock vfio-pci's users expect */
 int tph_stock_check(struct pci_dev *pdev);
+int tph_stock_module_init(void);
+void tph_stock_module_exit(void);
 void tph_stock_init(struct vfio_pci_core_device *core);
 int tph_stock_sriov(struct pci_dev *pdev, int count);
 void tph_stock_ids(struct pci_driver *driver);
@@ -293,12 +296,16 @@ int tph_hardware_open(struct tph_vdev *tph);
 void tph_hardware_close(struct tph_vdev *tph);
 
 /* region.c: the MSI-X table's pages are nobody else's */
+bool tph_region_has_table(const struct tph_vdev *tph, unsigned int index);
 int tph_region_info_caps(struct vfio_device *vdev, struct vfio_region_info *info,
 			 struct vfio_info_cap *caps);
 int tph_region_mmap(struct vfio_device *vdev, struct vm_area_struct *vma);
-int tph_region_dmabuf_phys(struct vfio_pci_core_device *core, struct p2pdma_provider **provider,
-			   unsigned int region_index, struct phys_vec *phys_vec,
-			   struct vfio_region_dma_range *dma_ranges, size_t nr_ranges);
+/* export.c: nor are they exported, where dma-bufs are */
+#ifdef CONFIG_VFIO_PCI_DMABUF
+void tph_export_init(struct tph_vdev *tph);
+#else
+static inline void tph_export_init(struct tph_vdev *tph) { }
+#endif
 
 /* dmabuf.c: tags into the device, for peers that write to its dma-bufs */
 #ifdef TPH_DMABUF

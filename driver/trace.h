@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
+#include "compat/trace.h"
+
 #undef TRACE_SYSTEM
 #define TRACE_SYSTEM tph_vfio_pci
 

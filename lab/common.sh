@@ -125,6 +125,14 @@ kernel_source()
 	readlink -f "$CACHE/linux/current" 2>/dev/null || true
 }
 
+DEBIAN_FLAVOURS=(debian-6.1 debian-6.12 debian-7.2 debian-7.3)
+
+# debian_flavour FLAVOUR: whether it is a binary kernel of Debian's: debian-X.Y
+debian_flavour()
+{
+	[[ " ${DEBIAN_FLAVOURS[*]} " == *" $1 "* ]]
+}
+
 # kernel_config FLAVOUR: its configuration fragment; a flavour other than lab adds to that of lab.
 kernel_config()
 {
@@ -132,15 +140,20 @@ kernel_config()
 	[[ -f $LAB/kernel-$flavour.config ]] ||
 		die "there is no kernel flavour '$flavour'" \
 			"There are: $(basename -a -s .config "$LAB"/kernel-*.config | cut -d- -f2- |
-				paste -sd ' ')"
+				paste -sd ' ')" "and Debian's own: ${DEBIAN_FLAVOURS[*]}"
 	cat "$LAB/kernel-lab.config"
 	[[ $flavour == lab ]] || cat "$LAB/kernel-$flavour.config"
 }
 
-# kernel_build FLAVOUR: the folder that its build belongs in, keyed by all that it depends on.
+# kernel_build FLAVOUR: the folder that its build belongs in, keyed by all that it depends on. Of a kernel
+# of Debian's: the one that is in the cache, in a folder that looks like that of a build.
 kernel_build()
 {
 	local key config
+	if debian_flavour "$1"; then
+		readlink -m "$CACHE/kernel/$1"
+		return
+	fi
 	config=$(kernel_config "$1") || return 1
 	key=$({
 		basename "$(kernel_source)"

@@ -349,6 +349,54 @@ static const struct file_operations importer_fops = {
 	.unlocked_ioctl = importer_ioctl,
 };
 
+#ifdef CONFIG_PCIE_TPH
+/* Returns the width of the tags that the function may send from now on, or 0. */
+static unsigned int tph_on(struct pci_dev *pdev)
+{
+	if (pcie_enable_tph(pdev, PCI_TPH_ST_DS_MODE))
+		return 0;
+	return pdev->tph_req_type == PCI_TPH_REQ_EXT_TPH ? 16 : 8;
+}
+
+static void tph_off(struct pci_dev *pdev)
+{
+	pcie_disable_tph(pdev);
+}
+#else
+/*
+ * A kernel that knows no TPH leaves the capability alone, and so it is this driver's. A tag is as
+ * wide as both ends of the link can have it: PCIe 6.2, 6.17.
+ */
+static unsigned int tph_on(struct pci_dev *pdev)
+{
+	struct pci_dev *port = pcie_find_root_port(pdev);
+	int offset = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_TPH);
+	u32 requester, completer, width;
+
+	if (!offset || !port)
+		return 0;
+	pci_read_config_dword(pdev, offset + PCI_TPH_CAP, &requester);
+	pcie_capability_read_dword(port, PCI_EXP_DEVCAP2, &completer);
+	completer = FIELD_GET(PCI_EXP_DEVCAP2_TPH_COMP_MASK, completer);
+	if (!(requester & PCI_TPH_CAP_ST_DS) || !(completer & PCI_EXP_DEVCAP2_TPH_COMP_TPH_ONLY))
+		return 0;
+	width = completer == PCI_EXP_DEVCAP2_TPH_COMP_EXT_TPH && requester & PCI_TPH_CAP_EXT_TPH ?
+		PCI_TPH_REQ_EXT_TPH : PCI_TPH_REQ_TPH_ONLY;
+	pci_write_config_dword(pdev, offset + PCI_TPH_CTRL,
+			       FIELD_PREP(PCI_TPH_CTRL_MODE_SEL_MASK, PCI_TPH_ST_DS_MODE) |
+			       FIELD_PREP(PCI_TPH_CTRL_REQ_EN_MASK, width));
+	return width == PCI_TPH_REQ_EXT_TPH ? 16 : 8;
+}
+
+static void tph_off(struct pci_dev *pdev)
+{
+	int offset = pci_find_ext_capability(pdev, PCI_EXT_CAP_ID_TPH);
+
+	if (offset)
+		pci_write_config_dword(pdev, offset + PCI_TPH_CTRL, 0);
+}
+#endif
+
 static int importer_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	struct importer *importer = kzalloc_obj(*importer);
@@ -379,12 +427,7 @@ static int importer_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	}
 	pci_set_master(pdev);
 	/* without it requests carry no tag, and all else is the same */
-	if (!pcie_enable_tph(pdev, PCI_TPH_ST_DS_MODE)) {
-		if (pdev->tph_req_type == PCI_TPH_REQ_EXT_TPH)
-			importer->width = 16;
-		else if (pdev->tph_req_type == PCI_TPH_REQ_TPH_ONLY)
-			importer->width = 8;
-	}
+	importer->width = tph_on(pdev);
 
 	snprintf(importer->name, sizeof(importer->name), "tph-importer-%s", pci_name(pdev));
 	importer->misc = (struct miscdevice){
@@ -400,7 +443,7 @@ static int importer_probe(struct pci_dev *pdev, const struct pci_device_id *id)
 	return 0;
 
 err_quiet:
-	pcie_disable_tph(pdev);
+	tph_off(pdev);
 	pci_clear_master(pdev);
 err_unmap:
 	pci_iounmap(pdev, importer->regs);
@@ -422,7 +465,7 @@ static void importer_remove(struct pci_dev *pdev)
 		list_for_each_entry(import, &importer->imports, node)
 			detach(import);
 	}
-	pcie_disable_tph(pdev);
+	tph_off(pdev);
 	pci_clear_master(pdev);
 	pci_iounmap(pdev, importer->regs);
 	pci_disable_device(pdev);
