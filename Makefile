@@ -15,7 +15,9 @@
 #   make shell    a prompt in the VM, with tphctl in it
 #   make driver   tph-vfio-pci.ko for the running kernel (KDIR=... for another); with NAME=vfio-pci
 #                 it is called that, and takes the place of the stock module
-#   make install  library, tool, manual pages (DESTDIR, PREFIX) and, with KDIR, the module
+#   make deb      Debian packages, the module's source for DKMS among them
+#   make install  library, tool, emulator, manual pages, systemd unit and udev rule (DESTDIR, PREFIX)
+#                 and, with KDIR, the module for that kernel
 #   make clean    what was built from this checkout; the kernel and QEMU stay in the cache
 
 CACHE := $(or $(VFIO_TPH_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vfio-tph)
@@ -33,8 +35,8 @@ MESON_plain :=
 MESON_counted := -Db_coverage=true
 MESON_asan  := -Db_sanitize=address,undefined -Db_lundef=false
 
-.PHONY: all demo scenarios clients test test-sanitize coverage check prove fuzz shell lab driver install clean \
-	plain asan counted packages-check packages-fuzz packages-lab packages-coverage packages-clients
+.PHONY: all demo scenarios clients test test-sanitize coverage check prove fuzz shell lab driver deb install clean \
+	plain asan counted packages-check packages-fuzz packages-lab packages-coverage packages-clients packages-deb
 .DEFAULT_GOAL := all
 
 all: plain
@@ -53,6 +55,9 @@ packages-coverage:
 
 packages-clients:
 	@lab/packages clients
+
+packages-deb:
+	@lab/packages deb
 
 plain asan counted: %: packages-check
 	@mkdir -p '$(TREE)'
@@ -106,9 +111,20 @@ driver:
 	$(MAKE) -C '$(KDIR)' M='$(TREE)/driver-$(NAME)' TPH_MODULE='$(NAME)' modules
 	@echo "$(TREE)/driver-$(NAME)/$(NAME).ko"
 
+deb: packages-deb
+	@packaging/deb '$(TREE)/deb'
+
+# The module only where a kernel is named: the running one is not always the one that is meant.
 install: plain
-	meson configure '$(BUILD)' --prefix '$(PREFIX)'
+	meson configure '$(BUILD)' --prefix '$(PREFIX)' --sysconfdir /etc
 	DESTDIR='$(DESTDIR)' meson install -C '$(BUILD)'
+ifeq ($(origin KDIR),file)
+	@echo "The module was not installed: say for which kernel, KDIR=/lib/modules/.../build" >&2
+else
+	@$(MAKE) --no-print-directory driver
+	$(MAKE) -C '$(KDIR)' M='$(TREE)/driver-$(NAME)' TPH_MODULE='$(NAME)' \
+		INSTALL_MOD_PATH='$(DESTDIR)' INSTALL_MOD_DIR=updates modules_install
+endif
 
 clean:
 	rm -rf '$(TREE)'
