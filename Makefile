@@ -2,8 +2,9 @@
 # The front door. Userspace is built by meson, the modules by Kbuild, the VM by lab/.
 #
 #   make demo     the main job on a real kernel, in a VM with an emulated endpoint
-#   make test     everything: make check, make prove, the tests in the VM, the stress test there and on a
-#                 kernel with KASAN, lockdep and failing allocations, FUZZ_SECONDS (60) of fuzzing
+#   make test     everything: make check, make prove, the tests in the VM, some of them on Debian's kernels
+#                 too, the stress test there and on a kernel with KASAN, lockdep and failing allocations,
+#                 FUZZ_SECONDS (60) of fuzzing
 #   make clients  other people's programs, and those that know no more than vfio-pci, in the VM
 #   make test-sanitize   the stress test on that kernel, for three seeds instead of one
 #   make check    the part that needs no VM and no network
@@ -81,7 +82,7 @@ check: asan
 	@tests/run --build '$(ASAN)' check
 
 test: packages-fuzz asan lab
-	@tests/run --build '$(ASAN)' check prove vm stress headers fuzz sanitize
+	@tests/run --build '$(ASAN)' check prove vm stress headers kernels fuzz sanitize
 
 clients: packages-clients lab
 	@tests/clients/run
