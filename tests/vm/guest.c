@@ -340,11 +340,13 @@ void guest_region(struct guest *g, uint32_t index, struct vfio_region_info *info
 }
 
 /* Eventfds for MSI-X vectors 0 .. @count - 1; none takes them all away. */
-void guest_vectors(struct guest *g, uint32_t count)
+/* Return: 0 or a negative errno. */
+int guest_try_vectors(struct guest *g, uint32_t count)
 {
 	struct vfio_irq_set *set = calloc(1, sizeof(*set) + count * sizeof(int));
 	int *fds = (int *)set->data;
 	uint32_t i;
+	int ret;
 
 	set->argsz = sizeof(*set) + count * sizeof(int);
 	set->flags = VFIO_IRQ_SET_ACTION_TRIGGER |
@@ -353,11 +355,19 @@ void guest_vectors(struct guest *g, uint32_t count)
 	set->count = count;
 	for (i = 0; i < count; i++)
 		fds[i] = eventfd(0, EFD_CLOEXEC);
-	if (ioctl(g->fd, VFIO_DEVICE_SET_IRQS, set))
-		fail_msg("SET_IRQS of %u vectors: %s", count, strerror(errno));
+	ret = ioctl(g->fd, VFIO_DEVICE_SET_IRQS, set) ? -errno : 0;
 	for (i = 0; i < count; i++)
 		close(fds[i]);
 	free(set);
+	return ret;
+}
+
+void guest_vectors(struct guest *g, uint32_t count)
+{
+	int ret = guest_try_vectors(g, count);
+
+	if (ret)
+		fail_msg("SET_IRQS of %u vectors: %s", count, strerror(-ret));
 }
 
 void guest_detach(struct guest *g)

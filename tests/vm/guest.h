@@ -118,6 +118,7 @@ uint16_t guest_extended(struct guest *g, uint16_t id);
 uint32_t guest_register(struct guest *g, unsigned int at);
 void guest_register_write(struct guest *g, unsigned int at, uint32_t value);
 
+int guest_try_vectors(struct guest *g, uint32_t count);
 void guest_vectors(struct guest *g, uint32_t count);
 void guest_detach(struct guest *g);
 void guest_attach(struct guest *g);
