@@ -13,6 +13,7 @@
 #include "group.h"
 
 #define SYSFS	"/sys/bus/pci/devices/"
+#define FEATURE_DMA_BUF	11	/* VFIO_DEVICE_FEATURE_DMA_BUF, since Linux 6.19 */
 #define PATIENCE 30000 /* ms; an event that does not come at all */
 
 static void steer_through(const char *container)
@@ -88,6 +89,13 @@ static void hot_reset(void **state)
 	guest_close(g);
 }
 
+/* Whether the kernel exports dma-bufs of VFIO devices: before Linux 6.19 none does. */
+static bool has_dmabufs(struct guest *g)
+{
+	return feature(g->fd, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_GET |
+			      FEATURE_DMA_BUF, NULL, 0) != -ENOTTY;
+}
+
 /*
  * The operator takes the device away while it is in use. Its user may keep it for ever, and the
  * operator's attributes are gone with the first step: so steering ends there, and none is granted
@@ -141,8 +149,8 @@ static void taken_away(const char *bdf, uint32_t width, const char *command)
 		fail_msg("a device that is let go can be reset");
 	assert_int_equal(st_set_one(g, 3, 2), -ENODEV);
 	assert_plain(g, 3);
-	if (feature(g->fd, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_SET |
-			   VFIO_DEVICE_FEATURE_DMA_BUF_TPH, NULL, 0) != -EOPNOTSUPP)
+	if (has_dmabufs(g) && feature(g->fd, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_SET |
+				      VFIO_DEVICE_FEATURE_DMA_BUF_TPH, NULL, 0) != -EOPNOTSUPP)
 		assert_int_equal(feature(g->fd, VFIO_DEVICE_FEATURE_SET |
 						VFIO_DEVICE_FEATURE_DMA_BUF_TPH,
 					 &nothing, sizeof(nothing)), -EPERM);
