@@ -13,7 +13,6 @@
 #include "group.h"
 
 #define SYSFS	"/sys/bus/pci/devices/"
-#define FEATURE_DMA_BUF	11	/* VFIO_DEVICE_FEATURE_DMA_BUF, since Linux 6.19 */
 #define PATIENCE 30000 /* ms; an event that does not come at all */
 
 static void steer_through(const char *container)
@@ -71,7 +70,6 @@ static void bound_but_not_attached(void **state)
 /* Hot reset of the port: the user's state is there afterwards. */
 static void hot_reset(void **state)
 {
-	struct vfio_pci_hot_reset arg = { .argsz = sizeof(arg) };
 	struct guest *g = guest_open(EP_CAPABILITY);
 	uint32_t command = guest_config(g, PCI_COMMAND, 2);
 	uint32_t resets = guest_register(g, EP_COUNT_RESETS);
@@ -79,9 +77,7 @@ static void hot_reset(void **state)
 	(void)state;
 	assert_int_equal(st_set_one(g, 3, 1), 0);
 	control(g, TPH_CTRL_IV | TPH_CTRL_16);
-	/* count 0: what the iommufd owns */
-	if (ioctl(g->fd, VFIO_DEVICE_PCI_HOT_RESET, &arg))
-		fail_msg("hot reset: %s", strerror(errno));
+	assert_int_equal(guest_hot_reset(g), 0);
 	guest_config_write(g, PCI_COMMAND, 2, command);
 	assert_true(guest_register(g, EP_COUNT_RESETS) > resets);
 	assert_int_equal(control_read(g), TPH_CTRL_IV | TPH_CTRL_16);
@@ -203,7 +199,7 @@ int main(void)
 		cmocka_unit_test_prestate(bound_but_not_attached, guest_wants_iommufd),
 		cmocka_unit_test(group_in_a_type1_container),
 		cmocka_unit_test_prestate(group_in_an_iommufd, guest_wants_iommufd),
-		cmocka_unit_test_prestate(hot_reset, guest_wants_iommufd),
+		cmocka_unit_test(hot_reset),
 		cmocka_unit_test(unbind_while_open),
 		cmocka_unit_test(remove_while_open),
 		cmocka_unit_test(unload_while_open),

@@ -370,6 +370,22 @@ void guest_vectors(struct guest *g, uint32_t count)
 		fail_msg("SET_IRQS of %u vectors: %s", count, strerror(-ret));
 }
 
+/* Of a device that is alone in its group and below its port. Return: 0 or a negative errno. */
+int guest_hot_reset(struct guest *g)
+{
+	struct {
+		struct vfio_pci_hot_reset reset;
+		int32_t group;
+	} request = {
+		.reset = { .argsz = sizeof(request) },
+		.group = tph_group_fd(g->tph),
+	};
+
+	/* none: of what the iommufd owns */
+	request.reset.count = request.group >= 0;
+	return ioctl(g->fd, VFIO_DEVICE_PCI_HOT_RESET, &request) ? -errno : 0;
+}
+
 void guest_detach(struct guest *g)
 {
 	struct { uint32_t argsz, flags; } detach = { sizeof(detach), 0 };

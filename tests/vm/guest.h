@@ -59,6 +59,8 @@
 #define  TPH_CTRL_16		0x300u
 #define TPH_TABLE		12
 
+#define FEATURE_DMA_BUF	11	/* VFIO_DEVICE_FEATURE_DMA_BUF, since Linux 6.19 */
+
 #define DMA_IOVA	0x100000u
 #define DMA_SIZE	0x10000u
 
@@ -120,6 +122,7 @@ void guest_register_write(struct guest *g, unsigned int at, uint32_t value);
 
 int guest_try_vectors(struct guest *g, uint32_t count);
 void guest_vectors(struct guest *g, uint32_t count);
+int guest_hot_reset(struct guest *g);
 void guest_detach(struct guest *g);
 void guest_attach(struct guest *g);
 void guest_replace_ioas(struct guest *g);
