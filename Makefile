@@ -116,7 +116,7 @@ deb: packages-deb
 
 # The module only where a kernel is named: the running one is not always the one that is meant.
 install: plain
-	meson configure '$(BUILD)' --prefix '$(PREFIX)' --sysconfdir /etc
+	meson configure '$(BUILD)' --prefix '$(PREFIX)'
 	DESTDIR='$(DESTDIR)' meson install -C '$(BUILD)'
 ifeq ($(origin KDIR),file)
 	@echo "The module was not installed: say for which kernel, KDIR=/lib/modules/.../build" >&2
