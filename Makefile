@@ -115,16 +115,22 @@ driver:
 deb: packages-deb
 	@packaging/deb '$(TREE)/deb'
 
+# Packaged headers have neither the key of their kernel, nor the System.map without which its
+# modules_install leaves depmod out.
+UNSIGNED := $(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=)
+
 # The module only where a kernel is named: the running one is not always the one that is meant.
 install: plain
-	meson configure '$(BUILD)' --prefix '$(PREFIX)' --sysconfdir /etc
+	meson configure '$(BUILD)' --prefix '$(PREFIX)'
 	DESTDIR='$(DESTDIR)' meson install -C '$(BUILD)'
 ifeq ($(origin KDIR),file)
 	@echo "The module was not installed: say for which kernel, KDIR=/lib/modules/.../build" >&2
 else
 	@$(MAKE) --no-print-directory driver
 	$(MAKE) -C '$(KDIR)' M='$(TREE)/driver-$(NAME)' TPH_MODULE='$(NAME)' \
-		INSTALL_MOD_PATH='$(DESTDIR)' INSTALL_MOD_DIR=updates modules_install
+		INSTALL_MOD_PATH='$(DESTDIR)' INSTALL_MOD_DIR=updates $(UNSIGNED) modules_install
+	PATH="$$PATH:/usr/sbin:/sbin" depmod -b '$(or $(DESTDIR),/)' \
+		"$$(sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' '$(KDIR)/include/generated/utsrelease.h')"
 endif
 
 clean:
