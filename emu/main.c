@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "endpoint.h"
+#include "eventfd.h"
 #include "log.h"
 #include "loop.h"
 #include "options.h"
@@ -276,6 +277,7 @@ int main(int argc, char **argv)
 		options_free(&options);
 		return ret < 0 ? EXIT_USAGE : EXIT_SUCCESS;
 	}
+	eventfd_prepare();
 	ret = start(&emulator, &options);
 	if (!ret)
 		ret = report_ready(options.ready_fd);

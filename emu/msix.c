@@ -2,12 +2,12 @@
 #include "msix.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "bits.h"
+#include "eventfd.h"
 
 #define VECTOR_MASKED 1u /* Mask Bit in Vector Control */
 
@@ -182,17 +182,12 @@ int msix_send_next(struct msix *msix)
 		return -1;
 	for (unsigned int i = 0; i < msix->touched; i++) {
 		struct msix_vector *vector = &msix->vectors[i];
-		struct pollfd poll_out = { .fd = vector->eventfd, .events = POLLOUT };
-		const uint64_t one = 1;
 
 		if (!sendable(vector))
 			continue;
 		vector->pending = false;
 		msix->pending--;
-		/* A full eventfd would block us, and is signalled already. */
-		if (poll(&poll_out, 1, 0) == 1 && poll_out.revents & POLLOUT &&
-		    write(vector->eventfd, &one, sizeof(one)) < 0)
-			continue;
+		eventfd_signal(vector->eventfd);
 		return (int)i;
 	}
 	return -1;
