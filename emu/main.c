@@ -25,7 +25,7 @@
 
 /* What is open beside functions: standard streams, loop, signals, log, monitor, some for ready-fd */
 #define DESCRIPTORS_OWN	     16u
-#define DESCRIPTORS_FUNCTION (3u + VFU_FDS_MAX) /* socket, client, capture; those of a message */
+#define DESCRIPTORS_FUNCTION (4u + VFU_FDS_MAX) /* socket, lock, client, capture; a message's */
 
 /** struct function - an endpoint and the socket it is reached by */
 struct function {
