@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "config_space.h"
 
+#include <string.h>
+
 #include "bits.h"
 
 void config_define8(struct config_space *config, size_t at, uint8_t value, uint8_t writable)
@@ -60,14 +62,27 @@ void config_write(struct config_space *config, size_t at, const uint8_t *data, s
 	}
 }
 
+static uint64_t word(const uint8_t *bytes)
+{
+	uint64_t value;
+
+	memcpy(&value, bytes, sizeof(value));
+	return value;
+}
+
 void config_reset(struct config_space *config, enum config_reset how)
 {
-	for (size_t i = 0; i < CONFIG_SPACE_SIZE; i++) {
-		uint8_t keep = how == CONFIG_RESET_POWER ? 0 : config->sticky[i];
+	if (how == CONFIG_RESET_POWER) {
+		memcpy(config->value, config->initial, CONFIG_SPACE_SIZE);
+		return;
+	}
+	/* bit by bit, so the order of bytes in a word does not matter */
+	for (size_t i = 0; i < CONFIG_SPACE_SIZE; i += sizeof(uint64_t)) {
+		uint64_t keep = word(config->sticky + i), value;
 
 		if (how == CONFIG_RESET_FUNCTION)
-			keep |= config->kept[i];
-		config->value[i] =
-			(uint8_t)((config->value[i] & keep) | (config->initial[i] & ~keep));
+			keep |= word(config->kept + i);
+		value = (word(config->value + i) & keep) | (word(config->initial + i) & ~keep);
+		memcpy(config->value + i, &value, sizeof(value));
 	}
 }

@@ -329,9 +329,10 @@ static void state_compare(struct endpoint *endpoint, const struct state *old)
  */
 static void memory_reset(struct endpoint *endpoint)
 {
-	if (endpoint->memory &&
+	if (endpoint->memory_written &&
 	    madvise(endpoint->memory, endpoint->knobs.memory_size, MADV_DONTNEED))
 		memset(endpoint->memory, 0, endpoint->knobs.memory_size);
+	endpoint->memory_written = false;
 }
 
 /* QEMU resets every device as its machine starts: to the guest that is still power-on. */
@@ -401,12 +402,9 @@ void endpoint_disconnect(struct endpoint *endpoint, const char *reason)
 	endpoint->carrier = NULL;
 	memory_reset(endpoint);
 	iova_map_clear(&endpoint->map);
-	for (unsigned int i = 0; i < endpoint->msix.count; i++) {
-		msix_assign(&endpoint->msix, i, -1);
-		msix_mask(&endpoint->msix, i, false);
-	}
-	msix_reset(&endpoint->msix);
+	msix_disconnect(&endpoint->msix);
 	restore(endpoint, CONFIG_RESET_POWER);
+	endpoint->msix_address = 0;
 	state_compare(endpoint, &old);
 }
 
@@ -612,9 +610,10 @@ void endpoint_bar_read(struct endpoint *endpoint, unsigned int bar, size_t at, u
 static void msix_bar_write(struct endpoint *endpoint, size_t at, const uint8_t *data, size_t length)
 {
 	struct msix *msix = &endpoint->msix;
+	const size_t before = at < msix->table_at ? 0 : at - msix->table_at;
 
 	/* Entry by entry, to log each tag that changes. */
-	for (unsigned int i = 0; i < msix->count; i++) {
+	for (unsigned int i = (unsigned int)(before / MSIX_ENTRY_SIZE); i < msix->count; i++) {
 		size_t from = msix->table_at + (size_t)i * MSIX_ENTRY_SIZE;
 		size_t to = from + MSIX_ENTRY_SIZE;
 		uint16_t old = msix_tag(msix, i);
@@ -624,7 +623,7 @@ static void msix_bar_write(struct endpoint *endpoint, size_t at, const uint8_t *
 		if (to > at + length)
 			to = at + length;
 		if (from >= to)
-			continue;
+			break;
 		msix_write(msix, from, data + (from - at), to - from);
 		log_entry(endpoint, i, old, msix_tag(msix, i));
 	}
@@ -637,12 +636,14 @@ void endpoint_bar_write(struct endpoint *endpoint, unsigned int bar, size_t at, 
 	count_asleep(endpoint, &endpoint->counters.asleep_memory, "memory-write", at, length);
 	if (!bars_decoded(endpoint))
 		return;
-	if (is_memory(endpoint, bar))
+	if (is_memory(endpoint, bar)) {
 		memcpy(endpoint->memory + at, data, length);
-	else if (is_msix(endpoint, bar, at, length))
+		endpoint->memory_written = true;
+	} else if (is_msix(endpoint, bar, at, length)) {
 		msix_bar_write(endpoint, at, data, length);
-	else if (length == 4 && at % 4 == 0)
+	} else if (length == 4 && at % 4 == 0) {
 		registers_write(endpoint, at, le32_get(data));
+	}
 }
 
 void endpoint_tlp_sent(struct endpoint *endpoint, const struct tlp *tlp, uint32_t select,

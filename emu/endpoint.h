@@ -54,6 +54,7 @@ enum endpoint_reset {
  * @map: what the client of the moment lets it reach
  * @capture: packets that were transmitted; the caller of endpoint_init() opens it
  * @memory: behind knobs.memory_bar, NULL without; a reset clears it
+ * @memory_written: since the last reset
  * @carrier: way to the client, NULL without one that has negotiated
  * @fabric: where other functions are, NULL if alone
  * @flight: what the client carries out for it
@@ -76,6 +77,7 @@ struct endpoint {
 	struct tlp_trace trace;
 	struct tlp_trace received;
 	uint8_t *memory;
+	bool memory_written;
 	struct carrier *carrier;
 	struct fabric *fabric;
 	struct endpoint *fabric_next;

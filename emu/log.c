@@ -57,10 +57,14 @@ int log_start(struct log *log, struct loop *loop, int stop_fd)
 
 struct json_object *log_event(struct log *log, const char *event, const char *function)
 {
-	struct json_object *line = json_object_new_object();
+	struct json_object *line;
 
+	log->seq++;
+	if (log->sink.fd < 0)
+		return NULL;
+	line = json_object_new_object();
 	log_string(line, "event", event);
-	log_number(line, "seq", ++log->seq);
+	log_number(line, "seq", log->seq);
 	if (function)
 		log_string(line, "function", function);
 	return line;
@@ -128,8 +132,8 @@ void log_write(struct log *log, struct json_object *line)
 {
 	int ret = 0;
 
-	if (log->sink.fd < 0)
-		goto out;
+	if (!line)
+		return;
 	if (!within_limit(log, line))
 		ret = -EOVERFLOW;
 	if (!ret && log->gap)
@@ -141,7 +145,6 @@ void log_write(struct log *log, struct json_object *line)
 		log->lost++;
 		fail(log, -ret);
 	}
-out:
 	json_object_put(line);
 }
 
@@ -168,23 +171,28 @@ void log_close(struct log *log, int64_t deadline_ms)
 
 void log_string(struct json_object *line, const char *key, const char *value)
 {
-	json_object_object_add(line, key, json_object_new_string(value));
+	if (line)
+		json_object_object_add(line, key, json_object_new_string(value));
 }
 
 void log_number(struct json_object *line, const char *key, uint64_t value)
 {
-	json_object_object_add(line, key, json_object_new_int64((int64_t)value));
+	if (line)
+		json_object_object_add(line, key, json_object_new_int64((int64_t)value));
 }
 
 void log_hex(struct json_object *line, const char *key, uint64_t value, int digits)
 {
 	char text[24];
 
+	if (!line)
+		return;
 	snprintf(text, sizeof(text), "0x%0*" PRIx64, digits, value);
 	log_string(line, key, text);
 }
 
 void log_flag(struct json_object *line, const char *key, bool value)
 {
-	json_object_object_add(line, key, json_object_new_boolean(value));
+	if (line)
+		json_object_object_add(line, key, json_object_new_boolean(value));
 }

@@ -20,7 +20,7 @@
 
 /**
  * struct log - where events go
- * @sink: where they go; one without a descriptor throws them away (tests of single parts)
+ * @sink: where they go; without a descriptor there is no log (tests of single parts)
  * @name: of that, for messages
  * @limit: bytes that it may get, 0 for any number
  * @written: bytes that it has got
@@ -76,7 +76,8 @@ const char *log_strerror(int error);
  * @event: what happened
  * @function: name of the function that it happened to, or NULL
  *
- * Return: an object with "event", "seq" and "function", to be filled and given to log_write().
+ * Return: an object with "event", "seq" and "function", to be filled and given to log_write(); NULL
+ * if the log throws it away, to be given to the same functions.
  */
 struct json_object *log_event(struct log *log, const char *event, const char *function);
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "endpoint.h"
+#include "eventfd.h"
 #include "log.h"
 #include "loop.h"
 #include "options.h"
@@ -24,7 +25,7 @@
 
 /* What is open beside functions: standard streams, loop, signals, log, monitor, some for ready-fd */
 #define DESCRIPTORS_OWN	     16u
-#define DESCRIPTORS_FUNCTION (3u + VFU_FDS_MAX) /* socket, client, capture; those of a message */
+#define DESCRIPTORS_FUNCTION (4u + VFU_FDS_MAX) /* socket, lock, client, capture; a message's */
 
 /** struct function - an endpoint and the socket it is reached by */
 struct function {
@@ -276,6 +277,7 @@ int main(int argc, char **argv)
 		options_free(&options);
 		return ret < 0 ? EXIT_USAGE : EXIT_SUCCESS;
 	}
+	eventfd_prepare();
 	ret = start(&emulator, &options);
 	if (!ret)
 		ret = report_ready(options.ready_fd);

@@ -2,12 +2,12 @@
 #include "msix.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "bits.h"
+#include "eventfd.h"
 
 #define VECTOR_MASKED 1u /* Mask Bit in Vector Control */
 
@@ -27,21 +27,38 @@ int msix_init(struct msix *msix, const struct knobs *knobs)
 		return -ENOMEM;
 	for (unsigned int i = 0; i < msix->count; i++)
 		msix->vectors[i].eventfd = -1;
-	msix_reset(msix);
+	msix->touched = msix->count;
+	msix_disconnect(msix);
 	return 0;
 }
 
 void msix_fini(struct msix *msix)
 {
-	for (unsigned int i = 0; i < msix->count; i++)
-		msix_assign(msix, i, -1);
+	msix_disconnect(msix);
 	free(msix->vectors);
 	*msix = (struct msix){ 0 };
 }
 
+void msix_disconnect(struct msix *msix)
+{
+	for (unsigned int i = 0; i < msix->touched; i++) {
+		msix_assign(msix, i, -1);
+		msix_mask(msix, i, false);
+	}
+	msix_reset(msix);
+	msix->touched = 0;
+}
+
+static struct msix_vector *touch(struct msix *msix, unsigned int vector)
+{
+	if (vector >= msix->touched)
+		msix->touched = vector + 1;
+	return &msix->vectors[vector];
+}
+
 void msix_reset(struct msix *msix)
 {
-	for (unsigned int i = 0; i < msix->count; i++) {
+	for (unsigned int i = 0; i < msix->touched; i++) {
 		struct msix_vector *vector = &msix->vectors[i];
 
 		memset(vector->entry, 0, sizeof(vector->entry));
@@ -114,7 +131,7 @@ void msix_write(struct msix *msix, size_t at, const uint8_t *data, size_t length
 
 		if (at < msix->table_at || index >= msix->count)
 			continue;
-		vector = &msix->vectors[index];
+		vector = touch(msix, (unsigned int)index);
 		vector->entry[byte] =
 			(uint8_t)((vector->entry[byte] & ~writable) | (data[i] & writable));
 		vector->written = true;
@@ -128,21 +145,28 @@ uint16_t msix_tag(const struct msix *msix, unsigned int index)
 
 void msix_assign(struct msix *msix, unsigned int vector, int eventfd)
 {
-	if (msix->vectors[vector].eventfd >= 0)
-		close(msix->vectors[vector].eventfd);
-	msix->vectors[vector].eventfd = eventfd;
+	struct msix_vector *one;
+
+	if (vector >= msix->touched && eventfd < 0)
+		return;
+	one = touch(msix, vector);
+	if (one->eventfd >= 0)
+		close(one->eventfd);
+	one->eventfd = eventfd;
 }
 
 void msix_mask(struct msix *msix, unsigned int vector, bool masked)
 {
-	msix->vectors[vector].masked = masked;
+	touch(msix, vector)->masked = masked;
 }
 
 void msix_trigger(struct msix *msix, unsigned int vector)
 {
-	if (!msix->vectors[vector].pending)
+	struct msix_vector *one = touch(msix, vector);
+
+	if (!one->pending)
 		msix->pending++;
-	msix->vectors[vector].pending = true;
+	one->pending = true;
 }
 
 static bool sendable(const struct msix_vector *vector)
@@ -156,19 +180,14 @@ int msix_send_next(struct msix *msix)
 {
 	if (!msix->pending)
 		return -1;
-	for (unsigned int i = 0; i < msix->count; i++) {
+	for (unsigned int i = 0; i < msix->touched; i++) {
 		struct msix_vector *vector = &msix->vectors[i];
-		struct pollfd poll_out = { .fd = vector->eventfd, .events = POLLOUT };
-		const uint64_t one = 1;
 
 		if (!sendable(vector))
 			continue;
 		vector->pending = false;
 		msix->pending--;
-		/* A full eventfd would block us, and is signalled already. */
-		if (poll(&poll_out, 1, 0) == 1 && poll_out.revents & POLLOUT &&
-		    write(vector->eventfd, &one, sizeof(one)) < 0)
-			continue;
+		eventfd_signal(vector->eventfd);
 		return (int)i;
 	}
 	return -1;

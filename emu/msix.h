@@ -33,6 +33,7 @@ struct msix_vector {
 /**
  * struct msix - all of them
  * @vectors: @count of them
+ * @touched: those from here on are as msix_init() made them
  * @pending: how many are
  * @table_at: offset of the table in its BAR
  * @pba_at: offset of the PBA in that BAR
@@ -41,6 +42,7 @@ struct msix_vector {
 struct msix {
 	struct msix_vector *vectors;
 	unsigned int count;
+	unsigned int touched;
 	unsigned int pending;
 	uint32_t table_at;
 	uint32_t pba_at;
@@ -64,6 +66,9 @@ int msix_init(struct msix *msix, const struct knobs *knobs);
 
 /** msix_fini() - free them and close their eventfds. */
 void msix_fini(struct msix *msix);
+
+/** msix_disconnect() - as msix_init() made them: the client has gone. */
+void msix_disconnect(struct msix *msix);
 
 /** msix_reset() - reset table and pending bits; eventfds and masks of the client stay. */
 void msix_reset(struct msix *msix);

@@ -3,13 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/file.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
+#define PATH_SIZE 128  /* of the lock: the socket's is shorter than sun_path's 108 */
 #define RETRY_MS 1000 /* while there is no descriptor even to turn clients away */
 
 static void client_gone(void *owner)
@@ -95,6 +98,75 @@ static void server_ready(struct watch *watch, uint32_t events)
 		log_refused(server, "memory");
 }
 
+/*
+ * Who may use the path: two that start at once would both find the socket of one that has crashed,
+ * and the slower would remove the faster's, who has not yet called listen(2), or just has.
+ */
+static int lock_path(const struct server *server, char path[PATH_SIZE])
+{
+	int length = snprintf(path, PATH_SIZE, "%s.lock", server->endpoint->knobs.socket);
+
+	return length < PATH_SIZE ? 0 : -ENAMETOOLONG;
+}
+
+static bool same_file(const struct stat *a, const char *path)
+{
+	struct stat now;
+
+	return !lstat(path, &now) && now.st_dev == a->st_dev && now.st_ino == a->st_ino;
+}
+
+static int lock_once(struct server *server, const char *path)
+{
+	struct stat status;
+	int ret = 0;
+
+	server->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	if (server->lock < 0)
+		return -errno;
+	if (flock(server->lock, LOCK_EX | LOCK_NB))
+		ret = errno == EWOULDBLOCK ? -EADDRINUSE : -errno;
+	else if (fstat(server->lock, &status))
+		ret = -errno;
+	else if (!S_ISREG(status.st_mode) || status.st_size)
+		ret = -EEXIST; /* somebody's, which is not to be removed at the end */
+	else if (!same_file(&status, path))
+		ret = -EAGAIN;
+	if (ret) {
+		close(server->lock);
+		server->lock = -1;
+	}
+	return ret;
+}
+
+static int lock_take(struct server *server)
+{
+	char path[PATH_SIZE];
+	int ret = lock_path(server, path);
+
+	/* who ends removes the file, and may do it after it was opened here: then there is a new one */
+	while (!ret && server->lock < 0) {
+		ret = lock_once(server, path);
+		if (ret == -EAGAIN)
+			ret = 0;
+	}
+	return ret;
+}
+
+static void lock_release(struct server *server)
+{
+	char path[PATH_SIZE];
+	struct stat status;
+
+	if (server->lock < 0)
+		return;
+	if (!lock_path(server, path) && !fstat(server->lock, &status) && same_file(&status, path))
+		unlink(path);
+	close(server->lock);
+	server->lock = -1;
+}
+
+/* Called with the lock: nobody who takes it is between bind(2) and listen(2). */
 static int stale_remove(const struct sockaddr_un *address)
 {
 	struct stat status;
@@ -122,17 +194,22 @@ int server_open(struct server *server, struct loop *loop, struct endpoint *endpo
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int ret;
 
-	*server = (struct server){ .loop = loop, .endpoint = endpoint, .spare = spare };
+	*server = (struct server){ .loop = loop, .endpoint = endpoint, .spare = spare, .lock = -1 };
 	server->retry = (struct alarm){ .ring = listen_again, .owner = server };
 	strcpy(address.sun_path, endpoint->knobs.socket);
 	server->watch = (struct watch){ .fd = -1, .ready = server_ready, .owner = server };
 
-	ret = stale_remove(&address);
+	ret = lock_take(server);
 	if (ret)
 		return ret;
+	ret = stale_remove(&address);
+	if (ret)
+		goto err_unlock;
 	server->watch.fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-	if (server->watch.fd < 0)
-		return -errno;
+	if (server->watch.fd < 0) {
+		ret = -errno;
+		goto err_unlock;
+	}
 	if (bind(server->watch.fd, (struct sockaddr *)&address, sizeof(address))) {
 		ret = -errno;
 		goto err_close;
@@ -152,16 +229,9 @@ err_unlink:
 err_close:
 	close(server->watch.fd);
 	server->watch.fd = -1;
+err_unlock:
+	lock_release(server);
 	return ret;
-}
-
-/* Somebody may have removed it, and put one of his own there. */
-static bool place_is_ours(const struct server *server)
-{
-	struct stat now;
-
-	return !lstat(server->endpoint->knobs.socket, &now) &&
-	       now.st_dev == server->place.st_dev && now.st_ino == server->place.st_ino;
 }
 
 void server_close(struct server *server)
@@ -174,6 +244,8 @@ void server_close(struct server *server)
 	loop_remove(server->loop, &server->watch);
 	close(server->watch.fd);
 	server->watch.fd = -1;
-	if (place_is_ours(server))
+	/* Somebody may have removed it, and put one of his own there. */
+	if (same_file(&server->place, server->endpoint->knobs.socket))
 		unlink(server->endpoint->knobs.socket);
+	lock_release(server);
 }

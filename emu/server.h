@@ -16,6 +16,7 @@
  *	left; -1 if it is lost
  * @retry: set while nobody is let in, for want of descriptors
  * @place: the socket's file, to know it again
+ * @lock: of the path, as long as this server has it: the file beside the socket that ends in .lock
  */
 struct server {
 	struct loop *loop;
@@ -25,6 +26,7 @@ struct server {
 	int *spare;
 	struct alarm retry;
 	struct stat place;
+	int lock;
 };
 
 /**
@@ -32,7 +34,7 @@ struct server {
  *
  * A socket that nobody listens on any more is replaced; anything else at the path is left alone.
  *
- * Return: 0; -EADDRINUSE: another server is listening; -EEXIST: there is a file that is no socket;
+ * Return: 0; -EADDRINUSE: another server has the path; -EEXIST: there is a file that is no socket;
  * else -errno.
  */
 int server_open(struct server *server, struct loop *loop, struct endpoint *endpoint, int *spare);

@@ -14,6 +14,7 @@
 #include <linux/vfio.h>
 
 #include "bits.h"
+#include "eventfd.h"
 #include "protocol.h"
 
 #define IRQ_TYPES (VFIO_PCI_MSIX_IRQ_INDEX + 1) /* no error and no request interrupt */
@@ -229,20 +230,6 @@ static int handle_get_irq_info(struct session *session, size_t *reply_size)
 	return 0;
 }
 
-/* A write to anything else could block, or be seen by somebody who waits for no such thing. */
-static bool is_eventfd(int fd)
-{
-	char path[32], target[32];
-	ssize_t n;
-
-	snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
-	n = readlink(path, target, sizeof(target) - 1);
-	if (n < 0)
-		return false;
-	target[n] = '\0';
-	return !strcmp(target, "anon_inode:[eventfd]");
-}
-
 static int irqs_assign(struct session *session, const struct vfio_irq_set *set)
 {
 	struct vfu_channel *channel = &session->channel;
@@ -251,7 +238,7 @@ static int irqs_assign(struct session *session, const struct vfio_irq_set *set)
 	if (channel->fd_count && channel->fd_count != set->count)
 		return EINVAL;
 	for (unsigned int i = 0; i < channel->fd_count; i++)
-		if (!is_eventfd(channel->fds[i]))
+		if (!eventfd_is(channel->fds[i]))
 			return EINVAL;
 	for (uint32_t i = 0; i < set->count; i++) {
 		msix_assign(msix, set->start + i, channel->fd_count ? channel->fds[i] : -1);

@@ -185,9 +185,16 @@ static int check_kind(int fd, int flags)
 
 int tph_beneath_open(int top, const char *path, int flags)
 {
-	/* To open a device can set something going: look first. */
-	int fd = check_kind(open_beneath(top, path, O_PATH | O_CLOEXEC), flags);
+	int fd;
 
+	/* The kernel opens nothing else as a folder, and says ENOTDIR of two things. */
+	if (flags & O_DIRECTORY) {
+		fd = open_beneath(top, path, FLAGS | flags);
+		if (fd != -ENOTDIR)
+			return fd;
+	}
+	/* To open a device can set something going: look first. */
+	fd = check_kind(open_beneath(top, path, O_PATH | O_CLOEXEC), flags);
 	if (fd < 0)
 		return fd;
 	close(fd);

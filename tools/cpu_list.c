@@ -12,6 +12,7 @@
 
 #define WORDS		(CPU_LIST_MAX / 64)
 #define PART_SIZE	32
+#define BITS		(8 * (uint32_t)sizeof(unsigned long))
 
 static void add(struct cpu_list *list, uint32_t cpu)
 {
@@ -67,26 +68,34 @@ const char *cpu_list_parse(const char *text, struct cpu_list *list, char *item, 
 	return NULL;
 }
 
+/* The first CPU from @cpu on that is in @bits, or not if @in is false; CPU_LIST_MAX without one. */
+static uint32_t next_cpu(const uint64_t bits[WORDS], uint32_t cpu, bool in)
+{
+	while (cpu < CPU_LIST_MAX) {
+		uint64_t word = (in ? bits[cpu / 64] : ~bits[cpu / 64]) >> cpu % 64;
+
+		if (word)
+			return cpu + (uint32_t)__builtin_ctzll(word);
+		cpu += 64 - cpu % 64;
+	}
+	return CPU_LIST_MAX;
+}
+
 /** cpu_list_text() - write it as the kernel does. Return: whether an attribute could take it. */
 bool cpu_list_text(const struct cpu_list *list, char text[CPU_LIST_SIZE])
 {
 	size_t used = 0;
 
 	text[0] = '\0';
-	for (uint32_t first = 0; first < CPU_LIST_MAX; first++) {
-		uint32_t last = first;
-
-		if (!cpu_list_has(list, first))
-			continue;
-		while (cpu_list_has(list, last + 1))
-			last++;
+	for (uint32_t first = next_cpu(list->bits, 0, true), last; first < CPU_LIST_MAX;
+	     first = next_cpu(list->bits, last + 1, true)) {
+		last = next_cpu(list->bits, first, false) - 1;
 		used += (size_t)snprintf(text + used, CPU_LIST_SIZE - used, "%s%u",
 					 used ? "," : "", first);
 		if (last > first && used < CPU_LIST_SIZE)
 			used += (size_t)snprintf(text + used, CPU_LIST_SIZE - used, "-%u", last);
 		if (used >= CPU_LIST_SIZE)
 			return false;
-		first = last;
 	}
 	return true;
 }
@@ -109,9 +118,14 @@ bool cpu_list_empty(const struct cpu_list *list)
 /** cpu_list_missing() - whether it has CPUs that @all lacks; @cpu receives the first. */
 bool cpu_list_missing(const struct cpu_list *list, const struct cpu_list *all, uint32_t *cpu)
 {
-	for (*cpu = 0; *cpu < CPU_LIST_MAX; ++*cpu)
-		if (cpu_list_has(list, *cpu) && !cpu_list_has(all, *cpu))
+	for (size_t i = 0; i < WORDS; i++) {
+		const uint64_t missing = list->bits[i] & ~all->bits[i];
+
+		if (missing) {
+			*cpu = (uint32_t)(64 * i) + (uint32_t)__builtin_ctzll(missing);
 			return true;
+		}
+	}
 	return false;
 }
 
@@ -134,9 +148,13 @@ int cpu_list_affinity(struct cpu_list *list)
 		return -ENOMEM;
 	if (sched_getaffinity(0, size, set))
 		error = -errno;
-	for (uint32_t cpu = 0; !error && cpu < CPU_LIST_MAX; cpu++)
-		if (CPU_ISSET_S(cpu, size, set))
+	/* a set of the C library is an array of unsigned long, from the lowest CPU on */
+	for (uint32_t cpu = 0; !error && cpu < CPU_LIST_MAX; cpu++) {
+		if (cpu % BITS == 0 && !((const unsigned long *)set)[cpu / BITS])
+			cpu += BITS - 1;
+		else if (CPU_ISSET_S(cpu, size, set))
 			add(list, cpu);
+	}
 	CPU_FREE(set);
 	return error;
 }

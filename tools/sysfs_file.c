@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -50,20 +51,70 @@ int sysfs_open(const char *path, int flags)
 	return flags < 0 ? -errno : flags;
 }
 
+/* what a stream of a saved tree is read from; @left: bytes that may still come */
+struct source {
+	int fd;
+	size_t left;
+};
+
+/* The size that was looked at is not one for ever. */
+static ssize_t source_read(void *cookie, char *bytes, size_t size)
+{
+	struct source *source = cookie;
+	ssize_t length = read(source->fd, bytes, size < source->left ? size : source->left);
+
+	if (length > 0)
+		source->left -= (size_t)length;
+	return length;
+}
+
+static int source_close(void *cookie)
+{
+	struct source *source = cookie;
+	int ret = close(source->fd);
+
+	free(source);
+	return ret;
+}
+
+static FILE *source_open(int fd)
+{
+	static const cookie_io_functions_t functions = { .read = source_read,
+							 .close = source_close };
+	struct source *source;
+	struct stat status;
+	FILE *file;
+
+	if (!fstat(fd, &status) && status.st_size > STREAM_MAX) {
+		errno = EFBIG;
+		return NULL;
+	}
+	source = malloc(sizeof(*source));
+	if (!source)
+		return NULL;
+	*source = (struct source){ .fd = fd, .left = STREAM_MAX };
+	file = fopencookie(source, "r", functions);
+	if (!file)
+		free(source);
+	return file;
+}
+
 FILE *sysfs_fopen(const char *path)
 {
 	int fd = sysfs_open(path, 0);
-	struct stat status;
-	FILE *file = NULL;
+	FILE *file;
 
-	if (fd < 0)
+	if (fd < 0) {
 		errno = -fd;
-	else if (beneath(path) && !fstat(fd, &status) && status.st_size > STREAM_MAX)
-		errno = EFBIG;
-	else
-		file = fdopen(fd, "r");
-	if (fd >= 0 && !file)
+		return NULL;
+	}
+	file = beneath(path) ? source_open(fd) : fdopen(fd, "r");
+	if (!file) {
+		int error = errno;
+
 		close(fd);
+		errno = error;
+	}
 	return file;
 }
 

@@ -25,7 +25,7 @@ int sysfs_open(const char *path, int flags);
  * sysfs_fopen() - the same, to read a file as a stream
  *
  * Return: NULL and errno where it cannot be; EFBIG: in a saved tree, and larger than any of the
- * kernel's.
+ * kernel's. One that grows while it is read ends there, too.
  */
 FILE *sysfs_fopen(const char *path);
 

@@ -23,13 +23,50 @@
 #define TPHCTL_CONFIG	"/etc/tphctl.d"
 #endif
 
-/* Another name of the running kernel's sysfs is still that. */
-static bool is_foreign(const char *sysfs)
+static bool is_kernels(const char *sysfs)
 {
 	struct stat asked, kernel;
 
-	return stat(sysfs, &asked) || stat(TPHCTL_SYSFS, &kernel) ||
-	       asked.st_dev != kernel.st_dev || asked.st_ino != kernel.st_ino;
+	return !stat(sysfs, &asked) && !stat(TPHCTL_SYSFS, &kernel) &&
+	       asked.st_dev == kernel.st_dev && asked.st_ino == kernel.st_ino;
+}
+
+/* Whether a component of @path is a link; the kernel's own name of its sysfs may have some. */
+static bool has_link(const char *path)
+{
+	size_t length = strspn(path, "/");
+	char part[PATH_MAX];
+	struct stat status;
+
+	if (!strcmp(path, TPHCTL_SYSFS))
+		return false;
+	while (path[length] && length < sizeof(part)) {
+		length += strcspn(path + length, "/");
+		snprintf(part, sizeof(part), "%.*s", (int)length, path);
+		if (!lstat(part, &status) && S_ISLNK(status.st_mode))
+			return true;
+		length += strspn(path + length, "/");
+	}
+	return false;
+}
+
+/* Another name of the running kernel's sysfs is still that; a link in a saved tree is a stranger's. */
+static int look_at(struct tphctl *ctl, const char *sysfs)
+{
+	int code;
+
+	if (is_kernels(sysfs) && has_link(sysfs)) {
+		answer_begin(ctl, NULL);
+		code = fail(ctl, TPHCTL_USAGE, "--sysfs", sysfs,
+			    "for this machine, leave the option out",
+			    "a link in it leads to the running kernel's own sysfs");
+		answer_end(ctl, code, NULL, 0);
+		return code;
+	}
+	ctl->sysfs = sysfs;
+	ctl->foreign_sysfs = !is_kernels(sysfs);
+	sysfs_confine(ctl->foreign_sysfs ? sysfs : NULL);
+	return TPHCTL_OK;
 }
 
 /**
@@ -91,9 +128,9 @@ static int run(struct tphctl *ctl, int count, char *const *words)
 	json_object_put(ctl->answer);
 	ctl->answer = NULL;
 	if (invocation_has(&invocation, OPTION_SYSFS)) {
-		ctl->sysfs = invocation.value[OPTION_SYSFS];
-		ctl->foreign_sysfs = is_foreign(ctl->sysfs);
-		sysfs_confine(ctl->foreign_sysfs ? ctl->sysfs : NULL);
+		code = look_at(ctl, invocation.value[OPTION_SYSFS]);
+		if (code)
+			return code;
 	}
 	if (invocation_has(&invocation, OPTION_HELP)) {
 		help_print(invocation.command);

@@ -2,10 +2,10 @@
 /*
  * Attacks a tph-emu from all its sides while a client that behaves measures what is left for it.
  *
- * Four functions are attacked, each by a thread that is a client of it: random and mutated messages,
- * floods whose answers nobody reads, requests that make thousands of lines, maps, descriptors by the
- * hundred. One more thread opens connections that say nothing, and the reader of the log (a pipe)
- * stops to read now and then. A fifth function belongs to the client that behaves.
+ * Four functions are attacked, each by a thread that is a client of it: random and mutated
+ * messages, floods whose answers nobody reads, requests that make thousands of lines, maps,
+ * descriptors by the hundred. One more thread opens connections that say nothing, and the reader of
+ * the log (a pipe) stops to read now and then. A fifth function belongs to the client that behaves.
  *
  * It fails if the emulator ends, tears a line of the log, keeps descriptors, grows, or does not end
  * within a second of SIGTERM while it is attacked; and, with --goal, if the 99th percentile of the
@@ -127,7 +127,7 @@ static void message(struct attack *a, unsigned int command, uint32_t flags, cons
 		memcpy(a->bytes + sizeof(header), payload, size);
 }
 
-/* Sends what is in a->bytes as far as there is room within 50 ms. Return: whether it is all gone. */
+/* Sends a->bytes as far as there is room within 50 ms. Return: whether all of it is gone. */
 static bool post(struct attack *a, size_t size, unsigned int fd_count)
 {
 	union {
@@ -354,7 +354,8 @@ static bool attack_dma(struct attack *a)
 
 	message(a, VFU_DMA_MAP, VFU_NO_REPLY, &map, sizeof(map));
 	return post(a, sizeof(struct vfu_header) + sizeof(map), 1) && write32(a, CONFIG, 4, 6) &&
-	       write32(a, 0, EP_DMA_DST_LO, 0x10000000) && write32(a, 0, EP_DMA_SRC_LO, 0x10000000) &&
+	       write32(a, 0, EP_DMA_DST_LO, 0x10000000) &&
+	       write32(a, 0, EP_DMA_SRC_LO, 0x10000000) &&
 	       write32(a, 0, EP_DMA_LENGTH, 0x100000) &&
 	       write32(a, 0, EP_DMA_REPEAT, below(&a->chance, 2) ? ~0u : 0) &&
 	       write32(a, 0, EP_DMA_DOORBELL, 1 + below(&a->chance, 3));
@@ -613,8 +614,8 @@ static double percentile_ms(const struct latency *latency, double share)
 
 static void tell(int64_t seconds, long *peak_kb)
 {
-	printf("# %5lld s: %lu reads, p50 %.2f ms, p99 %.2f ms, max %.1f ms (an echo: p50 %.2f, p99 "
-	       "%.2f, max %.1f); now %ld KiB (peak %ld), %u descriptors; %lu messages, "
+	printf("# %5lld s: %lu reads, p50 %.2f ms, p99 %.2f ms, max %.1f ms (an echo: p50 %.2f, "
+	       "p99 %.2f, max %.1f); now %ld KiB (peak %ld), %u descriptors; %lu messages, "
 	       "%lu connections, %lu lines\n",
 	       (long long)seconds, reads.samples, percentile_ms(&reads, .5),
 	       percentile_ms(&reads, .99), (double)reads.longest_us / 1000,

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -1286,7 +1287,58 @@ static void socket_left_behind_is_replaced(void **state)
 	kill(pid, SIGINT);
 	assert_int_equal(finish(pid), 0);
 	assert_int_equal(access(address.sun_path, F_OK), -1);
+	snprintf(function, sizeof(function), "%s.lock", address.sun_path);
+	assert_int_equal(access(function, F_OK), -1);
 	unlink(log);
+}
+
+/* Expects one that is started on @socket_path to say @why and to end. */
+static void expect_no_start(const char *socket_path, const char *why)
+{
+	char function[128], log[80], errors[80], *text;
+	char *argv[] = { (char *)program, "--function", function, "--log", log, NULL };
+
+	snprintf(function, sizeof(function), "socket=%s", socket_path);
+	snprintf(log, sizeof(log), "%s/log2", emu.directory);
+	snprintf(errors, sizeof(errors), "%s/errors2", emu.directory);
+	assert_int_equal(finish(spawn(argv, errors, -1)), 1);
+	text = slurp(errors);
+	assert_non_null(strstr(text, why));
+	free(text);
+	unlink(errors);
+	unlink(log);
+}
+
+/* Two that start at once both find the socket of one that has crashed. */
+static void socket_of_one_that_starts_is_left_alone(void **state)
+{
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), lock;
+	struct stat before, after;
+	char path[128];
+
+	(void)state;
+	snprintf(address.sun_path, sizeof(address.sun_path), "%s/starts", emu.directory);
+	snprintf(path, sizeof(path), "%s.lock", address.sun_path);
+	/* between bind() and listen(), as far as anybody can see */
+	lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	assert_int_equal(flock(lock, LOCK_EX), 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(lstat(address.sun_path, &before), 0);
+	expect_no_start(address.sun_path, "Address already in use");
+	assert_int_equal(lstat(address.sun_path, &after), 0);
+	assert_int_equal(after.st_ino, before.st_ino);
+	assert_int_equal(access(path, F_OK), 0);
+	close(fd);
+
+	/* a file that has something in it is somebody's */
+	assert_int_equal(flock(lock, LOCK_UN), 0);
+	assert_int_equal(write(lock, "42", 2), 2);
+	expect_no_start(address.sun_path, "File exists");
+	assert_int_equal(access(path, F_OK), 0);
+	close(lock);
+	unlink(path);
+	unlink(address.sun_path);
 }
 
 int main(int argc, char **argv)
@@ -1322,6 +1374,7 @@ int main(int argc, char **argv)
 		TEST(summary_ends_the_log),
 		TEST(files_that_are_not_whole_are_told_of),
 		TEST(socket_left_behind_is_replaced),
+		TEST(socket_of_one_that_starts_is_left_alone),
 	};
 
 	if (argc != 2) {

@@ -4,8 +4,8 @@
  * change puts something else into the place of a file or a folder, links in and out of the tree,
  * pipes, files without end, names of any bytes. One command then runs in this process.
  *
- * It must end, keep no descriptor and no memory, and write what a terminal, a parser and a tar(1) can
- * take; and what is outside of the tree is neither told, nor packed, nor written to.
+ * It must end, keep no descriptor and no memory, and write what a terminal, a parser and a tar(1)
+ * can take; and what is outside of the tree is neither told, nor packed, nor written to.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -21,6 +21,7 @@
 #include <linux/openat2.h>
 
 #include "../lib/simulated_tree.h"
+#include "files.h"
 #include "input.h"
 #include "sysfs.h"
 #include "tphctl.h"
@@ -30,6 +31,7 @@
 #define OUTPUT_SIZE	(1 << 20)
 #define CONFIG_SIZE	4096
 #define BLOCK		512
+#define OLD		16		/* one kernel of so many does not know openat2() */
 #define TOP		"tphctl-report"
 
 #define PORT_FOLDER	"devices/pci0000:00/" TREE_PORT
@@ -38,6 +40,8 @@
 #define GROUP		"kernel/iommu_groups/12"
 #define CANARY		"not of this tree: f2e8c1"
 #define CANARY_PART	8	/* bytes of it that tell it */
+
+#define COUNT(array)	(sizeof(array) / sizeof(*(array)))
 
 static const char *const paths[] = {
 	FOLDER, FOLDER "/config", FOLDER "/vendor", FOLDER "/device", FOLDER "/driver",
@@ -63,7 +67,8 @@ static const char *const paths[] = {
 static const char *const written[][2] = {
 	{ FOLDER "/driver_override", "(null)\n" }, { FOLDER "/tph/policy", "iv-st\n" },
 	{ FOLDER "/tph/cpus", "0-7\n" }, { FOLDER "/tph/publish", "1\n" },
-	{ NVME_FOLDER "/driver_override", "(null)\n" }, { PORT_FOLDER "/driver_override", "(null)\n" },
+	{ NVME_FOLDER "/driver_override", "(null)\n" },
+	{ PORT_FOLDER "/driver_override", "(null)\n" },
 	{ "bus/pci/drivers_probe", "" }, { "bus/pci/drivers/tph-vfio-pci/unbind", "" },
 	{ "bus/pci/drivers/tph-vfio-pci/bind", "" }, { "bus/pci/drivers/nvme/unbind", "" },
 	{ "bus/pci/drivers/nvme/bind", "" }, { "bus/pci/drivers/pcieport/unbind", "" },
@@ -74,14 +79,21 @@ static const char *const written[][2] = {
 static const char *const addresses[] = { TREE_ENDPOINT, TREE_NVME, TREE_PORT, "0000:01:00.1",
 					 TREE_INTEGRATED, TREE_CONVENTIONAL, "10000:01:00.0" };
 
-#define COUNT(array)	(sizeof(array) / sizeof(*(array)))
-
-/* one thing in the place of another; @stashed: that one is in the stash by the change's number */
+/**
+ * struct change - one thing in the place of another
+ * @parent: folder that it is in
+ * @path: where it is in the tree
+ * @stashed: what was there is in the stash, by the change's number
+ */
 struct change {
 	int parent;
-	char name[256];
+	char name[256], path[512];
 	bool stashed, made;
 };
+
+/* the folders that @paths are in, and the files that commands write to: opened once */
+static int parents[COUNT(paths)];
+static int writables[COUNT(written)];
 
 /* where all is; @outside holds the canary */
 static struct {
@@ -143,10 +155,36 @@ static void make_canary(void)
 		 world.canary);
 }
 
+static int open_inside(const char *path, uint64_t flags)
+{
+	struct open_how how = {
+		.flags = flags | O_CLOEXEC,
+		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
+	};
+	int fd = (int)syscall(SYS_openat2, world.top, path, &how, sizeof(how));
+
+	must(fd >= 0, "%s: %s", path, strerror(errno));
+	return fd;
+}
+
+static void open_once(void)
+{
+	for (size_t i = 0; i < COUNT(paths); i++) {
+		const char *slash = strrchr(paths[i], '/');
+		char folder[256] = ".";
+
+		if (slash)
+			snprintf(folder, sizeof(folder), "%.*s", (int)(slash - paths[i]), paths[i]);
+		parents[i] = open_inside(folder, O_PATH | O_DIRECTORY);
+	}
+	for (size_t i = 0; i < COUNT(written); i++)
+		writables[i] = open_inside(written[i][0], O_RDWR);
+}
+
 static void make_world(void)
 {
 	char path[256];
-	FILE *file;
+	int fd;
 
 	if (world.base[0])
 		return;
@@ -158,7 +196,6 @@ static void make_world(void)
 	snprintf(world.tar, sizeof(world.tar), "%s/report.tar", world.base);
 	snprintf(path, sizeof(path), "%s/stash", world.base);
 	must(!mkdir(path, 0700), "no stash");
-	world.stash = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	tree_make(world.root);
 	tree_driver(world.root, "e1000e", "");
 	tree_function(world.root, &(struct tree_function){
@@ -174,31 +211,30 @@ static void make_world(void)
 	text(FOLDER "/tph/publish", "1\n");
 	tree_debug(world.root, TREE_ENDPOINT, "90 size=4096 st=0x0a xst=0x1234 ph=2\n");
 	make_canary();
+	if (files_load)
+		files_load(world.base);
+	world.stash = open(path, O_PATH | O_DIRECTORY | O_CLOEXEC);
 	world.top = open(world.root, O_PATH | O_DIRECTORY | O_CLOEXEC);
-	snprintf(path, sizeof(path), "%s/" FOLDER "/config", world.root);
-	file = fopen(path, "re");
-	must(file && fread(world.config, 1, CONFIG_SIZE, file) == CONFIG_SIZE, "no config");
-	fclose(file);
+	fd = open_inside(FOLDER "/config", O_RDONLY);
+	must(read(fd, world.config, CONFIG_SIZE) == CONFIG_SIZE, "no config");
+	close(fd);
 	own_stdout = stdout;
 	own_stderr = stderr;
 	capture_open(&out);
 	capture_open(&err);
+	open_once();
 }
 
-/* The folder that @path is in, if no change has put a link on the way. */
-static int open_parent(const char *path, char name[256])
+/* Whether no change has put something into the way to a folder that @path is in. */
+static bool is_reachable(const char *path)
 {
-	struct open_how how = {
-		.flags = O_PATH | O_DIRECTORY | O_CLOEXEC,
-		.resolve = RESOLVE_BENEATH | RESOLVE_NO_SYMLINKS,
-	};
-	const char *slash = strrchr(path, '/');
-	char folder[256] = ".";
+	for (unsigned int i = 0; i < change_count; i++) {
+		size_t length = strlen(changes[i].path);
 
-	if (slash)
-		snprintf(folder, sizeof(folder), "%.*s", (int)(slash - path), path);
-	snprintf(name, 256, "%s", slash ? slash + 1 : path);
-	return (int)syscall(SYS_openat2, world.top, folder, &how, sizeof(how));
+		if (!strncmp(path, changes[i].path, length) && path[length] == '/')
+			return false;
+	}
+	return true;
 }
 
 /* Bytes with an end; an empty string becomes one letter. */
@@ -218,7 +254,8 @@ static const char *take_target(struct input *input, char raw[256])
 		world.canary, world.up_and_out, world.root, world.base, "/", "..", ".", "../..",
 		"/dev/zero", "/proc/self/fd/0", "../../../../../../../..", "loop",
 		"../../../devices/pci0000:00/" TREE_PORT "/" TREE_ENDPOINT,
-		"../../../devices/pci0000:00/" TREE_PORT "/0000:00:03.0/" TREE_PORT "/" TREE_ENDPOINT,
+		"../../../devices/pci0000:00/" TREE_PORT "/0000:00:03.0/" TREE_PORT "/"
+			TREE_ENDPOINT,
 		"../../../devices/pci10000:00/" TREE_ENDPOINT "/pci\n0:0/" TREE_PORT,
 		"../../bus/pci/drivers/vfio-pci", "../../../../bus/pci/drivers/..", "x/",
 		"../" GROUP, "../../../../kernel/iommu_groups/12", "iommu_groups/-1",
@@ -232,9 +269,14 @@ static const char *take_target(struct input *input, char raw[256])
 	return raw;
 }
 
+static int create(const struct change *change)
+{
+	return openat(change->parent, change->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+}
+
 static bool make_file(struct input *input, struct change *change, bool configuration)
 {
-	int fd = openat(change->parent, change->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int fd = create(change);
 	uint8_t bytes[CONFIG_SIZE];
 	size_t size = CONFIG_SIZE;
 	uint32_t value;
@@ -262,7 +304,7 @@ static bool make_file(struct input *input, struct change *change, bool configura
 
 static bool make_huge(const struct change *change)
 {
-	int fd = openat(change->parent, change->name, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+	int fd = create(change);
 	bool made = fd >= 0 && !ftruncate(fd, (off_t)1 << 40);
 
 	close(fd);
@@ -299,18 +341,22 @@ static void make_change(struct input *input)
 {
 	struct change *change = &changes[change_count];
 	unsigned int which = take8(input);
+	const char *path = paths[which % COUNT(paths)];
+	const char *slash = strrchr(path, '/');
 	char stash[16];
 
-	memset(change, 0, sizeof(*change));
-	change->parent = open_parent(paths[which % COUNT(paths)], change->name);
-	if (change->parent < 0)
+	if (!is_reachable(path))
 		return;
+	change->parent = parents[which % COUNT(paths)];
+	strcpy(change->name, slash ? slash + 1 : path);
 	if (which >= 0xc0) {
 		take_text(input, change->name, sizeof(change->name));
 		if (strchr(change->name, '/') || !strcmp(change->name, ".") ||
 		    !strcmp(change->name, ".."))
 			strcpy(change->name, "x");
 	}
+	snprintf(change->path, sizeof(change->path), "%.*s%s", slash ? (int)(slash - path) + 1 : 0,
+		 path, change->name);
 	snprintf(stash, sizeof(stash), "%u", change_count);
 	change->stashed = !renameat(change->parent, change->name, world.stash, stash);
 	change->made = make_thing(input, change);
@@ -334,14 +380,22 @@ static void undo_changes(void)
 		if (change->stashed)
 			must(!renameat(world.stash, stash, change->parent, change->name),
 			     "lost: %s", strerror(errno));
-		close(change->parent);
 	}
 }
 
 static void undo_writes(void)
 {
-	for (size_t i = 0; i < COUNT(written); i++)
-		tree_put(world.root, written[i][0], written[i][1], strlen(written[i][1]));
+	for (size_t i = 0; i < COUNT(written); i++) {
+		const char *before = written[i][1];
+		ssize_t size = (ssize_t)strlen(before);
+		char now[64];
+
+		if (pread(writables[i], now, sizeof(now), 0) == size &&
+		    !memcmp(now, before, (size_t)size))
+			continue;
+		must(!ftruncate(writables[i], 0) && pwrite(writables[i], before, (size_t)size, 0) ==
+		     size, "%s: %s", written[i][0], strerror(errno));
+	}
 }
 
 /* The printable character that @at begins with, in UTF-8: its length, or 0. */
@@ -388,8 +442,8 @@ static void check_document(int code)
 	must(out.length && memchr(out.text, '\n', out.length) == out.text + out.length - 1,
 	     "not one line: %.*s", (int)out.length, out.text);
 	document = json_tokener_parse_ex(tokener, out.text, (int)out.length);
-	must(document, "no JSON (%s): %.*s", json_tokener_error_desc(json_tokener_get_error(tokener)),
-	     (int)out.length, out.text);
+	must(document, "no JSON (%s): %.*s",
+	     json_tokener_error_desc(json_tokener_get_error(tokener)), (int)out.length, out.text);
 	must(json_object_object_get_ex(document, "version", &version), "no version");
 	must(json_object_object_get_ex(document, "error", &error) == !!code, "status %d: %s", code,
 	     out.text);
@@ -475,7 +529,8 @@ static void check_archive(void)
 		const char *header = bytes + at;
 		size_t length = strtoul(header + 124, NULL, 8);
 
-		must(at + BLOCK + length + 2 * BLOCK <= (size_t)size, "an archive that ends too early");
+		must(at + BLOCK + length + 2 * BLOCK <= (size_t)size,
+		     "an archive that ends too early");
 		if (!name[0])
 			snprintf(name, sizeof(name), "%.100s", header);
 		if (!target[0])
@@ -511,6 +566,11 @@ const char *function_name(const struct pci_function *function, char *name, size_
 	return name;
 }
 
+static unsigned int files(void)
+{
+	return files_open ? files_open() : 0;
+}
+
 static int run(int count, char **words)
 {
 	int code;
@@ -534,7 +594,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 						"bind", "unbind", "grant", "bind" };
 	struct input input = { data, size };
 	char *words[12] = { (char *)"tphctl", (char *)"--sysfs", NULL };
-	unsigned int what, how, before, count = 3;
+	unsigned int what, how, before, files_before, count = 3;
 	bool writes;
 	int code;
 
@@ -563,9 +623,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	writes = what >= 12;
 	before = (unsigned int)fcntl(0, F_DUPFD_CLOEXEC, 0);
 	close((int)before);
+	files_before = files();
+	/* the way through the tree is another where the kernel does not know openat2() */
+	if (files_age)
+		files_age(size % OLD == 0);
 	code = run((int)count, words);
+	if (files_age)
+		files_age(false);
 	must((unsigned int)fcntl(0, F_DUPFD_CLOEXEC, 0) == before, "it keeps a descriptor");
 	close((int)before);
+	must(files() == files_before, "%u files were open before, %u are after", files_before,
+	     files());
 	must(code >= 0 && code <= 4, "status %d", code);
 	check_readable(&out, "standard output");
 	check_readable(&err, "standard error");
@@ -573,7 +641,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_document(code);
 	else
 		must(!code || err.length, "status %d and no word", code);
-	check_archive();
+	if (!strcmp(commands[what], "report"))
+		check_archive();
 	check_canary();
 	undo_changes();
 	if (writes)

@@ -34,6 +34,7 @@
 #include "protocol.h"
 #include "qmp.h"
 #include "session.h"
+#include "sockets.h"
 #include "verdict.h"
 
 #define MEMORY_SIZE	0x8000
@@ -42,7 +43,9 @@
 #define WORK_MAX	4		/* turns of the DMA engine after each event */
 #define EVENTS_MAX	100000		/* far more than one input can be worth */
 #define OPERATIONS_MAX	200
-#define LARGE_BAR	2		/* with memory of more than a message, in half of the inputs */
+#define LOGGED		16		/* an input of so many, by its size, writes the log */
+#define COMPARED	16		/* and compares what it leaves with what it found */
+#define LARGE_BAR	2		/* memory of more than a message, in half of the inputs */
 
 static const char *const functions[] = {
 	"st-table=cap,entries=8,modes=nost+iv+ds,width=16,vectors=4,queues=2",
@@ -54,26 +57,29 @@ static const char *const functions[] = {
 
 /**
  * struct talker - the other end of a session, and the function
+ * @endpoint: of @function
  * @session: NULL after the server has ended it
  * @fd: our end, -1 after we have left
  * @id: of the next message
  * @in: what came from the server and is no whole reply yet
  * @have: bytes of it
  * @last: header of the last reply
+ * @came: a client of it has been there
  * @astray: raw bytes were sent, so a message of ours may be taken for something else
  * @sent: requests of the function that are judged
  * @asked: header of the last command of the server
  * @access: what it asks for
  */
 struct talker {
-	struct endpoint endpoint;
+	struct function *function;
+	struct endpoint *endpoint;
 	struct session *session;
 	int fd;
 	uint16_t id;
 	uint8_t in[sizeof(struct vfu_header) + VFU_PAYLOAD_MAX];
 	size_t have;
 	struct vfu_header last;
-	bool astray;
+	bool came, astray;
 	uint32_t sent;
 	struct vfu_header asked;
 	struct vfu_dma_access access;
@@ -86,7 +92,7 @@ static struct log log_of_all;
 
 static struct endpoint *other_function(void)
 {
-	return &talkers[now == &talkers[0]].endpoint;
+	return talkers[now == &talkers[0]].endpoint;
 }
 
 /**
@@ -103,6 +109,8 @@ static struct {
 
 /* Descriptors of many kinds, the same for every input: the server's are the only new ones. */
 static int offered[OFFERED_FDS];
+static uint8_t *memory; /* what the first of them is */
+static int nowhere;	/* for the log */
 
 static void remove_monitor(void)
 {
@@ -112,15 +120,19 @@ static void remove_monitor(void)
 static void offer_once(void)
 {
 	static bool done;
-	int ends[2], memory;
+	int ends[2], fd;
 
 	if (done)
 		return;
 	done = true;
-	memory = memfd_create("fuzz", MFD_CLOEXEC);
-	must(memory >= 0 && !ftruncate(memory, MEMORY_SIZE) && !pipe2(ends, O_CLOEXEC | O_NONBLOCK),
+	fd = memfd_create("fuzz", MFD_CLOEXEC);
+	must(fd >= 0 && !ftruncate(fd, MEMORY_SIZE) && !pipe2(ends, O_CLOEXEC | O_NONBLOCK),
 	     "no descriptors: %s", strerror(errno));
-	offered[0] = memory;
+	memory = mmap(NULL, MEMORY_SIZE, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+	must(memory != MAP_FAILED, "no memory: %s", strerror(errno));
+	offered[0] = fd;
+	nowhere = open("/dev/null", O_WRONLY | O_CLOEXEC);
+	must(nowhere >= 0, "no log: %s", strerror(errno));
 	offered[1] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
 	offered[2] = eventfd(0, EFD_CLOEXEC);
 	offered[3] = ends[1];
@@ -134,7 +146,8 @@ static void offer_once(void)
 		unlink(address.sun_path);
 		monitor.listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 		must(monitor.listener >= 0 &&
-			     !bind(monitor.listener, (struct sockaddr *)&address, sizeof(address)) &&
+			     !bind(monitor.listener, (struct sockaddr *)&address,
+				   sizeof(address)) &&
 			     !listen(monitor.listener, 4), "no monitor: %s", strerror(errno));
 		atexit(remove_monitor);
 	}
@@ -142,7 +155,7 @@ static void offer_once(void)
 		must(offered[i] >= 0, "descriptor %d: %s", i, strerror(errno));
 }
 
-/* The lowest number that is free: one that leaks takes it. To list /proc would cost a third of all. */
+/* The lowest number that is free: one that leaks takes it. To list /proc would cost more. */
 static int free_fd(void)
 {
 	int fd = dup(offered[0]);
@@ -150,6 +163,12 @@ static int free_fd(void)
 	must(fd >= 0, "dup: %s", strerror(errno));
 	close(fd);
 	return fd;
+}
+
+/* Those that have no number of the kernel's. */
+static unsigned int sockets(void)
+{
+	return sockets_open ? sockets_open() : 0;
 }
 
 static void ended(void *owner)
@@ -169,8 +188,9 @@ static void come(void)
 	     "socketpair: %s", strerror(errno));
 	now->fd = ends[0];
 	now->have = 0;
+	now->came = true;
 	now->astray = false;
-	now->session = session_open(&loop, &now->endpoint, ends[1], ended, now);
+	now->session = session_open(&loop, now->endpoint, ends[1], ended, now);
 	must(now->session, "no session");
 }
 
@@ -178,24 +198,34 @@ static void check_reply(const struct vfu_header *header)
 {
 	must((header->flags & VFU_TYPE_MASK) == VFU_TYPE_REPLY, "reply with flags 0x%x",
 	     header->flags);
-	must(!(header->flags & ~(VFU_TYPE_MASK | VFU_ERROR)), "reply with flags 0x%x", header->flags);
+	must(!(header->flags & ~(VFU_TYPE_MASK | VFU_ERROR)), "reply with flags 0x%x",
+	     header->flags);
 	must(!!(header->flags & VFU_ERROR) == !!header->error, "reply with flags 0x%x and error %u",
 	     header->flags, header->error);
 	must(!header->error || header->size == sizeof(*header), "error reply of %u bytes",
 	     header->size);
 }
 
+static uint32_t limit(const struct endpoint *endpoint, bool write)
+{
+	return write ? endpoint_payload_size(endpoint) : endpoint_read_request_size(endpoint);
+}
+
 static void check_command(const struct vfu_header *header, const uint8_t *payload)
 {
 	bool write = header->command == VFU_DMA_WRITE;
 
-	must(now->endpoint.knobs.p2p, "a command without p2p");
+	must(now->endpoint->knobs.p2p, "a command without p2p");
 	must(write || header->command == VFU_DMA_READ, "command %u", header->command);
 	must(header->size >= sizeof(*header) + sizeof(now->access), "command of %u bytes",
 	     header->size);
 	memcpy(&now->access, payload, sizeof(now->access));
-	must(now->access.count && now->access.count <= TLP_PAGE, "request of %llu bytes",
-	     (unsigned long long)now->access.count);
+	must(now->access.count && now->access.count <= limit(now->endpoint, write),
+	     "request of %llu bytes", (unsigned long long)now->access.count);
+	must(now->access.address / TLP_PAGE ==
+		     (now->access.address + now->access.count - 1) / TLP_PAGE,
+	     "request of %llu bytes at 0x%llx", (unsigned long long)now->access.count,
+	     (unsigned long long)now->access.address);
 	must(header->size == sizeof(*header) + sizeof(now->access) +
 				     (write ? now->access.count : 0),
 	     "command of %u bytes", header->size);
@@ -249,7 +279,7 @@ static void drain(void)
 
 static const struct mapping *find(uint64_t address, uint32_t length)
 {
-	const struct iova_map *map = &now->endpoint.map;
+	const struct iova_map *map = &now->endpoint->map;
 
 	for (size_t i = 0; i < map->count; i++)
 		if (address >= map->items[i].first && address + (length - 1) <= map->items[i].last)
@@ -259,7 +289,7 @@ static const struct mapping *find(uint64_t address, uint32_t length)
 
 static void check_request(const uint32_t *slot)
 {
-	const struct endpoint *endpoint = &now->endpoint;
+	const struct endpoint *endpoint = now->endpoint;
 	uint64_t address = slot[EP_TLP_ADDR_LO / 4] | (uint64_t)slot[EP_TLP_ADDR_HI / 4] << 32;
 	uint32_t flags = slot[EP_TLP_FLAGS / 4], length = slot[EP_TLP_LENGTH / 4];
 	bool write = (flags & EP_TLP_TYPE_MASK) == EP_TLP_MWR;
@@ -268,27 +298,29 @@ static void check_request(const uint32_t *slot)
 
 	must(length && address / MAPPING_PAGE == (address + length - 1) / MAPPING_PAGE,
 	     "request of %u bytes at 0x%llx", length, (unsigned long long)address);
-	must(length <= (write ? endpoint_payload_size(endpoint) :
-				endpoint_read_request_size(endpoint)), "request of %u bytes", length);
 	/* what went by the client is recorded at its end, when much may have changed */
 	if (endpoint->knobs.p2p)
 		return;
+	must(length <= limit(endpoint, write), "request of %u bytes", length);
 	must(mapping && mapping->access & (write ? MAPPING_WRITE : MAPPING_READ),
-	     "request of %u bytes at 0x%llx without a mapping", length, (unsigned long long)address);
+	     "request of %u bytes at 0x%llx without a mapping", length,
+	     (unsigned long long)address);
 	must(endpoint_bus_master(endpoint), "request without bus mastering");
 	must(!(flags & EP_TLP_TH) || tph_control_on(control), "hint with control 0x%x", control);
 }
 
 static void work_one(void)
 {
-	struct tlp_trace *trace = &now->endpoint.trace;
+	struct tlp_trace *trace = &now->endpoint->trace;
 
 	for (int i = 0; i < WORK_MAX; i++) {
-		bool more = endpoint_work(&now->endpoint);
+		const uint32_t before = now->sent;
+		bool more = endpoint_work(now->endpoint);
 
 		for (; now->sent != trace->head; now->sent++)
 			check_request(trace->slots[now->sent % EP_TRACE_SLOTS]);
-		if (!more)
+		/* one that sends nothing drops packets, and could for long */
+		if (!more || now->sent == before)
 			break;
 	}
 }
@@ -300,7 +332,7 @@ static void work(void)
 
 static void check_mappings(void)
 {
-	const struct iova_map *map = &now->endpoint.map;
+	const struct iova_map *map = &now->endpoint->map;
 
 	must(map->count <= MAPPING_COUNT_MAX && map->count <= map->room, "%zu maps", map->count);
 	for (size_t i = 0; i < map->count; i++) {
@@ -309,20 +341,33 @@ static void check_mappings(void)
 	}
 }
 
+static uint64_t word(const uint8_t *bytes, size_t at)
+{
+	uint64_t value;
+
+	memcpy(&value, bytes + at, sizeof(value));
+	return value;
+}
+
 static void check_endpoint(void)
 {
-	const struct config_space *config = &now->endpoint.config;
-	const struct msix *msix = &now->endpoint.msix;
+	const struct config_space *config = &now->endpoint->config;
+	const struct msix *msix = &now->endpoint->msix;
 	unsigned int pending = 0;
 
-	for (size_t i = 0; i < CONFIG_SPACE_SIZE; i++)
-		must(!((config->value[i] ^ config->initial[i]) &
-		       ~(config->writable[i] | config->clear[i])),
-		     "byte 0x%zx of configuration space is 0x%x", i, config->value[i]);
+	for (size_t i = 0; i < CONFIG_SPACE_SIZE; i += sizeof(uint64_t))
+		must(!((word(config->value, i) ^ word(config->initial, i)) &
+		       ~(word(config->writable, i) | word(config->clear, i))),
+		     "bytes from 0x%zx of configuration space are %016llx", i,
+		     (unsigned long long)word(config->value, i));
 	for (unsigned int i = 0; i < msix->count; i++) {
 		pending += msix->vectors[i].pending;
+		must(i < msix->touched || (msix->vectors[i].eventfd < 0 &&
+					   !msix->vectors[i].written && !msix->vectors[i].masked &&
+					   !msix->vectors[i].pending), "vector %u is used", i);
 		must(msix->vectors[i].eventfd < 0 ||
-		     fcntl(msix->vectors[i].eventfd, F_GETFD) >= 0, "vector %u has lost its eventfd", i);
+			     fcntl(msix->vectors[i].eventfd, F_GETFD) >= 0,
+		     "vector %u has lost its eventfd", i);
 	}
 	must(pending == msix->pending, "%u pending messages, counted %u", pending, msix->pending);
 }
@@ -356,11 +401,11 @@ static void leave(void)
 	if (now->session)
 		serve();
 	must(!now->session, "the session outlives the client");
-	must(!now->endpoint.map.count && !now->endpoint.msix.pending,
-	     "%zu maps and %u messages are left", now->endpoint.map.count,
-	     now->endpoint.msix.pending);
-	for (unsigned int i = 0; i < now->endpoint.msix.count; i++)
-		must(now->endpoint.msix.vectors[i].eventfd < 0, "vector %u keeps its eventfd", i);
+	must(!now->endpoint->map.count && !now->endpoint->msix.pending,
+	     "%zu maps and %u messages are left", now->endpoint->map.count,
+	     now->endpoint->msix.pending);
+	for (unsigned int i = 0; i < now->endpoint->msix.count; i++)
+		must(now->endpoint->msix.vectors[i].eventfd < 0, "vector %u keeps its eventfd", i);
 }
 
 static void send_bytes(const void *bytes, size_t size, struct input *input, unsigned int fd_count)
@@ -496,7 +541,7 @@ static void access_region(struct input *input)
 	if (now->astray || !now->session || !now->last.size)
 		return;
 	size = region == VFIO_PCI_CONFIG_REGION_INDEX ? CONFIG_SPACE_SIZE :
-						       endpoint_bar_size(&now->endpoint, region);
+						       endpoint_bar_size(now->endpoint, region);
 	inside = count && count <= VFU_TRANSFER_MAX && at < size && count <= size - at;
 	must(now->last.error == (inside ? 0 : EINVAL), "%u bytes at 0x%x of region %u: error %u",
 	     count, at, region, now->last.error);
@@ -572,20 +617,21 @@ static void answer_command(struct input *input)
 
 	memcpy(payload, &now->access, sizeof(now->access));
 	/* what it does arrives before, at the right place or not */
-	for (uint32_t at = 0; how & 1 && at < now->endpoint.flight.tlp.length; at += 8) {
+	for (uint32_t at = 0; how & 1 && at < now->endpoint->flight.tlp.length; at += 8) {
 		uint64_t place = (now->access.address + at) % other_function()->knobs.memory_size;
 
 		if (place + 8 > other_function()->knobs.memory_size)
 			break;
 		if (write)
-			fabric_write(other_function(), 2, place, now->endpoint.flight.data + at, 8);
+			fabric_write(other_function(), 2, place, now->endpoint->flight.data + at,
+				     8);
 		else
 			fabric_read(other_function(), 2, place, 8);
 		if (how & 2)
 			fabric_settle(other_function());
 	}
 	if (how & 4)
-		endpoint_reset(how & 8 ? other_function() : &now->endpoint, ENDPOINT_RESET_FLR);
+		endpoint_reset(how & 8 ? other_function() : now->endpoint, ENDPOINT_RESET_FLR);
 	if (how & 0x10)
 		header.id++;
 	header.flags = VFU_TYPE_REPLY | (how & 0x20 ? VFU_ERROR : 0);
@@ -609,10 +655,10 @@ static void write_descriptors(struct input *input)
 	le32_put(descriptor + EP_DESCRIPTOR_PAYLOAD, (uint32_t)take8(input) << 12 | take8(input));
 	le32_put(descriptor + EP_DESCRIPTOR_HEADER, (uint32_t)take8(input) << 12 | take8(input));
 	le32_put(descriptor + EP_TXD_LENGTH, take32(input));
-	for (off_t at = 0; at < MEMORY_SIZE; at += EP_DESCRIPTOR_SIZE)
-		if (at % TLP_PAGE < 4 * EP_DESCRIPTOR_SIZE)
-			must(pwrite(offered[0], descriptor, sizeof(descriptor), at) ==
-			     sizeof(descriptor), "no descriptor");
+	for (size_t page = 0; page < MEMORY_SIZE; page += TLP_PAGE)
+		for (size_t i = 0; i < 4; i++)
+			memcpy(memory + page + i * EP_DESCRIPTOR_SIZE, descriptor,
+			       sizeof(descriptor));
 }
 
 /* A queue of either direction, and packets for it. */
@@ -623,7 +669,8 @@ static void run_queue(struct input *input)
 
 	if (queue >= EP_TXQ)
 		write_descriptors(input);
-	write_register(input, queue + EP_QUEUE_BASE_LO, (uint32_t)take8(input) << 12 | (how & 0x30));
+	write_register(input, queue + EP_QUEUE_BASE_LO,
+		       (uint32_t)take8(input) << 12 | (how & 0x30));
 	write_register(input, queue + EP_QUEUE_SIZE, how & 8 ? take32(input) : 4);
 	write_register(input, queue + EP_QUEUE_BUFFER, take16(input));
 	write_register(input, queue + EP_QUEUE_HEADER, take8(input));
@@ -691,7 +738,7 @@ static void run_dma(struct input *input)
 		const uint8_t control[] = { take8(input), take8(input) };
 
 		send_access(input, VFIO_PCI_CONFIG_REGION_INDEX,
-			    now->endpoint.knobs.tph_at % CONFIG_SPACE_SIZE + 8, control, 2);
+			    now->endpoint->knobs.tph_at % CONFIG_SPACE_SIZE + 8, control, 2);
 	}
 	write_register(input, EP_DMA_SRC_LO, (uint32_t)take8(input) << 12 | take8(input) << 4);
 	write_register(input, EP_DMA_DST_LO, (uint32_t)take8(input) << 12 | take8(input) << 4);
@@ -734,18 +781,88 @@ static void operate(struct input *input)
 		monitor_speaks(input);
 }
 
-static void begin(struct talker *talker, const char *text, unsigned int number, struct qmp *qmp)
+/*
+ * Functions, which are made once: to make one takes as long as some inputs. What the last client
+ * left is gone: session_close() has seen to that.
+ */
+static struct function {
+	const char *text;
+	struct endpoint endpoint, fresh;
+} known[2 * ARRAY_SIZE(functions) + 1];
+
+/* What outlives clients by design, so that an input finds none of another's. */
+static void forget(struct endpoint *endpoint)
 {
+	iova_map_fini(&endpoint->map);
+	memset(endpoint->trace.slots, 0, sizeof(endpoint->trace.slots[0]) *
+	       (endpoint->trace.head < EP_TRACE_SLOTS ? endpoint->trace.head : EP_TRACE_SLOTS));
+	memset(endpoint->received.slots, 0, sizeof(endpoint->received.slots[0]) *
+	       (endpoint->received.head < EP_TRACE_SLOTS ? endpoint->received.head :
+							   EP_TRACE_SLOTS));
+	endpoint->trace.head = endpoint->received.head = 0;
+	/* finish() has seen that it is over: the next one begins with other values */
+	endpoint->flight = (struct flight){ 0 };
+	endpoint->count_select = 0;
+	endpoint->descriptors_told = false;
+	counters_clear(&endpoint->counters);
+	endpoint->fabric = NULL;
+	endpoint->fabric_next = NULL;
+	endpoint->qmp = NULL;
+}
+
+static struct function *find_function(const char *text, unsigned int number)
+{
+	struct function *function = known;
 	struct knobs knobs;
 	char *error;
 
+	while (function->text && strcmp(function->text, text))
+		function++;
+	if (function->text)
+		return function;
 	must(!knobs_parse(&knobs, text, number, &error), "%s: %s", text, error);
+	must(!endpoint_init(&function->endpoint, &knobs, &log_of_all, NULL), "no endpoint");
+	endpoint_connect(&function->endpoint);
+	endpoint_disconnect(&function->endpoint, "none");
+	forget(&function->endpoint);
+	function->fresh = function->endpoint;
+	function->text = strdup(text);
+	return function;
+}
+
+static void begin(struct talker *talker, const char *text, unsigned int number, struct qmp *qmp)
+{
+	struct function *function = find_function(text, number);
+
+	talker->function = function;
+	talker->endpoint = &function->endpoint;
+	talker->endpoint->qmp = qmp;
 	talker->fd = -1;
+	talker->came = false;
 	talker->id = 0;
 	talker->sent = 0;
 	talker->asked = (struct vfu_header){ .command = VFU_DMA_WRITE };
 	talker->access = (struct vfu_dma_access){ 0 };
-	must(!endpoint_init(&talker->endpoint, &knobs, &log_of_all, qmp), "no endpoint");
+}
+
+/* The next client finds what the first one found. */
+static void check_fresh(const struct function *function)
+{
+	const struct endpoint *endpoint = &function->endpoint;
+	const uint8_t *bytes = (const uint8_t *)endpoint;
+	const uint8_t *fresh = (const uint8_t *)&function->fresh;
+	const struct msix_vector *vectors = endpoint->msix.vectors;
+
+	for (size_t i = 0; memcmp(bytes, fresh, sizeof(*endpoint)) && i < sizeof(*endpoint); i++)
+		must(bytes[i] == fresh[i], "byte 0x%zx of the endpoint is 0x%02x, and was 0x%02x",
+		     i, bytes[i], fresh[i]);
+	for (unsigned int i = 0; i < endpoint->msix.count; i++)
+		must(!memcmp(vectors[i].entry, vectors[endpoint->msix.count - 1].entry,
+			     sizeof(vectors[i].entry)) && vectors[i].eventfd < 0 &&
+		     !vectors[i].written && !vectors[i].masked && !vectors[i].pending,
+		     "vector %u is not as it was", i);
+	for (size_t i = 0; endpoint->memory && i < endpoint->knobs.memory_size; i += 8)
+		must(!word(endpoint->memory, i), "memory at 0x%zx keeps something", i);
 }
 
 static void finish(struct talker *talker)
@@ -753,9 +870,11 @@ static void finish(struct talker *talker)
 	now = talker;
 	check_endpoint();
 	leave();
-	must(now->endpoint.flight.state == FLIGHT_NONE && !now->endpoint.flight.completer,
+	must(now->endpoint->flight.state == FLIGHT_NONE && !now->endpoint->flight.completer,
 	     "a request is left");
-	must(queues_are_idle(&now->endpoint.queues), "packets are left");
+	must(queues_are_idle(&now->endpoint->queues), "packets are left");
+	if (!now->came)
+		endpoint_disconnect(now->endpoint, "none");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -766,15 +885,19 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	bool second = false;
 	char text[256];
 	uint8_t how;
+	unsigned int before;
 	int fds;
 
 	offer_once();
 	fds = free_fd();
+	before = sockets();
+	memset(memory, 0, MEMORY_SIZE);
 
 	how = take8(&input);
 	snprintf(text, sizeof(text), "socket=/nowhere,%s%s", functions[how % ARRAY_SIZE(functions)],
 		 how & 0x40 ? ",p2p=on,memory-bar=2,memory-size=1M" : "");
-	log_of_all = (struct log){ .sink.fd = -1, .verbose = true };
+	/* to write lines takes as long as all else: some inputs do */
+	log_of_all = (struct log){ .sink.fd = size % LOGGED ? -1 : nowhere, .verbose = true };
 	must(!loop_init(&loop), "no loop");
 	if (how & 0x20) {
 		monitor.qmp = qmp_open(&loop, monitor.path, 5000);
@@ -782,9 +905,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	begin(&talkers[0], text, 0, monitor.qmp);
 	begin(&talkers[1], "socket=/nowhere,memory-bar=2,completer=8", 1, NULL);
-	fabric_join(&fabric, &talkers[0].endpoint);
-	fabric_join(&fabric, &talkers[1].endpoint);
-	endpoint_config_write(&talkers[1].endpoint, 4, enable, sizeof(enable));
+	fabric_join(&fabric, talkers[0].endpoint);
+	fabric_join(&fabric, talkers[1].endpoint);
+	endpoint_config_write(talkers[1].endpoint, 4, enable, sizeof(enable));
 
 	now = &talkers[0];
 	come();
@@ -799,13 +922,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_mappings();
 	}
 	/* its own client may have cleared the count */
-	must(second || talkers[1].endpoint.received.head == talkers[1].endpoint.counters.received,
-	     "%u requests, counted %u", talkers[1].endpoint.received.head,
-	     talkers[1].endpoint.counters.received);
+	must(second || talkers[1].endpoint->received.head == talkers[1].endpoint->counters.received,
+	     "%u requests, counted %u", talkers[1].endpoint->received.head,
+	     talkers[1].endpoint->counters.received);
 	finish(&talkers[0]);
 	finish(&talkers[1]);
-	endpoint_fini(&talkers[1].endpoint);
-	endpoint_fini(&talkers[0].endpoint);
+	forget(talkers[0].endpoint);
+	forget(talkers[1].endpoint);
+	if (size % COMPARED == 0) {
+		check_fresh(talkers[0].function);
+		check_fresh(talkers[1].function);
+	}
 	qmp_close(monitor.qmp);
 	monitor.qmp = NULL;
 	if (monitor.fd >= 0)
@@ -816,5 +943,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		close(monitor.fd);
 	loop_fini(&loop);
 	must(free_fd() == fds, "descriptor %d was free before, %d is after", fds, free_fd());
+	must(sockets() == before, "%u sockets were open before, %u are after", before, sockets());
 	return 0;
 }

@@ -8,6 +8,7 @@
 #include <unistd.h>
 #include <wchar.h>
 
+#include "sysfs_file.h"
 #include "tphctl_run.h"
 
 /* Ports that are above each other: trees are made up by people as well. */
@@ -340,6 +341,61 @@ static void trees_with_huge_files(void **context)
 	tree_remove(FOREIGN);
 }
 
+/* It is small when it is opened. */
+static void files_that_grow(void **context)
+{
+	static char bytes[1 << 16];
+	size_t length, sum = 0;
+	FILE *file;
+
+	(void)context;
+	tree_make(FOREIGN);
+	tree_text(FOREIGN, "boot/config", "CONFIG_PCIE_TPH=y\n");
+	sysfs_confine(FOREIGN);
+	file = sysfs_fopen(FOREIGN "/boot/config");
+	assert_non_null(file);
+	assert_int_equal(truncate(FOREIGN "/boot/config", (off_t)1 << 40), 0);
+	while ((length = fread(bytes, 1, sizeof(bytes), file)) && sum < 64 << 20)
+		sum += length;
+	assert_int_equal(fclose(file), 0);
+	assert_int_equal(sum, 4 << 20);
+	sysfs_confine(NULL);
+	tree_remove(FOREIGN);
+}
+
+/* A saved tree that would have the machine's own devices taken for its. */
+static void trees_that_are_a_link_to_the_kernels(void **context)
+{
+	static const char *const names[] = { "/top", "/up/" , "/up/./" };
+	char words[2 * PATH_MAX], path[PATH_MAX], *slash;
+
+	(void)context;
+	assert_int_equal(mkdir(FOREIGN, 0700), 0);
+	assert_int_equal(symlink(TREE, FOREIGN "/top"), 0);
+	snprintf(path, sizeof(path), "%s", TREE);
+	slash = strrchr(path, '/');
+	*slash = '\0';
+	assert_int_equal(symlink(path, FOREIGN "/up"), 0);
+	for (size_t i = 0; i < sizeof(names) / sizeof(*names); i++) {
+		snprintf(words, sizeof(words), "bind --sysfs " FOREIGN "%s%s --driver vfio-pci "
+			 TREE_NVME, names[i], i ? slash + 1 : "");
+		assert_fails(words, 2, "a link in it leads to the running kernel's own sysfs; for "
+				       "this machine, leave the option out");
+	}
+	/* by its own name it is the kernel's, with or without what changes nothing */
+	snprintf(words, sizeof(words), "show --sysfs %s/./%s/ " TREE_ENDPOINT, path, slash + 1);
+	assert_runs(words);
+	assert_says(result.out, "possible");
+	/* a link to another tree is one as well as any */
+	remove(FOREIGN "/top");
+	tree_make(OUTSIDE);
+	assert_int_equal(symlink(OUTSIDE, FOREIGN "/top"), 0);
+	assert_runs("show --sysfs " FOREIGN "/top " TREE_ENDPOINT);
+	assert_says(result.out, "--sysfs does not open devices");
+	tree_remove(OUTSIDE);
+	tree_remove(FOREIGN);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -348,6 +404,8 @@ int main(void)
 		cmocka_unit_test_setup(trees_that_ask_what_is_outside, why_setup),
 		cmocka_unit_test_setup(names_with_newlines, why_setup),
 		cmocka_unit_test_setup(trees_with_huge_files, why_setup),
+		cmocka_unit_test_setup(files_that_grow, why_setup),
+		cmocka_unit_test_setup(trees_that_are_a_link_to_the_kernels, why_setup),
 		cmocka_unit_test_setup(trees_with_pipes, why_setup),
 		cmocka_unit_test_setup(bytes_that_are_no_text, why_setup),
 	};
