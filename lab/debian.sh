@@ -191,6 +191,7 @@ fetch_kernel()
 		awk -v version="$version-amd64" '
 			$2 ~ /^linux-(base|binary|modules)-/ && index($2, version) { print $2 }')
 	archive_unpack "$image" "$folder.deb" "${packages[@]}"
+	merge_usr "$folder.deb"
 	rm -rf "$part"
 	mkdir -p "$part"/{include/config,arch/x86/boot}
 	tree=$folder.deb/usr/lib/modules/$version-amd64

@@ -109,6 +109,8 @@ void guest_driver(const char *parameters)
 {
 	guest_try("rmmod tph_vfio_pci 2>/dev/null");
 	guest_command("modprobe tph-vfio-pci %s", parameters);
+	/* where it is a module: vfio asks for it (softdep), and busybox does not hear that */
+	guest_try("modprobe vfio_iommu_type1 2>/dev/null");
 	guest_command("for d in /sys/bus/pci/devices/*; do"
 		      " [ $(cat $d/vendor) = 0x1234 ] && [ $(cat $d/class) = 0x120000 ] || continue;"
 		      " echo tph-vfio-pci >$d/driver_override;"
