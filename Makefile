@@ -3,8 +3,9 @@
 #
 #   make demo     the main job on a kernel of Debian's, in a VM with an emulated endpoint; KERNEL=lab on the
 #                 one that the tests use, which is built first
-#   make test     everything: make check, make prove, the tests in the VM, the stress test there and on a
-#                 kernel with KASAN, lockdep and failing allocations, FUZZ_SECONDS (60) of fuzzing
+#   make test     everything: make check, make prove, the tests in the VM, some of them on Debian's kernels
+#                 too, the stress test there and on a kernel with KASAN, lockdep and failing allocations,
+#                 FUZZ_SECONDS (60) of fuzzing
 #   make clients  other people's programs, and those that know no more than vfio-pci, in the VM
 #   make test-sanitize   the stress test on that kernel, for three seeds instead of one
 #   make check    the part that needs no VM and no network
@@ -16,7 +17,9 @@
 #   make shell    a prompt in the VM, with tphctl in it
 #   make driver   tph-vfio-pci.ko for the running kernel (KDIR=... for another); with NAME=vfio-pci
 #                 it is called that, and takes the place of the stock module
-#   make install  library, tool, manual pages (DESTDIR, PREFIX) and, with KDIR, the module
+#   make deb      Debian packages, the module's source for DKMS among them
+#   make install  library, tool, emulator, manual pages, systemd unit and udev rule (DESTDIR, PREFIX)
+#                 and, with KDIR, the module for that kernel
 #   make clean    what was built from this checkout; the kernel and QEMU stay in the cache
 
 CACHE := $(or $(VFIO_TPH_CACHE),$(or $(XDG_CACHE_HOME),$(HOME)/.cache)/vfio-tph)
@@ -35,8 +38,9 @@ MESON_plain :=
 MESON_counted := -Db_coverage=true
 MESON_asan  := -Db_sanitize=address,undefined -Db_lundef=false
 
-.PHONY: all demo scenarios clients test test-sanitize coverage check prove fuzz shell lab driver install clean \
-	plain asan counted packages-check packages-fuzz packages-demo packages-lab packages-coverage packages-clients
+.PHONY: all demo scenarios clients test test-sanitize coverage check prove fuzz shell lab driver deb install clean \
+	plain asan counted packages-check packages-fuzz packages-demo packages-lab packages-coverage packages-clients \
+	packages-deb
 .DEFAULT_GOAL := all
 
 all: plain
@@ -58,6 +62,9 @@ packages-coverage:
 
 packages-clients:
 	@lab/packages clients
+
+packages-deb:
+	@lab/packages deb
 
 plain asan counted: %: packages-check
 	@mkdir -p '$(TREE)'
@@ -87,7 +94,7 @@ check: asan
 	@tests/run --build '$(ASAN)' check
 
 test: packages-fuzz asan lab
-	@tests/run --build '$(ASAN)' check prove vm stress headers fuzz sanitize
+	@tests/run --build '$(ASAN)' check prove vm stress headers kernels fuzz sanitize
 
 clients: packages-clients lab
 	@tests/clients/run
@@ -117,9 +124,26 @@ driver:
 	$(MAKE) -C '$(KDIR)' M='$(TREE)/driver-$(NAME)' TPH_MODULE='$(NAME)' modules
 	@echo "$(TREE)/driver-$(NAME)/$(NAME).ko"
 
+deb: packages-deb
+	@packaging/deb '$(TREE)/deb'
+
+# Packaged headers have neither the key of their kernel, nor the System.map without which its
+# modules_install leaves depmod out.
+UNSIGNED := $(if $(wildcard $(KDIR)/certs/signing_key.pem),,CONFIG_MODULE_SIG_ALL=)
+
+# The module only where a kernel is named: the running one is not always the one that is meant.
 install: plain
 	meson configure '$(BUILD)' --prefix '$(PREFIX)'
 	DESTDIR='$(DESTDIR)' meson install -C '$(BUILD)'
+ifeq ($(origin KDIR),file)
+	@echo "The module was not installed: say for which kernel, KDIR=/lib/modules/.../build" >&2
+else
+	@$(MAKE) --no-print-directory driver
+	$(MAKE) -C '$(KDIR)' M='$(TREE)/driver-$(NAME)' TPH_MODULE='$(NAME)' \
+		INSTALL_MOD_PATH='$(DESTDIR)' INSTALL_MOD_DIR=updates $(UNSIGNED) modules_install
+	PATH="$$PATH:/usr/sbin:/sbin" depmod -b '$(or $(DESTDIR),/)' \
+		"$$(sed -n 's/.*UTS_RELEASE "\(.*\)"/\1/p' '$(KDIR)/include/generated/utsrelease.h')"
+endif
 
 clean:
 	rm -rf '$(TREE)'

@@ -184,6 +184,9 @@ uint32_t tph_ioas(const struct tph_device *device);
 /** tph_container_fd() - the container that the device's group is in, or -EBADF: none. */
 int tph_container_fd(const struct tph_device *device);
 
+/** tph_group_fd() - the device's IOMMU group, as for a hot reset, or -EBADF: none is open. */
+int tph_group_fd(const struct tph_device *device);
+
 /** enum tph_access - what a device may do with memory */
 enum tph_access {
 	TPH_ACCESS_READ = 1,

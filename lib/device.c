@@ -279,6 +279,11 @@ int tph_container_fd(const struct tph_device *device)
 	return device->container_fd >= 0 ? device->container_fd : -EBADF;
 }
 
+int tph_group_fd(const struct tph_device *device)
+{
+	return device->group_fd >= 0 ? device->group_fd : -EBADF;
+}
+
 uint32_t tph_ioas(const struct tph_device *device)
 {
 	return device->ioas;

@@ -8,13 +8,15 @@
 #include <unistd.h>
 
 #include "attribute.h"
+#include "binding.h"
 #include "descriptor.h"
 #include "interruption.h"
-#include "operator.h"
-#include "sysfs.h"
+#include "profile.h"
 #include "tphctl.h"
 
 #define NO_OVERRIDE	"(null)"
+
+#define NAME_SIZE	32
 
 /* a device while its driver changes, and what it was before */
 struct change {
@@ -151,26 +153,56 @@ static int check_idle(struct tphctl *ctl, const struct pci_function *function)
 	return TPHCTL_OK;
 }
 
-static int begin(struct tphctl *ctl, const char *text, struct change *change)
+static int name_device(struct tphctl *ctl, const char *text, char name[NAME_SIZE])
 {
-	char name[32];
-	int error, fd;
+	int fd;
 
-	memset(change, 0, sizeof(*change));
-	change->ctl = ctl;
-	if (!device_name_parse(text, name, sizeof(name), &fd) || fd >= 0)
+	if (!device_name_parse(text, name, NAME_SIZE, &fd) || fd >= 0)
 		return fail(ctl, TPHCTL_USAGE, "device", text, "give it as 0000:01:00.0",
 			    "this is not a PCI address");
 	answer_add(ctl, "device", json_object_new_string(name));
+	return TPHCTL_OK;
+}
+
+static int begin(struct tphctl *ctl, const char *name, struct change *change)
+{
+	int error;
+
+	memset(change, 0, sizeof(*change));
+	change->ctl = ctl;
 	error = function_read(ctl->sysfs, name, &change->before);
 	if (!error)
 		error = override_read(change);
 	return error ? function_failure(ctl, name, error) : TPHCTL_OK;
 }
 
-static int check_name(struct tphctl *ctl, const char *driver)
+/* What comes with --save. */
+static int check_save(struct tphctl *ctl, const struct invocation *invocation)
 {
-	if (strchr(driver, '/') || !strcmp(driver, ".") || !strcmp(driver, "..") ||
+	if (invocation_has(invocation, OPTION_SAVE))
+		return profile_folder(ctl, invocation);
+	if (invocation_has(invocation, OPTION_CONFIG))
+		return fail(ctl, TPHCTL_USAGE, "option", "--config", "give --save, too",
+			    "without --save nothing is saved");
+	return TPHCTL_OK;
+}
+
+/* Put into its place what was drafted; @otherwise: what is then half done. */
+static int commit(struct tphctl *ctl, const struct profile_draft *draft, const char *otherwise)
+{
+	int code = profile_commit(ctl, draft);
+
+	if (code)
+		add_reason(ctl, "; %s", otherwise);
+	else
+		answer_add(ctl, "saved", json_text(draft->removal ? NULL : draft->path));
+	return code;
+}
+
+/** driver_name_check() - whether a driver could be called so. Return: exit status. */
+int driver_name_check(struct tphctl *ctl, const char *driver)
+{
+	if (!*driver || strchr(driver, '/') || !strcmp(driver, ".") || !strcmp(driver, "..") ||
 	    strlen(driver) >= SYSFS_NAME_SIZE)
 		return fail(ctl, TPHCTL_USAGE, "driver", driver,
 			    "give its name in /sys/bus/pci/drivers",
@@ -178,17 +210,29 @@ static int check_name(struct tphctl *ctl, const char *driver)
 	return TPHCTL_OK;
 }
 
+/** driver_loaded() - whether it is there to be bound to. */
+bool driver_loaded(const struct tphctl *ctl, const char *driver)
+{
+	char path[PATH_MAX];
+
+	return snprintf(path, sizeof(path), "%s/bus/pci/drivers/%s", ctl->sysfs, driver) <
+	       (int)sizeof(path) && !sysfs_find(path);
+}
+
+/** driver_default() - the driver of this project, under the name that it is loaded as. */
+const char *driver_default(const struct tphctl *ctl)
+{
+	return driver_steers(ctl->sysfs, DRIVER_NAME_STOCK) ? DRIVER_NAME_STOCK : DRIVER_NAME;
+}
+
 static int check_loaded(struct tphctl *ctl, const char *driver)
 {
-	char path[PATH_MAX], remedy[128];
+	char remedy[128];
 
-	if (snprintf(path, sizeof(path), "%s/bus/pci/drivers/%s", ctl->sysfs, driver) >=
-	    (int)sizeof(path) || sysfs_find(path)) {
-		snprintf(remedy, sizeof(remedy), "modprobe %s", driver);
-		return fail(ctl, TPHCTL_FAILED, "driver", driver, remedy,
-			    "its module is not loaded");
-	}
-	return TPHCTL_OK;
+	if (driver_loaded(ctl, driver))
+		return TPHCTL_OK;
+	snprintf(remedy, sizeof(remedy), "modprobe %s", driver);
+	return fail(ctl, TPHCTL_FAILED, "driver", driver, remedy, "its module is not loaded");
 }
 
 /* Take the device from its driver; the next probe gives it to the one that @override names. */
@@ -264,49 +308,91 @@ static int bind_on_terms(struct change *change, const char *driver, const struct
 	return code ? give_up(change, code) : check_interruption(change);
 }
 
-int bind_run(struct tphctl *ctl, const struct invocation *invocation)
+/**
+ * binding_make() - give a device to a driver, and set its terms; all or nothing
+ * @device: as the user writes it
+ * @driver: NULL for driver_default()
+ *
+ * Return: exit status.
+ */
+int binding_make(struct tphctl *ctl, const char *device, const char *driver,
+		 const struct terms *terms, struct binding *binding)
 {
-	const char *driver = invocation->value[OPTION_DRIVER];
-	struct operator_view view;
 	struct change change;
-	struct terms terms;
 	int code;
 
 	if (!driver)
-		driver = driver_steers(ctl->sysfs, DRIVER_NAME_STOCK) ? DRIVER_NAME_STOCK :
-									DRIVER_NAME;
-	/* Words that make no sense are told before what is not there. */
-	code = terms_parse(ctl, invocation, &terms);
-	if (!code)
-		code = check_name(ctl, driver);
-	if (!code)
-		code = begin(ctl, invocation->operand[0], &change);
+		driver = driver_default(ctl);
+	code = begin(ctl, device, &change);
 	if (!code)
 		code = check_loaded(ctl, driver);
 	if (code)
 		return code;
-	answer_add(ctl, "driver", json_object_new_string(driver));
-	answer_add(ctl, "driver_before", json_text(change.before.driver[0] ?
-						   change.before.driver : NULL));
 	interruption_hold();
-	code = bind_on_terms(&change, driver, &terms, &view);
+	code = bind_on_terms(&change, driver, terms, &binding->view);
 	interruption_release();
-	if (code)
-		return code;
-	if (terms_given(&terms))
-		answer_add(ctl, "operator", operator_json(&view));
-	if (ctl->json)
-		return TPHCTL_OK;
-	say("%s: bound to %s", change.before.address, driver);
-	if (!strcmp(change.before.driver, driver))
+	binding->function = change.before;
+	snprintf(binding->driver, sizeof(binding->driver), "%s", driver);
+	return code;
+}
+
+/** binding_tell() - say what became of it, in a line that may go on. */
+void binding_tell(const struct binding *binding, const struct terms *terms)
+{
+	const char *before = binding->function.driver;
+
+	say("%s: bound to %s", binding->function.address, binding->driver);
+	if (!strcmp(before, binding->driver))
 		say(" already");
 	else
-		say(" (before: %s)", change.before.driver[0] ? change.before.driver :
-		       "no driver");
-	if (terms_given(&terms) && view.policy[0])
-		say("; policy %s, CPUs %s", view.policy, operator_cpus(view.cpus));
-	if (terms.publish)
-		say("; publishing %s", operator_publishing(view.publish));
+		say(" (before: %s)", before[0] ? before : "no driver");
+	if (terms_given(terms) && binding->view.policy[0])
+		say("; policy %s, CPUs %s", binding->view.policy, operator_cpus(binding->view.cpus));
+	if (terms->publish)
+		say("; publishing %s", operator_publishing(binding->view.publish));
+}
+
+int bind_run(struct tphctl *ctl, const struct invocation *invocation)
+{
+	const char *driver = invocation->value[OPTION_DRIVER];
+	struct profile_draft draft = { .draft = "" };
+	bool save = invocation_has(invocation, OPTION_SAVE);
+	struct binding binding;
+	char name[NAME_SIZE];
+	struct terms terms;
+	int code;
+
+	/* Words that make no sense are told before what is not there. */
+	code = terms_parse(ctl, invocation, &terms);
+	if (!code && driver)
+		code = driver_name_check(ctl, driver);
+	if (!code)
+		code = check_save(ctl, invocation);
+	if (!code)
+		code = name_device(ctl, invocation->operand[0], name);
+	if (!code && save)
+		code = profile_draft(ctl, invocation, name, &draft);
+	if (code)
+		return code;
+	code = binding_make(ctl, name, driver, &terms, &binding);
+	if (code) {
+		profile_discard(&draft);
+		return code;
+	}
+	answer_add(ctl, "driver", json_object_new_string(binding.driver));
+	answer_add(ctl, "driver_before", json_text(binding.function.driver[0] ?
+						   binding.function.driver : NULL));
+	if (terms_given(&terms))
+		answer_add(ctl, "operator", operator_json(&binding.view));
+	if (save)
+		code = commit(ctl, &draft, "it is bound, but not saved");
+	if (code)
+		return code;
+	if (ctl->json)
+		return TPHCTL_OK;
+	binding_tell(&binding, &terms);
+	if (save)
+		say("; saved in %s", draft.path);
 	putchar('\n');
 	return TPHCTL_OK;
 }
@@ -329,32 +415,68 @@ static int unbind_change(struct change *change, char now[SYSFS_NAME_SIZE])
 	return check_interruption(change);
 }
 
+static void unbind_tell(const struct change *change, const char *now)
+{
+	const char *before = change->before.driver;
+
+	if (!strcmp(now, before))
+		say("%s: %s%s already", change->before.address,
+		    now[0] ? "with " : "free", now);
+	else
+		say("%s: %s%s (before: %s)", change->before.address,
+		    now[0] ? "bound to " : "free, no driver took it", now,
+		    before[0] ? before : "no driver");
+}
+
 int unbind_run(struct tphctl *ctl, const struct invocation *invocation)
 {
-	char now[SYSFS_NAME_SIZE] = "";
+	bool save = invocation_has(invocation, OPTION_SAVE), own;
+	char now[SYSFS_NAME_SIZE] = "", name[NAME_SIZE];
+	struct profile_draft draft = { .draft = "" };
 	struct change change;
 	int code;
 
-	code = begin(ctl, invocation->operand[0], &change);
+	code = check_save(ctl, invocation);
+	if (!code)
+		code = name_device(ctl, invocation->operand[0], name);
+	if (!code)
+		code = begin(ctl, name, &change);
 	if (code)
 		return code;
-	if (change.before.driver[0] && !change.before.vfio)
+	own = change.before.driver[0] && !change.before.vfio;
+	if (own && !save)
 		return fail(ctl, TPHCTL_FAILED, "device", change.before.address,
 			    "nothing to do: it is with a driver of the kernel's own",
 			    "it is bound to %s, which is not a VFIO driver", change.before.driver);
-	code = check_idle(ctl, &change.before);
-	interruption_hold();
-	if (!code)
-		code = unbind_change(&change, now);
-	interruption_release();
+	if (save)
+		code = profile_draft_removal(ctl, &change.before, &draft);
 	if (code)
 		return code;
+	if (own) {
+		memcpy(now, change.before.driver, sizeof(now));
+	} else {
+		code = check_idle(ctl, &change.before);
+		interruption_hold();
+		if (!code)
+			code = unbind_change(&change, now);
+		interruption_release();
+	}
+	if (code) {
+		profile_discard(&draft);
+		return code;
+	}
 	answer_add(ctl, "driver", json_text(now[0] ? now : NULL));
 	answer_add(ctl, "driver_before", json_text(change.before.driver[0] ?
 						   change.before.driver : NULL));
-	if (!ctl->json)
-		say("%s: %s%s (before: %s)\n", change.before.address,
-		       now[0] ? "bound to " : "free, no driver took it", now,
-		       change.before.driver[0] ? change.before.driver : "no driver");
+	if (save)
+		code = commit(ctl, &draft, "it is unbound, but what was saved still is");
+	if (code)
+		return code;
+	if (ctl->json)
+		return TPHCTL_OK;
+	unbind_tell(&change, now);
+	if (save)
+		say(draft.removal ? "; nothing is saved for it" : "; saved in %s", draft.path);
+	putchar('\n');
 	return TPHCTL_OK;
 }

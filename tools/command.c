@@ -29,6 +29,10 @@ const struct option_description tphctl_options[OPTION_COUNT] = {
 	[OPTION_CHANGES] = { "count", 0, "N", false, "end after N changes" },
 	[OPTION_VF_TOKEN] = { "vf-token", 0, "UUID", false,
 			      "VF token of a device that wants one: a VF whose PF is used through VFIO" },
+	[OPTION_SAVE] = { "save", 0, NULL, false,
+			  "let it be so after a reboot, too" },
+	[OPTION_CONFIG] = { "config", 0, "DIR", false,
+			    "where that is saved, instead of in the system's tphctl.d" },
 };
 
 const struct command tphctl_commands[] = {
@@ -100,12 +104,14 @@ const struct command tphctl_commands[] = {
 		.least = 1,
 		.most = 1,
 		.options = BIT(OPTION_DRIVER) | BIT(OPTION_POLICY) | BIT(OPTION_CPUS) |
-			   BIT(OPTION_PUBLISH) | BIT(OPTION_VF_TOKEN),
+			   BIT(OPTION_PUBLISH) | BIT(OPTION_VF_TOKEN) | BIT(OPTION_SAVE) |
+			   BIT(OPTION_CONFIG),
 		.purpose = "give a device to tph-vfio-pci, or to another VFIO driver",
 		.details = "Takes it from the driver that has it. Where that fails, or the other\n"
 			   "options are not taken, everything is put back as it was. A device\n"
 			   "of a VFIO driver is opened first, to see that it is free, which\n"
-			   "resets it.\n",
+			   "resets it. With --save, what is given here is written to a file, for\n"
+			   "apply, once it has come about.\n",
 		.run = bind_run,
 	},
 	{
@@ -113,10 +119,22 @@ const struct command tphctl_commands[] = {
 		.operands = "DEV",
 		.least = 1,
 		.most = 1,
-		.options = BIT(OPTION_VF_TOKEN),
+		.options = BIT(OPTION_VF_TOKEN) | BIT(OPTION_SAVE) | BIT(OPTION_CONFIG),
 		.purpose = "give a device back to the kernel's own driver",
-		.details = "It is opened first, to see that it is free, which resets it.\n",
+		.details = "It is opened first, to see that it is free, which resets it. With\n"
+			   "--save, what was saved for it is forgotten.\n",
 		.run = unbind_run,
+	},
+	{
+		.name = "apply",
+		.operands = "[DEV...]",
+		.most = OPERANDS_MAX,
+		.options = BIT(OPTION_CONFIG),
+		.purpose = "bind devices as it was saved: those named, or all",
+		.details = "What is as it was saved already is not touched. Loads the driver's\n"
+			   "module. A file is named after a device, or after its vendor and device\n"
+			   "id, and has lines driver=, policy=, cpus= and publish=.\n",
+		.run = apply_run,
 	},
 	{
 		.name = "grant",
@@ -193,6 +211,12 @@ static const struct command *command_find(const char *name)
 		if (!strcmp(command->name, name))
 			return command;
 	return NULL;
+}
+
+/** invocation_has() - whether an option was given. */
+bool invocation_has(const struct invocation *invocation, enum option_id option)
+{
+	return invocation->given & BIT(option);
 }
 
 /* The option that a word names, and where its value begins if that is in the same word. */

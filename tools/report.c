@@ -173,9 +173,9 @@ void answer_begin(struct tphctl *ctl, const struct invocation *invocation)
 		answer_add(ctl, "command", json_object_new_string(invocation->command->name));
 }
 
-static void add_failure(struct tphctl *ctl, const char *file, unsigned int line)
+/** failure_json() - what went wrong, as a member "error". */
+struct json_object *failure_json(const struct failure *failure)
 {
-	const struct failure *failure = &ctl->failure;
 	struct json_object *object = json_object_new_object();
 
 	json_object_object_add(object, "exit", json_object_new_int(failure->code));
@@ -183,6 +183,13 @@ static void add_failure(struct tphctl *ctl, const char *file, unsigned int line)
 	json_object_object_add(object, "value", json_object_new_string(failure->value));
 	json_object_object_add(object, "reason", json_object_new_string(failure->reason));
 	json_object_object_add(object, "remedy", json_object_new_string(failure->remedy));
+	return object;
+}
+
+static void add_failure(struct tphctl *ctl, const char *file, unsigned int line)
+{
+	struct json_object *object = failure_json(&ctl->failure);
+
 	if (file) {
 		json_object_object_add(object, "file", json_object_new_string(file));
 		json_object_object_add(object, "line", json_object_new_int64(line));
@@ -204,6 +211,12 @@ static void print_failure(const struct failure *failure, const char *file, unsig
 	}
 	write_readable(stderr, text, LINE);
 	fputc('\n', stderr);
+}
+
+/** failure_print() - tell people of it, before the command ends. */
+void failure_print(const struct failure *failure)
+{
+	print_failure(failure, NULL, 0);
 }
 
 /** answer_print() - print the answer as it is now, as a document of its own. */

@@ -19,11 +19,9 @@
 #ifndef TPHCTL_BOOT
 #define TPHCTL_BOOT	"/boot"
 #endif
-
-static bool given(const struct invocation *invocation, enum option_id option)
-{
-	return invocation->given & 1u << option;
-}
+#ifndef TPHCTL_CONFIG
+#define TPHCTL_CONFIG	"/etc/tphctl.d"
+#endif
 
 /* Another name of the running kernel's sysfs is still that. */
 static bool is_foreign(const char *sysfs)
@@ -92,27 +90,27 @@ static int run(struct tphctl *ctl, int count, char *const *words)
 	}
 	json_object_put(ctl->answer);
 	ctl->answer = NULL;
-	if (given(&invocation, OPTION_SYSFS)) {
+	if (invocation_has(&invocation, OPTION_SYSFS)) {
 		ctl->sysfs = invocation.value[OPTION_SYSFS];
 		ctl->foreign_sysfs = is_foreign(ctl->sysfs);
 		sysfs_confine(ctl->foreign_sysfs ? ctl->sysfs : NULL);
 	}
-	if (given(&invocation, OPTION_HELP)) {
+	if (invocation_has(&invocation, OPTION_HELP)) {
 		help_print(invocation.command);
 		return TPHCTL_OK;
 	}
-	if (given(&invocation, OPTION_VERSION)) {
+	if (invocation_has(&invocation, OPTION_VERSION)) {
 		printf("tphctl %s, libtph %s\n", TPH_VERSION, tph_version());
 		return TPHCTL_OK;
 	}
-	if (given(&invocation, OPTION_BATCH)) {
+	if (invocation_has(&invocation, OPTION_BATCH)) {
 		if (invocation.command)
 			return misuse(ctl, "command", invocation.command->name,
 				      "with --batch the commands come from the file");
 		return batch_run(ctl, invocation.value[OPTION_BATCH],
-				 given(&invocation, OPTION_FORCE));
+				 invocation_has(&invocation, OPTION_FORCE));
 	}
-	if (given(&invocation, OPTION_FORCE))
+	if (invocation_has(&invocation, OPTION_FORCE))
 		return misuse(ctl, "option", "--force", "it goes with --batch alone");
 	if (!invocation.command)
 		return misuse(ctl, "command", "(none)", "say what to do");
@@ -123,7 +121,7 @@ static int run(struct tphctl *ctl, int count, char *const *words)
 int tphctl_main(int argc, char **argv)
 {
 	struct tphctl ctl = { .sysfs = TPHCTL_SYSFS, .proc = TPHCTL_PROC,
-			      .boot = TPHCTL_BOOT };
+			      .boot = TPHCTL_BOOT, .config = TPHCTL_CONFIG };
 	int code;
 
 	code = run(&ctl, argc ? argc - 1 : 0, argv + 1);

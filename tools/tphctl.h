@@ -59,6 +59,7 @@ struct handle {
  * @line: line of the batch that the command came from, or 0
  * @proc: where proc is
  * @boot: where the kernel's options are kept
+ * @config: where is what was saved for devices
  * @vf_token: VF token for the device that the command opens, or NULL
  */
 struct tphctl {
@@ -74,6 +75,7 @@ struct tphctl {
 	unsigned int line;
 	const char *proc;
 	const char *boot;
+	const char *config;
 	const char *vf_token;
 };
 
@@ -91,8 +93,13 @@ enum option_id {
 	OPTION_PUBLISH,
 	OPTION_CHANGES,
 	OPTION_VF_TOKEN,
+	OPTION_SAVE,
+	OPTION_CONFIG,
 	OPTION_COUNT,
 };
+
+/* more than a user names in one command */
+#define OPERANDS_MAX	64
 
 /**
  * struct invocation - a command as it was given
@@ -105,7 +112,7 @@ struct invocation {
 	const struct command *command;
 	uint32_t given;
 	const char *value[OPTION_COUNT];
-	const char *operand[4];
+	const char *operand[OPERANDS_MAX];
 	unsigned int operands;
 };
 
@@ -145,6 +152,7 @@ extern const struct option_description tphctl_options[OPTION_COUNT];
 /* command.c */
 int invocation_parse(struct tphctl *ctl, int count, char *const *words,
 		     struct invocation *invocation);
+bool invocation_has(const struct invocation *invocation, enum option_id option);
 void help_print(const struct command *command);
 
 /* report.c */
@@ -153,6 +161,8 @@ int fail(struct tphctl *ctl, int code, const char *thing, const char *value, con
 void add_reason(struct tphctl *ctl, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 void say(const char *format, ...) __attribute__((format(printf, 1, 2)));
+struct json_object *failure_json(const struct failure *failure);
+void failure_print(const struct failure *failure);
 int exit_code_of(int error);
 void note(struct tphctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void answer_begin(struct tphctl *ctl, const struct invocation *invocation);
@@ -183,6 +193,7 @@ int enable_run(struct tphctl *ctl, const struct invocation *invocation);
 int disable_run(struct tphctl *ctl, const struct invocation *invocation);
 int bind_run(struct tphctl *ctl, const struct invocation *invocation);
 int unbind_run(struct tphctl *ctl, const struct invocation *invocation);
+int apply_run(struct tphctl *ctl, const struct invocation *invocation);
 int grant_run(struct tphctl *ctl, const struct invocation *invocation);
 int dmabufs_run(struct tphctl *ctl, const struct invocation *invocation);
 int watch_run(struct tphctl *ctl, const struct invocation *invocation);

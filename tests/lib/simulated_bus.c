@@ -28,6 +28,7 @@
 #include <unistd.h>
 
 #include "attribute.h"
+#include "module.h"
 #include "simulated_kernel.h"
 #include "simulated_tree.h"
 
@@ -350,6 +351,18 @@ int attribute_write(const char *path, const char *text)
 
 	interrupt_after(path);
 	return error;
+}
+
+/* A module that could be loaded is a driver's folder in "loadable". */
+void module_load(const char *name)
+{
+	char from[PATH_MAX], to[PATH_MAX];
+
+	if (sim.log)
+		fprintf(sim.log, "modprobe %s\n", name);
+	snprintf(from, sizeof(from), "%s/loadable/%s", TPHCTL_SYSFS, name);
+	path_of(to, "drivers/%s%s", name, "");
+	rename(from, to);
 }
 
 int attribute_open(const char *path)

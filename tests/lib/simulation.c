@@ -41,6 +41,8 @@ static void apply(const char *word)
 		sim.node_error = (int)number;
 	} else if (sscanf(word, "iommu-error=%u", &number) == 1) {
 		sim.iommu_error = (int)number;
+	} else if (sscanf(word, "group-error=%u", &number) == 1) {
+		sim.group_error = (int)number;
 	} else if (sscanf(word, "debug-error=%u", &number) == 1) {
 		sim.debug_error = (int)number;
 	} else if (!strcmp(word, "count")) {

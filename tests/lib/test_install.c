@@ -70,11 +70,14 @@ static int uninstall(void **context)
 static void files_are_in_their_places(void **context)
 {
 	static const char *const files[] = {
-		INCLUDEDIR "/tph.h", INCLUDEDIR "/tph_group.h", INCLUDEDIR "/linux/vfio_tph.h",
+		INCLUDEDIR "/tph.h", INCLUDEDIR "/tph_group.h", INCLUDEDIR "/tph/linux/vfio_tph.h",
+		INCLUDEDIR "/tph/linux/vfio_tph_legacy.h",
 		LIBDIR "/libtph.so", LIBDIR "/libtph.so.0", LIBDIR "/libtph.so." TPH_VERSION,
 		LIBDIR "/libtph.a", LIBDIR "/pkgconfig/tph.pc", SBINDIR "/tphctl",
 		MANDIR "/man3/libtph.3", MANDIR "/man8/tphctl.8",
 		DATADIR "/bash-completion/completions/tphctl",
+		PREFIX "/lib/systemd/system/tphctl@.service",
+		PREFIX "/lib/udev/rules.d/60-tphctl.rules",
 	};
 	char path[PATH_MAX];
 
@@ -150,6 +153,43 @@ static void program_outside_the_tree(void **context)
 	assert_string_equal(output, TPH_VERSION "\n");
 }
 
+/* The folders of the kernel's headers and of libc are others' to fill. */
+static void headers_collide_with_none(void **context)
+{
+	(void)context;
+	assert_works(shell("cd %s" INCLUDEDIR " && ls -A | sort | tr '\\n' ' '", destination));
+	assert_string_equal(output, "tph tph.h tph_group.h ");
+}
+
+/* In any order, as C and as C++, each header found as its user writes it. */
+static void every_header_can_be_included(void **context)
+{
+	static const char *const compilers[] = { CC " -x c -std=c11", CXX " -x c++ -std=c++11" };
+	static const char *const headers[] = { "tph.h", "tph_group.h", "tph/linux/vfio_tph.h",
+					       "tph/linux/vfio_tph_legacy.h" };
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(compilers) / sizeof(*compilers); i++)
+		for (size_t j = 0; j < sizeof(headers) / sizeof(*headers); j++)
+			assert_works(shell("cd %s && export PKG_CONFIG_SYSROOT_DIR=%s && printf '#include "
+					   "<%s>\\nint main() { return 0; }\\n' | %s -Wall -Wextra -Werror "
+					   "-fsyntax-only $(PKG_CONFIG_LIBDIR=%s" LIBDIR "/pkgconfig "
+					   "pkg-config --cflags tph) - 2>&1", destination, destination,
+					   headers[j], compilers[i], destination));
+}
+
+/* Both name the tool and the folder by the places that these have. */
+static void unit_and_rule_are_of_this_prefix(void **context)
+{
+	(void)context;
+	assert_works(shell("grep -x 'ExecStart=" SBINDIR "/tphctl apply %%i' "
+			   "%s" PREFIX "/lib/systemd/system/tphctl@.service", destination));
+	assert_works(shell("grep 'TEST==\"" CONFIG "/$kernel\"' %s" PREFIX
+			   "/lib/udev/rules.d/60-tphctl.rules && ! grep '@[a-z]*@' %s" PREFIX
+			   "/lib/udev/rules.d/60-tphctl.rules", destination, destination));
+	assert_works(shell("grep -a -q '" CONFIG "' %s" SBINDIR "/tphctl", destination));
+}
+
 static void tool_finds_its_library(void **context)
 {
 	(void)context;
@@ -166,6 +206,9 @@ int main(void)
 		cmocka_unit_test(names_in_the_archive_are_prefixed),
 		cmocka_unit_test(names_of_a_program_do_not_collide),
 		cmocka_unit_test(program_outside_the_tree),
+		cmocka_unit_test(headers_collide_with_none),
+		cmocka_unit_test(every_header_can_be_included),
+		cmocka_unit_test(unit_and_rule_are_of_this_prefix),
 		cmocka_unit_test(tool_finds_its_library),
 	};
 

@@ -468,6 +468,7 @@ static void open_takes_the_way_that_there_is(void **context)
 	sim_reset(sysfs);
 	assert_int_equal(tph_open(EITHER, &device), 0);
 	assert_int_equal(tph_container_fd(device), -EBADF);
+	assert_int_equal(tph_group_fd(device), -EBADF);
 	assert_int_equal(tph_iommu_fd(device), sim.iommu_fd);
 	tph_close(device);
 }
@@ -485,6 +486,7 @@ static void group_gives_a_device_that_steers(void **context)
 	assert_int_equal(tph_iommu_fd(device), -EBADF);
 	assert_int_equal(tph_ioas(device), 0);
 	assert_int_equal(tph_container_fd(device), sim.container_fd);
+	assert_int_equal(tph_group_fd(device), sim.group_fd);
 	assert_int_equal(open_descriptors(), before + 3);
 	assert_int_equal(tph_set_entry(device, 7, 3), 0);
 	assert_int_equal(sim.cpu_of[7], 3);

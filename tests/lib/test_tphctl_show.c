@@ -86,9 +86,9 @@ static void show_tells_hardware_and_offer_apart(void **context)
 	with.simulation = "stock";
 	assert_runs("show " TREE_ENDPOINT);
 	assert_says(result.out, "does not speak TPH");
-	with.simulation = "iommu-error=2";
+	with.simulation = "iommu-error=2 group-error=2";
 	assert_runs("show " TREE_ENDPOINT);
-	assert_says(result.out, "modprobe iommufd");
+	assert_says(result.out, "tphctl why");
 }
 
 static void show_without_a_vfio_driver(void **context)

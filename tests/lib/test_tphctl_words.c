@@ -285,7 +285,7 @@ static void statuses(void **context)
 		{ 3, "clear " TREE_ENDPOINT " all", "stock" }, { 3, "dmabufs " TREE_ENDPOINT, NULL },
 		{ 3, "enable " TREE_ENDPOINT " ds", "policy=iv-st" }, { 3, "watch " TREE_NVME, NULL },
 		{ 4, "set " TREE_ENDPOINT " 0=5", NULL }, { 4, "set " TREE_ENDPOINT " 0=1", "policy=no-st" },
-		{ 4, "enable " TREE_ENDPOINT, "node-error=13" },
+		{ 4, "enable " TREE_ENDPOINT, "node-error=13 group-error=13" },
 	};
 
 	(void)context;

@@ -36,19 +36,44 @@
 #define RACES		20000
 #define DMA_BUF		11		/* VFIO_DEVICE_FEATURE_DMA_BUF */
 
+/* Open or not: a test that failed midway leaves it to its teardown. */
+static struct group_guest device;
+static bool opened;
+
+static void open_by_group(const char *bdf)
+{
+	group_open(&device, bdf, CONTAINER_TYPE1);
+	opened = true;
+}
+
+static void close_by_group(void)
+{
+	opened = false;
+	group_close(&device);
+	guest_run_on(0xf);
+}
+
+static int close_if_open(void **state)
+{
+	(void)state;
+	if (opened)
+		close_by_group();
+	return 0;
+}
+
 static uint64_t bar(unsigned int index)
 {
 	return (uint64_t)index << 40;
 }
 
 /* Entries 0 and 1 steer to CPUs 1 and 2, which the process may run on, and are in force. */
-static void steer(struct group_guest *device, const char *bdf, int *told)
+static int steer(const char *bdf)
 {
 	struct vfio_device_feature_tph_notify notify = { .eventfd = eventfd(0, EFD_CLOEXEC) };
-	struct guest *g = &device->g;
+	struct guest *g = &device.g;
 
 	guest_run_on(1u << 1 | 1u << 2);
-	group_open(device, bdf, CONTAINER_TYPE1);
+	open_by_group(bdf);
 	if (!strcmp(bdf, EP_TABLE))
 		guest_vectors(g, 4);
 	assert_int_equal(feature(g->fd, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_TPH_NOTIFY,
@@ -57,7 +82,7 @@ static void steer(struct group_guest *device, const char *bdf, int *told)
 	assert_int_equal(st_set_one(g, 1, 2), 0);
 	assert_int_equal(st_set_one(g, 2, 0), -EPERM);
 	control(g, TPH_CTRL_IV | TPH_CTRL_16);
-	*told = notify.eventfd;
+	return notify.eventfd;
 }
 
 static void assert_steered(struct guest *g)
@@ -67,14 +92,13 @@ static void assert_steered(struct guest *g)
 	assert_st(g, 2, 0, 16);
 }
 
-static void end(struct group_guest *device, int told)
+static void end(int told)
 {
-	group_close(device);
+	close_by_group();
 	close(told);
-	guest_run_on(0xf);
 }
 
-/* Taken back, with word of it: both, or those of @cpu. */
+/* Taken back, with word of it. */
 static void assert_taken(struct guest *g, int told, unsigned int first, unsigned int last)
 {
 	uint64_t count;
@@ -88,24 +112,23 @@ static void assert_taken(struct guest *g, int told, unsigned int first, unsigned
 
 static void sets_and_ends(const char *bdf)
 {
-	struct group_guest device;
 	struct guest *g = &device.g;
 	int told;
 
-	steer(&device, bdf, &told);
+	told = steer(bdf);
 	assert_steered(g);
 	assert_int_equal(ioctl(device.group, VFIO_GROUP_UNSET_CONTAINER), -1);
-	end(&device, told);
+	end(told);
 	assert_int_equal(raw_config(bdf, g->cap + TPH_CTRL, 4), 0);
 	/* the next user finds nothing */
-	group_open(&device, bdf, CONTAINER_TYPE1);
+	open_by_group(bdf);
 	if (!strcmp(bdf, EP_TABLE))
 		guest_vectors(g, 4);
 	assert_plain(g, 0);
 	control(g, TPH_CTRL_IV | TPH_CTRL_16);
 	assert_st(g, 0, 0, 16);
 	assert_st(g, 1, 0, 16);
-	group_close(&device);
+	close_by_group();
 }
 
 static void both(void (*test)(const char *bdf))
@@ -123,11 +146,10 @@ static void entries_are_set_and_end_with_the_close(void **state)
 static void hears_no_user(const char *bdf)
 {
 	uint32_t word = 0x11031103, reg;
-	struct group_guest device;
 	struct guest *g = &device.g;
 	int told;
 
-	steer(&device, bdf, &told);
+	told = steer(bdf);
 	for (reg = TPH_CAP; reg < 0x8c; reg += 4)
 		if (reg != TPH_CTRL)
 			guest_config_write(g, g->cap + reg, 4, word);
@@ -137,7 +159,7 @@ static void hears_no_user(const char *bdf)
 		for (reg = 0; reg < VECTORS * ENTRY; reg += 4)
 			(void)!pwrite(g->fd, &word, 4, (off_t)(bar(0) + TABLE + reg));
 	assert_steered(g);
-	end(&device, told);
+	end(told);
 }
 
 static void the_table_takes_no_write_of_the_users(void **state)
@@ -163,18 +185,17 @@ static int ioeventfd(struct guest *g, uint64_t at, int fd)
 static void no_eventfd_writes_to_the_table(void **state)
 {
 	int told, fd = eventfd(0, EFD_CLOEXEC);
-	struct group_guest device;
 	uint32_t at;
 
 	(void)state;
-	steer(&device, EP_TABLE, &told);
+	told = steer(EP_TABLE);
 	for (at = TABLE; at < TABLE + VECTORS * ENTRY; at += 4)
 		assert_int_equal(ioeventfd(&device.g, at, fd), -EINVAL);
 	assert_int_equal(ioeventfd(&device.g, TABLE - 4, fd), 0);
 	assert_int_equal(ioeventfd(&device.g, TABLE - 4, -1), 0);
 	assert_steered(&device.g);
 	close(fd);
-	end(&device, told);
+	end(told);
 }
 
 struct answer {
@@ -215,14 +236,13 @@ static void assert_area(const struct answer *answer, unsigned int i, uint64_t fr
 
 static void the_tables_pages_cannot_be_mapped(void **state)
 {
-	struct group_guest device;
 	struct guest *g = &device.g;
 	const size_t bare = sizeof(struct vfio_region_info);
 	struct answer answer;
 	int told;
 
 	(void)state;
-	steer(&device, EP_TABLE, &told);
+	told = steer(EP_TABLE);
 	assert_int_equal(region(g, 0, sizeof(answer), &answer), 0);
 	assert_int_equal(answer.info.flags, VFIO_REGION_INFO_FLAG_READ | VFIO_REGION_INFO_FLAG_WRITE |
 			 VFIO_REGION_INFO_FLAG_MMAP | VFIO_REGION_INFO_FLAG_CAPS);
@@ -250,7 +270,8 @@ static void the_tables_pages_cannot_be_mapped(void **state)
 	assert_int_equal(region(g, 0, bare, &answer), 0);
 	assert_true(answer.info.flags & VFIO_REGION_INFO_FLAG_CAPS);
 	assert_int_equal(answer.info.cap_offset, 0);
-	assert_int_equal(answer.info.argsz, bare + offsetof(struct vfio_region_info_cap_sparse_mmap, areas) +
+	assert_int_equal(answer.info.argsz,
+			 bare + offsetof(struct vfio_region_info_cap_sparse_mmap, areas) +
 			 2 * sizeof(struct vfio_region_sparse_mmap_area));
 	assert_int_equal(answer.sparse.nr_areas, 0xa5a5a5a5);
 	assert_int_equal(region(g, 0, bare - 1, &answer), -EINVAL);
@@ -263,7 +284,7 @@ static void the_tables_pages_cannot_be_mapped(void **state)
 	assert_int_equal(region(g, VFIO_PCI_BAR1_REGION_INDEX, sizeof(answer), &answer), 0);
 	assert_int_equal(answer.info.size, 0);
 	assert_int_equal(region(g, 1000, sizeof(answer), &answer), -EINVAL);
-	end(&device, told);
+	end(told);
 }
 
 static _Atomic bool racing;
@@ -280,14 +301,13 @@ static void *change_index(void *arg)
 /* The kernel may read the index twice. What a user is told then maps nothing for it. */
 static void an_index_that_changes_maps_nothing(void **state)
 {
-	struct group_guest device;
 	struct guest *g = &device.g;
 	static struct answer answer;
 	pthread_t thread;
 	int told, i;
 
 	(void)state;
-	steer(&device, EP_TABLE, &told);
+	told = steer(EP_TABLE);
 	memset(&answer, 0, sizeof(answer));
 	racing = true;
 	assert_int_equal(pthread_create(&thread, NULL, change_index, &answer.info.index), 0);
@@ -300,7 +320,7 @@ static void an_index_that_changes_maps_nothing(void **state)
 	racing = false;
 	pthread_join(thread, NULL);
 	assert_steered(g);
-	end(&device, told);
+	end(told);
 }
 
 /* Whether this kernel has dma-bufs of devices or not. */
@@ -310,12 +330,11 @@ static void the_tables_pages_cannot_be_exported(void **state)
 		uint32_t region, open_flags, flags, nr_ranges;
 		uint64_t offset, length;
 	} export = { .open_flags = O_RDWR, .nr_ranges = 1, .offset = TABLE_PAGES, .length = PAGE };
-	struct group_guest device;
 	struct guest *g = &device.g;
 	int told, ret;
 
 	(void)state;
-	steer(&device, EP_TABLE, &told);
+	told = steer(EP_TABLE);
 	ret = feature(g->fd, VFIO_DEVICE_FEATURE_GET | DMA_BUF, &export, sizeof(export));
 	if (feature(g->fd, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_GET | DMA_BUF, NULL, 0)) {
 		assert_int_equal(ret, -ENOTTY);
@@ -325,18 +344,17 @@ static void the_tables_pages_cannot_be_exported(void **state)
 	} else {
 		assert_int_equal(ret, -EINVAL);
 	}
-	end(&device, told);
+	end(told);
 }
 
 static void outlives_resets(const char *bdf)
 {
 	struct vfio_pci_hot_reset *hot = calloc(1, sizeof(*hot) + sizeof(int32_t));
-	struct group_guest device;
 	struct guest *g = &device.g;
 	uint32_t command;
 	int told;
 
-	steer(&device, bdf, &told);
+	told = steer(bdf);
 	command = guest_config(g, PCI_COMMAND, 2);
 	assert_int_equal(ioctl(g->fd, VFIO_DEVICE_RESET), 0);
 	guest_config_write(g, PCI_COMMAND, 2, command);
@@ -354,7 +372,7 @@ static void outlives_resets(const char *bdf)
 	guest_config_write(g, PCI_COMMAND, 2, command);
 	assert_steered(g);
 	free(hot);
-	end(&device, told);
+	end(told);
 }
 
 static void resets_bring_the_table_back(void **state)
@@ -365,12 +383,11 @@ static void resets_bring_the_table_back(void **state)
 
 static void outlives_sleep(const char *bdf)
 {
-	struct group_guest device;
 	struct guest *g = &device.g;
 	uint8_t pm = 0, cap;
 	int told;
 
-	steer(&device, bdf, &told);
+	told = steer(bdf);
 	for (cap = guest_config(g, PCI_CAPABILITY_LIST, 1); cap; cap = guest_config(g, cap + 1, 1))
 		if (guest_config(g, cap, 1) == PCI_CAP_ID_PM)
 			pm = cap;
@@ -378,7 +395,7 @@ static void outlives_sleep(const char *bdf)
 	guest_config_write(g, pm + PCI_PM_CTRL, 2, 3);
 	guest_config_write(g, pm + PCI_PM_CTRL, 2, 0);
 	assert_steered(g);
-	end(&device, told);
+	end(told);
 }
 
 static void d3hot_brings_the_table_back(void **state)
@@ -390,31 +407,29 @@ static void d3hot_brings_the_table_back(void **state)
 /* Vectors that go take their tags along, and bring them back. */
 static void vectors_come_and_go(void **state)
 {
-	struct group_guest device;
 	struct guest *g = &device.g;
 	int told;
 
 	(void)state;
-	steer(&device, EP_TABLE, &told);
+	told = steer(EP_TABLE);
 	guest_vectors(g, 0);
 	assert_st(g, 0, 0, 16);
 	guest_vectors(g, 8);
 	assert_steered(g);
-	end(&device, told);
+	end(told);
 }
 
 static void ends_with_its_cpus(const char *bdf)
 {
-	struct group_guest device;
 	int told;
 
-	steer(&device, bdf, &told);
+	told = steer(bdf);
 	guest_run_on(1u << 1);
 	assert_taken(&device.g, told, 1, 1);
 	assert_st(&device.g, 0, TAG_VOLATILE_16(1), 16);
 	guest_run_on(1u << 0);
 	assert_taken(&device.g, told, 0, 1);
-	end(&device, told);
+	end(told);
 }
 
 static void what_a_process_loses_is_taken_back(void **state)
@@ -425,12 +440,11 @@ static void what_a_process_loses_is_taken_back(void **state)
 
 static void ends_with_its_process(const char *bdf)
 {
-	struct group_guest device;
 	struct guest *g = &device.g;
 	int told, status;
 	pid_t pid;
 
-	steer(&device, bdf, &told);
+	told = steer(bdf);
 	pid = fork();
 	assert_true(pid >= 0);
 	if (!pid)
@@ -439,7 +453,7 @@ static void ends_with_its_process(const char *bdf)
 	assert_int_equal(status, 0);
 	assert_taken(g, told, 2, 2);
 	assert_steered(g);
-	end(&device, told);
+	end(told);
 }
 
 static void what_a_process_set_ends_with_it(void **state)
@@ -450,16 +464,15 @@ static void what_a_process_set_ends_with_it(void **state)
 
 static void ends_with_the_list(const char *bdf)
 {
-	struct group_guest device;
 	int told;
 
-	steer(&device, bdf, &told);
+	told = steer(bdf);
 	guest_command("echo 0-1 >" SYSFS "%s/tph/cpus", bdf);
 	assert_taken(&device.g, told, 1, 1);
 	assert_st(&device.g, 0, TAG_VOLATILE_16(1), 16);
 	assert_int_equal(st_set_one(&device.g, 1, 2), -EPERM);
 	guest_command("echo 0-3 >" SYSFS "%s/tph/cpus", bdf);
-	end(&device, told);
+	end(told);
 }
 
 static void what_the_operator_takes_is_taken_back(void **state)
@@ -470,16 +483,15 @@ static void what_the_operator_takes_is_taken_back(void **state)
 
 static void ends_with_the_cpu(const char *bdf)
 {
-	struct group_guest device;
 	int told;
 
-	steer(&device, bdf, &told);
+	told = steer(bdf);
 	guest_command("echo 0 >/sys/devices/system/cpu/cpu2/online");
 	assert_taken(&device.g, told, 1, 1);
 	assert_st(&device.g, 0, TAG_VOLATILE_16(1), 16);
 	assert_int_equal(st_set_one(&device.g, 1, 2), -EPERM);
 	guest_command("echo 1 >/sys/devices/system/cpu/cpu2/online");
-	end(&device, told);
+	end(told);
 }
 
 static void a_cpu_that_goes_offline_is_taken_back(void **state)
@@ -528,20 +540,20 @@ static void parameters_change_no_other_driver(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(entries_are_set_and_end_with_the_close),
-		cmocka_unit_test(the_table_takes_no_write_of_the_users),
-		cmocka_unit_test(no_eventfd_writes_to_the_table),
-		cmocka_unit_test(the_tables_pages_cannot_be_mapped),
-		cmocka_unit_test(an_index_that_changes_maps_nothing),
-		cmocka_unit_test(the_tables_pages_cannot_be_exported),
-		cmocka_unit_test(resets_bring_the_table_back),
-		cmocka_unit_test(d3hot_brings_the_table_back),
-		cmocka_unit_test(vectors_come_and_go),
-		cmocka_unit_test(what_a_process_loses_is_taken_back),
-		cmocka_unit_test(what_a_process_set_ends_with_it),
-		cmocka_unit_test(what_the_operator_takes_is_taken_back),
-		cmocka_unit_test(a_cpu_that_goes_offline_is_taken_back),
-		cmocka_unit_test(parameters_change_no_other_driver),
+		cmocka_unit_test_teardown(entries_are_set_and_end_with_the_close, close_if_open),
+		cmocka_unit_test_teardown(the_table_takes_no_write_of_the_users, close_if_open),
+		cmocka_unit_test_teardown(no_eventfd_writes_to_the_table, close_if_open),
+		cmocka_unit_test_teardown(the_tables_pages_cannot_be_mapped, close_if_open),
+		cmocka_unit_test_teardown(an_index_that_changes_maps_nothing, close_if_open),
+		cmocka_unit_test_teardown(the_tables_pages_cannot_be_exported, close_if_open),
+		cmocka_unit_test_teardown(resets_bring_the_table_back, close_if_open),
+		cmocka_unit_test_teardown(d3hot_brings_the_table_back, close_if_open),
+		cmocka_unit_test_teardown(vectors_come_and_go, close_if_open),
+		cmocka_unit_test_teardown(what_a_process_loses_is_taken_back, close_if_open),
+		cmocka_unit_test_teardown(what_a_process_set_ends_with_it, close_if_open),
+		cmocka_unit_test_teardown(what_the_operator_takes_is_taken_back, close_if_open),
+		cmocka_unit_test_teardown(a_cpu_that_goes_offline_is_taken_back, close_if_open),
+		cmocka_unit_test_teardown(parameters_change_no_other_driver, close_if_open),
 	};
 
 	guest_driver("policy=iv-st");

@@ -109,12 +109,35 @@ void guest_driver(const char *parameters)
 {
 	guest_try("rmmod tph_vfio_pci 2>/dev/null");
 	guest_command("modprobe tph-vfio-pci %s", parameters);
-	/* where it is a module: vfio asks for it (softdep), and busybox does not hear that */
-	guest_try("modprobe vfio_iommu_type1 2>/dev/null");
 	guest_command("for d in /sys/bus/pci/devices/*; do"
 		      " [ $(cat $d/vendor) = 0x1234 ] && [ $(cat $d/class) = 0x120000 ] || continue;"
 		      " echo tph-vfio-pci >$d/driver_override;"
 		      " echo ${d##*/} >/sys/bus/pci/drivers_probe; done");
+}
+
+char guest_wants_iommufd[1];
+
+bool guest_has_iommufd(void)
+{
+	return !access("/dev/iommu", F_OK);
+}
+
+int guest_run_group_(const struct CMUnitTest *tests, size_t count)
+{
+	struct CMUnitTest *able = calloc(count, sizeof(*able));
+	size_t left = 0;
+	int failed;
+
+	assert_non_null(able);
+	for (size_t i = 0; i < count; i++) {
+		if (tests[i].initial_state == guest_wants_iommufd && !guest_has_iommufd())
+			printf("# without iommufd not run: %s\n", tests[i].name);
+		else
+			able[left++] = tests[i];
+	}
+	failed = _cmocka_run_group_tests("tests", able, left, NULL, NULL);
+	free(able);
+	return failed;
 }
 
 /* Every thread of this process may run on these CPUs alone. */
@@ -317,11 +340,13 @@ void guest_region(struct guest *g, uint32_t index, struct vfio_region_info *info
 }
 
 /* Eventfds for MSI-X vectors 0 .. @count - 1; none takes them all away. */
-void guest_vectors(struct guest *g, uint32_t count)
+/* Return: 0 or a negative errno. */
+int guest_try_vectors(struct guest *g, uint32_t count)
 {
 	struct vfio_irq_set *set = calloc(1, sizeof(*set) + count * sizeof(int));
 	int *fds = (int *)set->data;
 	uint32_t i;
+	int ret;
 
 	set->argsz = sizeof(*set) + count * sizeof(int);
 	set->flags = VFIO_IRQ_SET_ACTION_TRIGGER |
@@ -330,11 +355,35 @@ void guest_vectors(struct guest *g, uint32_t count)
 	set->count = count;
 	for (i = 0; i < count; i++)
 		fds[i] = eventfd(0, EFD_CLOEXEC);
-	if (ioctl(g->fd, VFIO_DEVICE_SET_IRQS, set))
-		fail_msg("SET_IRQS of %u vectors: %s", count, strerror(errno));
+	ret = ioctl(g->fd, VFIO_DEVICE_SET_IRQS, set) ? -errno : 0;
 	for (i = 0; i < count; i++)
 		close(fds[i]);
 	free(set);
+	return ret;
+}
+
+void guest_vectors(struct guest *g, uint32_t count)
+{
+	int ret = guest_try_vectors(g, count);
+
+	if (ret)
+		fail_msg("SET_IRQS of %u vectors: %s", count, strerror(-ret));
+}
+
+/* Of a device that is alone in its group and below its port. Return: 0 or a negative errno. */
+int guest_hot_reset(struct guest *g)
+{
+	struct {
+		struct vfio_pci_hot_reset reset;
+		int32_t group;
+	} request = {
+		.reset = { .argsz = sizeof(request) },
+		.group = tph_group_fd(g->tph),
+	};
+
+	/* none: of what the iommufd owns */
+	request.reset.count = request.group >= 0;
+	return ioctl(g->fd, VFIO_DEVICE_PCI_HOT_RESET, &request) ? -errno : 0;
 }
 
 void guest_detach(struct guest *g)

@@ -59,6 +59,8 @@
 #define  TPH_CTRL_16		0x300u
 #define TPH_TABLE		12
 
+#define FEATURE_DMA_BUF	11	/* VFIO_DEVICE_FEATURE_DMA_BUF, since Linux 6.19 */
+
 #define DMA_IOVA	0x100000u
 #define DMA_SIZE	0x10000u
 
@@ -92,6 +94,15 @@ void guest_run_on(unsigned int cpu_mask);
 void *guest_page_end(size_t size);
 void guest_attribute(const char *bdf, const char *name, char *text, size_t size);
 
+/*
+ * Tests of what iommufd alone has (initial_state of the test) are not run on a kernel without it, which
+ * says which: doc/kernels.md has the list.
+ */
+extern char guest_wants_iommufd[];
+bool guest_has_iommufd(void);
+int guest_run_group_(const struct CMUnitTest *tests, size_t count);
+#define guest_run_group(tests) guest_run_group_(tests, sizeof(tests) / sizeof(*(tests)))
+
 /* a device */
 struct guest *guest_open(const char *bdf);
 int guest_try_open(const char *bdf);
@@ -109,7 +120,9 @@ uint16_t guest_extended(struct guest *g, uint16_t id);
 uint32_t guest_register(struct guest *g, unsigned int at);
 void guest_register_write(struct guest *g, unsigned int at, uint32_t value);
 
+int guest_try_vectors(struct guest *g, uint32_t count);
 void guest_vectors(struct guest *g, uint32_t count);
+int guest_hot_reset(struct guest *g);
 void guest_detach(struct guest *g);
 void guest_attach(struct guest *g);
 void guest_replace_ioas(struct guest *g);

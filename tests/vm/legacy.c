@@ -228,6 +228,15 @@ static void not_permitted(void **state)
 	guest_command("echo 0-1 >/sys/bus/pci/devices/" EP_CAPABILITY "/tph/cpus");
 	assert_int_equal(set_one(g, 0, 2), -EPERM);
 	guest_command("echo 0-3 >/sys/bus/pci/devices/" EP_CAPABILITY "/tph/cpus");
+	all_clear(g);
+	guest_close(g);
+}
+
+static void not_while_detached(void **state)
+{
+	struct guest *g = guest_open(EP_CAPABILITY);
+
+	(void)state;
 	guest_detach(g);
 	assert_int_equal(set_one(g, 0, 1), -EPERM);
 	assert_int_equal(enable(g, VFIO_PCI_TPH_MODE_IV), -EPERM);
@@ -429,6 +438,16 @@ static void tags_of_a_trusted_user(void **state)
 	control(g, TPH_CTRL_DS | TPH_CTRL_8);
 	assert_int_equal(get_one(g, 1, 0), 0);
 	assert_int_equal(request.op.st.ents[0].st, TAG_VOLATILE_8(1));
+	guest_close(g);
+}
+
+/* Under ds-st still. */
+static void no_tags_while_detached(void **state)
+{
+	struct guest *g = guest_open(EP_TABLELESS);
+
+	(void)state;
+	assert_int_equal(get_one(g, 1, 0), 0);
 	guest_detach(g);
 	assert_int_equal(get_one(g, 1, 0), -EPERM);
 	guest_close(g);
@@ -486,6 +505,7 @@ int main(void)
 		cmocka_unit_test(malformed),
 		cmocka_unit_test(memory_that_is_not_there),
 		cmocka_unit_test(not_permitted),
+		cmocka_unit_test_prestate(not_while_detached, guest_wants_iommufd),
 		cmocka_unit_test(not_possible),
 		cmocka_unit_test(one_bad_entry_changes_nothing),
 		cmocka_unit_test(capabilities),
@@ -494,10 +514,11 @@ int main(void)
 		cmocka_unit_test(beside_the_features),
 		cmocka_unit_test(narrow_where_the_port_is),
 		cmocka_unit_test(tags_of_a_trusted_user),
+		cmocka_unit_test_prestate(no_tags_while_detached, guest_wants_iommufd),
 		cmocka_unit_test(tags_of_many_cpus),
 		cmocka_unit_test(tags_below_a_narrow_port),
 	};
 
 	guest_driver("policy=iv-st");
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return guest_run_group(tests);
 }

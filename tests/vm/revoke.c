@@ -744,8 +744,10 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(holder_ends, setup, teardown),
 		cmocka_unit_test_setup_teardown(every_process_for_itself, setup, teardown),
 		cmocka_unit_test_setup_teardown(descriptor_outlives_its_process, setup, teardown),
-		cmocka_unit_test_setup_teardown(detach_from_the_ioas, setup, teardown),
-		cmocka_unit_test_setup_teardown(replaced_ioas, setup, teardown),
+		cmocka_unit_test_prestate_setup_teardown(detach_from_the_ioas, setup, teardown,
+							 guest_wants_iommufd),
+		cmocka_unit_test_prestate_setup_teardown(replaced_ioas, setup, teardown,
+							 guest_wants_iommufd),
 		cmocka_unit_test_setup_teardown(many_processes, setup, teardown),
 		cmocka_unit_test_setup_teardown(set_against_hotplug, setup, teardown),
 		cmocka_unit_test_setup_teardown(fresh_set_stands, setup, teardown),
@@ -754,5 +756,5 @@ int main(int argc, char **argv)
 	if (argc > 1)
 		cmocka_set_test_filter(argv[1]);
 	guest_driver("policy=iv-st");
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return guest_run_group(tests);
 }

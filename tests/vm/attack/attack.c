@@ -36,10 +36,24 @@ enum result {
 	NOT_RUN,
 };
 
-static const struct attack *const suites[] = {
-	mapping_attacks, region_attacks, dmabuf_attacks, vector_attacks, leftover_attacks,
-	config_attacks, request_attacks, lease_attacks, worker_attacks, attach_attacks,
-	reset_attacks, legacy_attacks, neighbour_attacks,
+/* What the attacks of a file are about, and not every kernel has. */
+enum wants {
+	WANTS_NOTHING,
+	WANTS_IOMMUFD,
+	WANTS_DMABUFS,
+};
+
+static const struct {
+	const struct attack *attacks;
+	enum wants wants;
+} suites[] = {
+	{ mapping_attacks, WANTS_NOTHING }, { region_attacks, WANTS_NOTHING },
+	{ dmabuf_attacks, WANTS_DMABUFS }, { vector_attacks, WANTS_NOTHING },
+	{ leftover_attacks, WANTS_NOTHING }, { config_attacks, WANTS_NOTHING },
+	{ request_attacks, WANTS_NOTHING }, { lease_attacks, WANTS_NOTHING },
+	{ worker_attacks, WANTS_NOTHING }, { attach_attacks, WANTS_IOMMUFD },
+	{ reset_attacks, WANTS_NOTHING }, { legacy_attacks, WANTS_NOTHING },
+	{ neighbour_attacks, WANTS_NOTHING },
 };
 
 void act_as_root(void)
@@ -363,19 +377,38 @@ static const char *in_words(const struct attack *attack, enum result result)
 	return result == NOT_RUN && attack->why ? attack->why : words[result];
 }
 
-/* All of them, or those that are named. */
+/* Before Linux 6.19 no kernel exports dma-bufs of VFIO devices. */
+static bool exports_dmabufs(void)
+{
+	struct guest *g = guest_open(AT_CAPABILITY);
+	int ret = feature(g->fd, VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_GET |
+				 FEATURE_DMA_BUF, NULL, 0);
+
+	guest_close(g);
+	return ret != -ENOTTY;
+}
+
+/* All of them that this kernel can have, or those that are named. */
 static unsigned int select_attacks(const struct attack **selected, int names, char **name)
 {
+	const bool iommufd = guest_has_iommufd(), dmabufs = exports_dmabufs();
 	const struct attack *attack;
 	unsigned int i, n = 0;
 	int j;
 
 	for (i = 0; i < ARRAY_SIZE(suites); i++)
-		for (attack = suites[i]; attack->name; attack++) {
+		for (attack = suites[i].attacks; attack->name; attack++) {
 			for (j = 0; j < names && strcmp(name[j], attack->name); j++)
 				;
 			if (names && j == names)
 				continue;
+			if ((suites[i].wants == WANTS_IOMMUFD && !iommufd) ||
+			    (suites[i].wants == WANTS_DMABUFS && !dmabufs)) {
+				printf("# without %s not run: %s\n",
+				       suites[i].wants == WANTS_IOMMUFD ? "iommufd" : "dma-bufs",
+				       attack->name);
+				continue;
+			}
 			assert_true(n < ATTACKS_MAX);
 			selected[n++] = attack;
 		}
@@ -418,8 +451,7 @@ int main(int argc, char **argv)
 {
 	static const struct attack *attacks[ATTACKS_MAX];
 	static enum result stock[ATTACKS_MAX], ours[ATTACKS_MAX];
-	unsigned int n = select_attacks(attacks, argc - 1, argv + 1);
-	unsigned int i, good = 0, open = 0, won = 0;
+	unsigned int i, n, good = 0, open = 0, won = 0;
 	uint64_t start = milliseconds();
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
@@ -428,6 +460,7 @@ int main(int argc, char **argv)
 		      " [ $(cat $d/vendor) = 0x1234 ] || continue;"
 		      " echo vfio-pci >$d/driver_override;"
 		      " echo ${d##*/} >/sys/bus/pci/drivers_probe; done");
+	n = select_attacks(attacks, argc - 1, argv + 1);
 	for (i = 0; i < n; i++)
 		stock[i] = attacks[i]->stock == STOCK_WITHOUT ? NOT_RUN : run(attacks[i], false);
 

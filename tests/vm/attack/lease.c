@@ -163,7 +163,8 @@ static void open_and_give(struct guest *g, bool ours, int fd)
 	g = attack_open(bdf_to_give, ours);
 	get_his_tag(g, ours);
 	fds[0] = g->fd;
-	fds[1] = tph_iommu_fd(g->tph);
+	/* with its address space, whichever kind that is */
+	fds[1] = guest_has_iommufd() ? tph_iommu_fd(g->tph) : tph_container_fd(g->tph);
 	*rights = (struct cmsghdr){ CMSG_LEN(sizeof(fds)), SOL_SOCKET, SCM_RIGHTS };
 	memcpy(CMSG_DATA(rights), fds, sizeof(fds));
 	assert_int_equal(sendmsg(fd, &message, 0), 1);

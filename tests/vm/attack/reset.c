@@ -43,10 +43,10 @@ static void by_operator(struct guest *g)
 
 static void hot(struct guest *g)
 {
-	struct vfio_pci_hot_reset reset = { .argsz = sizeof(reset) };
+	int ret = guest_hot_reset(g);
 
-	if (ioctl(g->fd, VFIO_DEVICE_PCI_HOT_RESET, &reset))
-		fail_msg("hot reset: %s", strerror(errno));
+	if (ret)
+		fail_msg("hot reset: %s", strerror(-ret));
 }
 
 static void by_power(struct guest *g)
