@@ -251,7 +251,7 @@ int main(void)
 	step("The endpoint, bound to tph-vfio-pci, as its operator sees it");
 	shell("tphctl show %s", bdf);
 
-	step("A userspace driver opens it through VFIO and iommufd and lets it write: no hint yet");
+	step("A userspace driver opens it through VFIO and lets it write: no hint yet");
 	run_on_cpus_0_and_1();
 	open_endpoint(&nic);
 	dma_write(NO_HINT);

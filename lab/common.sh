@@ -5,7 +5,7 @@
 
 set -euo pipefail
 
-LAB=$(cd -- "$(dirname -- "${BASH_SOURCE[0]}")" && pwd -P)
+LAB=$(cd -- "${BASH_SOURCE[0]%/*}" && pwd -P)
 TOP=${LAB%/*}
 CACHE=${XDG_CACHE_HOME:-${HOME:-}/.cache}/vfio-tph
 CACHE=${VFIO_TPH_CACHE:-$CACHE}
@@ -33,8 +33,12 @@ die()
 [[ $CACHE == /*/* && $CACHE != /.cache/* ]] ||
 	die "no place for the cache: '$CACHE'" "Set HOME, or VFIO_TPH_CACHE to an absolute path."
 
+# What is built from this checkout goes here; another checkout has another one.
+read -r TREE _ < <(printf %s "$TOP" | sha256sum)
+TREE=$CACHE/tree/${TREE:0:12}
+
 # Where make builds this checkout's programs: the same rule as in the Makefile.
-VFIO_TPH_BUILD=${VFIO_TPH_BUILD:-$CACHE/build/$(printf %s "$TOP" | sha256sum | cut -c1-12)/plain}
+VFIO_TPH_BUILD=${VFIO_TPH_BUILD:-$CACHE/build/${TREE##*/}/plain}
 
 # need PROGRAM...: every program that a step runs and that a minimal system may lack.
 need()
@@ -161,12 +165,6 @@ kernel_build()
 		printf '%s\n' "$config"
 	} | sha256sum | cut -c1-12)
 	printf '%s\n' "$CACHE/kernel/$1-$key"
-}
-
-# tree_folder: what is built from this checkout goes here; another checkout has another one.
-tree_folder()
-{
-	printf '%s\n' "$CACHE/tree/$(printf %s "$TOP" | sha256sum | cut -c1-12)"
 }
 
 # elf_libraries FILE...: the shared libraries, and the loader, that programs need to start. ldd

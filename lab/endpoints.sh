@@ -216,33 +216,41 @@ endpoints_emulator()
 	done
 }
 
-# switch_qemu PORT: the switch behind a root port. Its ports have no speed to be set: QEMU's are for
-# 2.5 GT/s.
+# switch_qemu PORT: adds the switch behind a root port to QEMU_PORTS. Its ports have no speed to be set:
+# QEMU's are for 2.5 GT/s.
 switch_qemu()
 {
 	local device m address
-	QEMU_DEVICES+=(-device "x3130-upstream,id=sw$1,bus=rp$1,addr=0")
+	QEMU_PORTS+=(-device "x3130-upstream,id=sw$1,bus=rp$1,addr=0")
 	for ((m = 1; m <= switches[$1]; m++)); do
 		printf -v address '%#x' "$m"
 		[[ -z ${switch_functions[$1]} ]] || address=0.$((m - 1)),multifunction=on
 		printf -v device 'xio3130-downstream,id=rp%d.%d,bus=sw%d,port=%d,chassis=%d,slot=%d' \
 			"$1" "$m" "$1" "$m" $((PORT_MAX + $1)) "$m"
-		QEMU_DEVICES+=(-device "$device,addr=$address")
+		QEMU_PORTS+=(-device "$device,addr=$address,hotplug=off,power_controller_present=off")
 	done
 }
 
-# endpoints_qemu FOLDER PORTS: sets QEMU_DEVICES, root ports, switches and all.
-endpoints_qemu()
+# ports_qemu PORTS: sets QEMU_PORTS, so many root ports and all switches. Their slots have no controls:
+# what has power, and when, is nobody's business but QEMU's, and Linux need not look after them.
+ports_qemu()
 {
-	local i port slot bus multi device
-	QEMU_DEVICES=()
-	for ((port = 1; port <= $2; port++)); do
+	local port device
+	QEMU_PORTS=()
+	for ((port = 1; port <= $1; port++)); do
 		printf -v device 'pcie-root-port,id=rp%d,bus=pcie.0,addr=%#x,chassis=%d,slot=%d' \
 			"$port" "$port" "$port" "$port"
 		# Without a speed above 2.5 GT/s Linux cannot do a hot reset below the port.
-		QEMU_DEVICES+=(-device "$device,x-speed=5")
+		QEMU_PORTS+=(-device "$device,x-speed=5,hotplug=off,power_controller_present=off")
 		[[ -z ${switches[$port]:-} ]] || switch_qemu "$port"
 	done
+}
+
+# endpoints_qemu FOLDER: sets QEMU_ENDPOINTS; their sockets are in the folder.
+endpoints_qemu()
+{
+	local i port slot bus multi device
+	QEMU_ENDPOINTS=()
 	for i in "${!ENDPOINT_NAMES[@]}"; do
 		read -r port slot <<<"${ENDPOINT_SEATS[i]}"
 		bus=rp$port
@@ -256,7 +264,22 @@ endpoints_qemu()
 		# Posted, a write to such a BAR can come later than the end of the request that it is of.
 		[[ ${ENDPOINT_KEYS[i]} != *,memory-bar=* ]] || device+='"x-no-posted-writes":true,'
 		device+="\"socket\":{\"type\":\"unix\",\"path\":\"$1/$i.sock\"}}"
-		QEMU_DEVICES+=(-device "$device")
+		QEMU_ENDPOINTS+=(-device "$device")
+	done
+}
+
+# placeholders_qemu: sets QEMU_PLACEHOLDERS. Firmware tells which functions of the root bus the IOMMU is for
+# when it boots. A VM that is saved without endpoints has these in their place; it removes them itself, and
+# QEMU saves nothing of them.
+placeholders_qemu()
+{
+	local i port slot
+	QEMU_PLACEHOLDERS=()
+	for i in "${!ENDPOINT_NAMES[@]}"; do
+		read -r port slot <<<"${ENDPOINT_SEATS[i]}"
+		[[ $port == root ]] || continue
+		QEMU_PLACEHOLDERS+=(-device
+			"pci-testdev,addr=$(printf %x "$slot").${ENDPOINT_FUNCTIONS[i]},multifunction=on")
 	done
 }
 
