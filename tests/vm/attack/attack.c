@@ -41,6 +41,14 @@ enum wants {
 	WANTS_NOTHING,
 	WANTS_IOMMUFD,
 	WANTS_DMABUFS,
+	WANTS_VHOST_THREADS,
+	WANTS_COUNT,
+};
+
+static const char *const wanted_names[] = {
+	[WANTS_IOMMUFD] = "iommufd",
+	[WANTS_DMABUFS] = "dma-bufs",
+	[WANTS_VHOST_THREADS] = "vhost threads",
 };
 
 static const struct {
@@ -51,9 +59,9 @@ static const struct {
 	{ dmabuf_attacks, WANTS_DMABUFS }, { vector_attacks, WANTS_NOTHING },
 	{ leftover_attacks, WANTS_NOTHING }, { config_attacks, WANTS_NOTHING },
 	{ request_attacks, WANTS_NOTHING }, { lease_attacks, WANTS_NOTHING },
-	{ worker_attacks, WANTS_NOTHING }, { attach_attacks, WANTS_IOMMUFD },
-	{ reset_attacks, WANTS_NOTHING }, { legacy_attacks, WANTS_NOTHING },
-	{ neighbour_attacks, WANTS_NOTHING },
+	{ worker_attacks, WANTS_NOTHING }, { vhost_attacks, WANTS_VHOST_THREADS },
+	{ attach_attacks, WANTS_IOMMUFD }, { reset_attacks, WANTS_NOTHING },
+	{ legacy_attacks, WANTS_NOTHING }, { neighbour_attacks, WANTS_NOTHING },
 };
 
 void act_as_root(void)
@@ -391,7 +399,12 @@ static bool exports_dmabufs(void)
 /* All of them that this kernel can have, or those that are named. */
 static unsigned int select_attacks(const struct attack **selected, int names, char **name)
 {
-	const bool iommufd = guest_has_iommufd(), dmabufs = exports_dmabufs();
+	const bool has[WANTS_COUNT] = {
+		[WANTS_NOTHING] = true,
+		[WANTS_IOMMUFD] = guest_has_iommufd(),
+		[WANTS_DMABUFS] = exports_dmabufs(),
+		[WANTS_VHOST_THREADS] = vhost_makes_threads(),
+	};
 	const struct attack *attack;
 	unsigned int i, n = 0;
 	int j;
@@ -402,10 +415,8 @@ static unsigned int select_attacks(const struct attack **selected, int names, ch
 				;
 			if (names && j == names)
 				continue;
-			if ((suites[i].wants == WANTS_IOMMUFD && !iommufd) ||
-			    (suites[i].wants == WANTS_DMABUFS && !dmabufs)) {
-				printf("# without %s not run: %s\n",
-				       suites[i].wants == WANTS_IOMMUFD ? "iommufd" : "dma-bufs",
+			if (!has[suites[i].wants]) {
+				printf("# without %s not run: %s\n", wanted_names[suites[i].wants],
 				       attack->name);
 				continue;
 			}

@@ -56,8 +56,10 @@ struct attack {
 
 extern const struct attack mapping_attacks[], region_attacks[], dmabuf_attacks[], vector_attacks[],
 	leftover_attacks[], config_attacks[], request_attacks[], lease_attacks[], worker_attacks[],
-	attach_attacks[], reset_attacks[], legacy_attacks[],
+	vhost_attacks[], attach_attacks[], reset_attacks[], legacy_attacks[],
 	neighbour_attacks[];
+
+bool vhost_makes_threads(void);
 
 /* who acts */
 void act_as_root(void);

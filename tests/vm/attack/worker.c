@@ -174,6 +174,22 @@ static void vhost_start(void)
 		fail_msg("VHOST_SET_OWNER: %s", strerror(errno));
 }
 
+/* Before Linux 6.4 it is the kernel's own thread, and none of the process. */
+bool vhost_makes_threads(void)
+{
+	int status;
+	pid_t pid = fork();
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		vhost_start();
+		_exit(cpus_of_threads(getpid(), VHOST) ? 0 : 1);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	assert_true(WIFEXITED(status) && WEXITSTATUS(status) <= 1);
+	return !WEXITSTATUS(status);
+}
+
 /* As `taskset --pid` of root, for the only thread that the user knows he has. */
 static void operator_affinity(unsigned int mask)
 {
@@ -341,11 +357,15 @@ static bool keep_by_poller_alone(const struct attack *attack, bool ours)
 const struct attack worker_attacks[] = {
 	OURS("set-by-sqpoll", set_by_poller),
 	OURS("set-by-io-wq", set_by_worker),
-	OURS("set-by-vhost", set_by_vhost),
 	BOTH("keep-by-sqpoll", keep_by_poller),
 	BOTH("keep-by-sqpoll-affinity", keep_by_poller_affinity),
 	BOTH("keep-by-sqpoll-alone", keep_by_poller_alone),
 	BOTH("keep-by-io-wq", keep_by_worker),
+	{ 0 }
+};
+
+const struct attack vhost_attacks[] = {
+	OURS("set-by-vhost", set_by_vhost),
 	BOTH("keep-by-vhost", keep_by_vhost),
 	{ 0 }
 };
