@@ -27,6 +27,9 @@ extern "C" {
 /** TPH_ENTRIES_MAX - the most ST entries a device can have (an MSI-X table's limit). */
 #define TPH_ENTRIES_MAX	2048
 
+/** TPH_GUEST_TAGS_MAX - the most tags that a guest can be given: one for each of its CPUs. */
+#define TPH_GUEST_TAGS_MAX	4096
+
 /** enum tph_mode - the ST modes of operation (PCIe 6.2, 6.17.3), as in the TPH Control register. */
 enum tph_mode {
 	TPH_MODE_NO_ST = 0,		/* processing hints without steering tags */
@@ -301,6 +304,56 @@ int tph_get_tags(struct tph_device *device, enum tph_width width, uint32_t index
  * device cannot steer; -ENOTTY: other driver; -EIO: the device is not accessible; -ENOMEM.
  */
 int tph_notify(struct tph_device *device, int eventfd);
+
+/**
+ * tph_guest_probe() - whether a guest that has the device can steer by itself
+ *
+ * Return: 0; -ENOTTY: the driver is not tph-vfio-pci, or knows nothing of guests; -EOPNOTSUPP:
+ * device, root port or firmware cannot, or the function has no ST table that a guest could be shown;
+ * -EPERM: the operator's policy says no.
+ */
+int tph_guest_probe(struct tph_device *device);
+
+/**
+ * tph_guest_map() - say which host CPU each of a guest's steering tags stands for
+ * @memory: kind of memory that the guest's devices write to
+ * @count: tags 1 .. @count, at most TPH_GUEST_TAGS_MAX; 0: no map any more
+ * @cpus: the host CPU of tag index + 1, or TPH_CPU_NONE
+ *
+ * A guest's firmware tells it a tag for each of its CPUs, its driver writes them into the ST table,
+ * and the kernel puts the host's tags of these CPUs in their place. Each call replaces the whole map,
+ * or on failure nothing. Entries that the guest wrote before follow. A tag of a CPU without one, or
+ * that the map does not have, steers nowhere.
+ *
+ * The map is a lease of this process, which has to be the one that decides where the guest's CPUs
+ * run, not the one that is the guest: the kernel takes slots back as tph_notify() says.
+ *
+ * Return: 0; -EINVAL: @count or a CPU number out of range, or a device that is not bound yet;
+ * -EPERM: a CPU that is offline, not in the operator's list for the device, or that no thread of
+ * this process may run on; policy no-st; a device that is not attached to an I/O address space;
+ * -EBUSY: another process that lives has a map or entries of the device, or it is in Device Specific
+ * mode; -EOPNOTSUPP, -ENOTTY: as tph_guest_probe(); -EUSERS, -ENODEV, -EIO, -ENOMEM: as tph_set().
+ */
+int tph_guest_map(struct tph_device *device, enum tph_memory memory, uint32_t count,
+		  const uint32_t *cpus);
+
+/**
+ * tph_guest_get_cpus() - read the map
+ * @count: room in @cpus
+ * @cpus: receives host CPU numbers; TPH_CPU_NONE for a slot that was taken back, or is not there
+ *
+ * Return: how many slots the map has, which may be more than @count; or as tph_guest_probe().
+ */
+int tph_guest_get_cpus(struct tph_device *device, uint32_t count, uint32_t *cpus);
+
+/**
+ * tph_guest_read() - read what the guest wrote into its ST table
+ * @count: room in @tags
+ * @tags: receives the guest's own tags, by entry; 0 for one that is not there
+ *
+ * Return: how many entries the table has, which may be more than @count; or as tph_guest_probe().
+ */
+int tph_guest_read(struct tph_device *device, uint32_t count, uint16_t *tags);
 
 /**
  * tph_enable() - let the device put hints on its requests

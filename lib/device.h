@@ -12,6 +12,8 @@
 
 /* struct vfio_device_feature and struct vfio_device_feature_tph_st without their data */
 #define TPH_REQUEST_HEADER	16
+/* numbers that follow them, at most: ST entries, or a guest's tags */
+#define TPH_REQUEST_DATA	TPH_GUEST_TAGS_MAX
 
 /**
  * struct tph_device - a handle
@@ -38,7 +40,7 @@ struct tph_device {
 	uint64_t config_offset;
 	uint32_t config_size;
 	uint16_t capability;
-	uint32_t request[TPH_REQUEST_HEADER / 4 + TPH_ENTRIES_MAX];
+	uint32_t request[TPH_REQUEST_HEADER / 4 + TPH_REQUEST_DATA];
 };
 
 /** tph_config_find() - look up the capability, once. Return: 0; -EOPNOTSUPP: none; -EIO. */

@@ -33,6 +33,9 @@ const struct option_description tphctl_options[OPTION_COUNT] = {
 			  "let it be so after a reboot, too" },
 	[OPTION_CONFIG] = { "config", 0, "DIR", false,
 			    "where that is saved, instead of in the system's tphctl.d" },
+	[OPTION_QMP] = { "qmp", 0, "SOCKET", false,
+			 "QEMU's monitor, to ask which thread runs which virtual CPU" },
+	[OPTION_DRY_RUN] = { "dry-run", 0, NULL, false, "say what would be done, and do nothing" },
 };
 
 const struct command tphctl_commands[] = {
@@ -170,6 +173,20 @@ const struct command tphctl_commands[] = {
 			   "when it is interrupted, and with status 1 when the device is\n"
 			   "unbound.\n",
 		.run = watch_run,
+	},
+	{
+		.name = "follow",
+		.operands = "DEV",
+		.least = 1,
+		.most = 1,
+		.options = BIT(OPTION_QMP) | BIT(OPTION_DRY_RUN) | BIT(OPTION_CHANGES) | BIT(OPTION_PM),
+		.purpose = "let a guest steer: keep the map of its tags to host CPUs true",
+		.details = "The device's user is QEMU; tag N stands for the CPU where the thread of\n"
+			   "virtual CPU N - 1 runs. Takes the device's descriptor from QEMU, looks four\n"
+			   "times a second where the threads may run, and ends with QEMU. Without\n"
+			   "--qmp it goes by the names of QEMU's threads, for which QEMU needs -name\n"
+			   "debug-threads=on.\n",
+		.run = follow_run,
 	},
 	{
 		.name = "why",

@@ -139,6 +139,12 @@ void cpu_list_intersect(struct cpu_list *list, const struct cpu_list *other)
 /** cpu_list_affinity() - the CPUs that this process may run on. Return: 0 or -errno. */
 int cpu_list_affinity(struct cpu_list *list)
 {
+	return cpu_list_affinity_of(0, list);
+}
+
+/** cpu_list_affinity_of() - the CPUs that a thread may run on; 0: the caller. Return: 0 or -errno. */
+int cpu_list_affinity_of(int thread, struct cpu_list *list)
+{
 	size_t size = CPU_ALLOC_SIZE(CPU_LIST_MAX);
 	cpu_set_t *set = CPU_ALLOC(CPU_LIST_MAX);
 	int error = 0;
@@ -146,7 +152,7 @@ int cpu_list_affinity(struct cpu_list *list)
 	memset(list, 0, sizeof(*list));
 	if (!set)
 		return -ENOMEM;
-	if (sched_getaffinity(0, size, set))
+	if (sched_getaffinity(thread, size, set))
 		error = -errno;
 	/* a set of the C library is an array of unsigned long, from the lowest CPU on */
 	for (uint32_t cpu = 0; !error && cpu < CPU_LIST_MAX; cpu++) {
@@ -157,6 +163,18 @@ int cpu_list_affinity(struct cpu_list *list)
 	}
 	CPU_FREE(set);
 	return error;
+}
+
+/** cpu_list_first() - the lowest; CPU_LIST_MAX: there is none. */
+uint32_t cpu_list_first(const struct cpu_list *list)
+{
+	return next_cpu(list->bits, 0, true);
+}
+
+/** cpu_list_next() - the next after @cpu; CPU_LIST_MAX: there is none. */
+uint32_t cpu_list_next(const struct cpu_list *list, uint32_t cpu)
+{
+	return next_cpu(list->bits, cpu + 1, true);
 }
 
 /** cpu_list_read() - the machine's CPUs: @which is "possible" or "online". 0 or -errno. */

@@ -24,7 +24,10 @@ bool cpu_list_has(const struct cpu_list *list, uint32_t cpu);
 bool cpu_list_empty(const struct cpu_list *list);
 bool cpu_list_missing(const struct cpu_list *list, const struct cpu_list *all, uint32_t *cpu);
 void cpu_list_intersect(struct cpu_list *list, const struct cpu_list *other);
+uint32_t cpu_list_first(const struct cpu_list *list);
+uint32_t cpu_list_next(const struct cpu_list *list, uint32_t cpu);
 int cpu_list_affinity(struct cpu_list *list);
+int cpu_list_affinity_of(int thread, struct cpu_list *list);
 int cpu_list_read(const char *sysfs, const char *which, struct cpu_list *list);
 
 #endif /* CPU_LIST_H */

@@ -14,6 +14,7 @@
 #define SYSPATH_KEY	"vfio-device-syspath:"
 #define NODES		"/dev/vfio/devices/"
 #define GROUPS		"/dev/vfio/"
+#define DEVICE		"anon_inode:[vfio-device]"
 
 /* What descriptor @fd is, in the words of proc; empty if that cannot be read. */
 static void read_target(const char *process, int fd, char target[PATH_MAX])
@@ -90,6 +91,74 @@ static bool is_group(const char *target, long group)
 
 	snprintf(node, sizeof(node), GROUPS "%ld", group);
 	return group >= 0 && !strcmp(target, node);
+}
+
+/*
+ * struct search - for a device among what a process has open
+ * @fd: the descriptor that is known to be it, or -1
+ * @unnamed: one of a device that the kernel does not name, of @unnamed_count
+ * @group: the process has the device's group open
+ */
+struct search {
+	const struct tphctl *ctl;
+	const struct pci_function *function;
+	const char *process;
+	int fd, unnamed;
+	unsigned int unnamed_count;
+	bool group;
+};
+
+static void search_descriptor(struct search *search, int fd)
+{
+	char target[PATH_MAX], address[TPH_ADDRESS_SIZE];
+
+	read_target(search->process, fd, target);
+	if (!strstr(target, "vfio"))
+		return;
+	if (descriptor_address(search->ctl->sysfs, search->process, fd, address)) {
+		if (!strcmp(address, search->function->address))
+			search->fd = fd;
+	} else if (is_group(target, search->function->group)) {
+		search->group = true;
+	} else if (!strcmp(target, DEVICE)) {
+		/* before Linux 6.17 the kernel says of one that came by a group no more than that */
+		search->unnamed = fd;
+		search->unnamed_count++;
+	}
+}
+
+/**
+ * descriptor_find() - which descriptor of a process is a device
+ * @process: its folder in proc
+ *
+ * Return: its number; -ENODEV: none is; -ENOTUNIQ: several may be; -ESRCH: there is no such process;
+ * -EPERM: the caller may not look into it.
+ */
+int descriptor_find(const struct tphctl *ctl, const struct pci_function *function,
+		    const char *process)
+{
+	struct search search = {
+		.ctl = ctl, .function = function, .process = process, .fd = -1, .unnamed = -1,
+	};
+	const struct dirent *entry;
+	char path[PATH_MAX];
+	uint32_t fd;
+	DIR *open;
+
+	if (snprintf(path, sizeof(path), "%s/fd", process) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	open = opendir(path);
+	if (!open)
+		return errno == ENOENT ? -ESRCH : errno == EACCES ? -EPERM : -errno;
+	while (search.fd < 0 && (entry = readdir(open)))
+		if (number_parse(entry->d_name, INT_MAX, &fd))
+			search_descriptor(&search, (int)fd);
+	closedir(open);
+	if (search.fd >= 0)
+		return search.fd;
+	if (!search.unnamed_count || !search.group)
+		return -ENODEV;
+	return search.unnamed_count > 1 ? -ENOTUNIQ : search.unnamed;
 }
 
 /* Look through what one process has open. Return: 1 it is a holder, 0 it is not, or -errno. */

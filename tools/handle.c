@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "address.h"
+#include "borrow.h"
 #include "descriptor.h"
 #include "operand.h"
 #include "sysfs.h"
@@ -14,7 +15,7 @@
 
 /**
  * device_name_parse() - check DEV, and write it in the one way that it is known by
- * @fd: receives N of fd:N, or -1 for a PCI address
+ * @fd: receives N of fd:N, DEVICE_BORROWED for qemu:PID/ADDRESS, or -1 for a PCI address
  *
  * Return: whether it is one.
  */
@@ -22,10 +23,16 @@ bool device_name_parse(const char *text, char *name, size_t size, int *fd)
 {
 	char address[TPH_ADDRESS_SIZE];
 	uint32_t number;
+	int pid;
 
 	*fd = -1;
+	if (borrow_parse(text, &pid, address)) {
+		*fd = DEVICE_BORROWED;
+		snprintf(name, size, BORROW_PREFIX "%d/%s", pid, address);
+		return true;
+	}
 	if (!strncmp(text, "fd:", 3)) {
-		if (!number_parse(text + 3, INT32_MAX, &number))
+		if (!number_parse(text + 3, DEVICE_BORROWED - 1, &number))
 			return false;
 		*fd = (int)number;
 		snprintf(name, size, "fd:%d", *fd);
@@ -47,6 +54,22 @@ struct handle *handle_find(struct tphctl *ctl, const char *name)
 	return handle;
 }
 
+static int open_borrowed(struct tphctl *ctl, struct handle *handle)
+{
+	char address[TPH_ADDRESS_SIZE];
+	int error, pid;
+
+	if (!borrow_parse(handle->name, &pid, address))
+		return -EINVAL;
+	handle->borrowed = borrow_device(ctl, pid, address);
+	if (handle->borrowed < 0)
+		return handle->borrowed;
+	error = tph_from_fd(handle->borrowed, &handle->device);
+	if (error)
+		close(handle->borrowed);
+	return error;
+}
+
 /**
  * handle_open_quietly() - open a device, or find it open
  * @name: from device_name_parse()
@@ -60,7 +83,7 @@ int handle_open_quietly(struct tphctl *ctl, const char *name, struct handle **re
 		.vf_token = ctl->vf_token,
 	};
 	struct handle *handle = handle_find(ctl, name);
-	char canonical[32];
+	char canonical[DEVICE_NAME_SIZE];
 	int error, fd;
 
 	if (handle) {
@@ -73,8 +96,12 @@ int handle_open_quietly(struct tphctl *ctl, const char *name, struct handle **re
 	if (!handle)
 		return -ENOMEM;
 	memcpy(handle->name, canonical, sizeof(handle->name));
-	error = fd >= 0 ? tph_from_fd(fd, &handle->device) :
-			  tph_open_with(canonical, &options, &handle->device);
+	handle->borrowed = -1;
+	if (fd == DEVICE_BORROWED)
+		error = open_borrowed(ctl, handle);
+	else
+		error = fd >= 0 ? tph_from_fd(fd, &handle->device) :
+				  tph_open_with(canonical, &options, &handle->device);
 	if (error) {
 		free(handle);
 		return error;
@@ -94,6 +121,8 @@ void handle_close(struct tphctl *ctl, struct handle *handle)
 		link = &(*link)->next;
 	*link = handle->next;
 	tph_close(handle->device);
+	if (handle->borrowed >= 0)
+		close(handle->borrowed);
 	free(handle);
 }
 
@@ -112,11 +141,13 @@ void handle_close_all(struct tphctl *ctl)
  */
 bool handle_address(const struct tphctl *ctl, const char *name, char address[TPH_ADDRESS_SIZE])
 {
-	char canonical[32];
-	int fd;
+	char canonical[DEVICE_NAME_SIZE];
+	int fd, pid;
 
 	if (!device_name_parse(name, canonical, sizeof(canonical), &fd))
 		return false;
+	if (fd == DEVICE_BORROWED)
+		return borrow_parse(canonical, &pid, address);
 	return fd >= 0 ? descriptor_address(ctl->sysfs, "/proc/self", fd, address) :
 			 !tph_address_parse(name, address);
 }
@@ -136,6 +167,34 @@ static int fd_failure(struct tphctl *ctl, const char *name, int error)
 		return fail(ctl, TPHCTL_FAILED, "device", name,
 			    "let the caller bind it to an iommufd, or its group to a container",
 			    "this VFIO device is not ready for use, or is no PCI device");
+	default:
+		return fail(ctl, exit_code_of(error), "device", name, "", "%s", strerror(-error));
+	}
+}
+
+static int borrow_failure(struct tphctl *ctl, const char *name, int error)
+{
+	switch (-error) {
+	case ENXIO:
+		return fail(ctl, TPHCTL_FAILED, "device", name, "see tphctl list",
+			    "there is no such PCI device");
+	case ESRCH:
+		return fail(ctl, TPHCTL_FAILED, "device", name, "see pgrep -a qemu",
+			    "there is no such process");
+	case ENODEV:
+		return fail(ctl, TPHCTL_FAILED, "device", name,
+			    "tphctl why says who has it open",
+			    "the process does not have that device open");
+	case ENOTUNIQ:
+		return fail(ctl, TPHCTL_FAILED, "device", name,
+			    "let QEMU hand its descriptor down and use fd:N",
+			    "the process has several devices by their groups, and this kernel "
+			    "(before Linux 6.17) does not tell which is which");
+	case EPERM:
+	case EACCES:
+		return fail(ctl, TPHCTL_NOT_PERMITTED, "device", name,
+			    "run as root, or as a user that may trace it (ptrace(2))",
+			    "this user may not take a descriptor from the process");
 	default:
 		return fail(ctl, exit_code_of(error), "device", name, "", "%s", strerror(-error));
 	}
@@ -172,6 +231,8 @@ int open_failure(struct tphctl *ctl, const char *name, int error)
 
 	if (!strncmp(name, "fd:", 3))
 		return fd_failure(ctl, name, error);
+	if (!strncmp(name, BORROW_PREFIX, strlen(BORROW_PREFIX)))
+		return borrow_failure(ctl, name, error);
 	switch (-error) {
 	case ENODEV:
 		if (function_read(ctl->sysfs, name, &function) == -ENODEV)
@@ -220,13 +281,12 @@ int open_failure(struct tphctl *ctl, const char *name, int error)
 /** handle_open() - open the device that a command names, or find it open. */
 int handle_open(struct tphctl *ctl, const char *text, struct handle **handle)
 {
-	char name[32];
+	char name[DEVICE_NAME_SIZE];
 	int error, fd;
 
 	if (!device_name_parse(text, name, sizeof(name), &fd))
-		return fail(ctl, TPHCTL_USAGE, "device", text,
-			    "give it as 0000:01:00.0, or as fd:3",
-			    "this is neither a PCI address nor an inherited descriptor");
+		return fail(ctl, TPHCTL_USAGE, "device", text, DEVICE_NAME_REMEDY,
+			    DEVICE_NAME_REASON);
 	answer_add(ctl, "device", json_object_new_string(name));
 	if (ctl->foreign_sysfs)
 		return fail(ctl, TPHCTL_USAGE, "option", "--sysfs", "leave it out",

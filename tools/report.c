@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "tphctl.h"
 
@@ -217,6 +218,38 @@ static void print_failure(const struct failure *failure, const char *file, unsig
 void failure_print(const struct failure *failure)
 {
 	print_failure(failure, NULL, 0);
+}
+
+/** time_stamp() - now, as people and programs read it. */
+void time_stamp(char *text, size_t size)
+{
+	struct timespec now;
+	struct tm local;
+	size_t used;
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	localtime_r(&now.tv_sec, &local);
+	used = strftime(text, size, "%Y-%m-%dT%H:%M:%S", &local);
+	used += (size_t)snprintf(text + used, size - used, ".%03ld", now.tv_nsec / 1000000);
+	strftime(text + used, size - used, "%z", &local);
+}
+
+/**
+ * answer_renew() - begin the next document of a command that prints several
+ * @stamp: from time_stamp(), or NULL
+ */
+void answer_renew(struct tphctl *ctl, const struct invocation *invocation, const char *device,
+		  const char *stamp)
+{
+	json_object_put(ctl->answer);
+	answer_begin(ctl, invocation);
+	ctl->streamed = true;
+	answer_add(ctl, "device", json_object_new_string(device));
+	if (!stamp)
+		return;
+	if (ctl->line)
+		answer_add(ctl, "line", json_object_new_int64(ctl->line));
+	answer_add(ctl, "time", json_object_new_string(stamp));
 }
 
 /** answer_print() - print the answer as it is now, as a document of its own. */

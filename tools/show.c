@@ -501,9 +501,8 @@ int show_run(struct tphctl *ctl, const struct invocation *invocation)
 		return fail(ctl, TPHCTL_FAILED, "device", text, "", "%s", strerror(ENOMEM));
 	report->operator_error = -ENOENT;
 	if (!device_name_parse(text, report->name, sizeof(report->name), &fd))
-		code = fail(ctl, TPHCTL_USAGE, "device", text,
-			    "give it as 0000:01:00.0, or as fd:3",
-			    "this is neither a PCI address nor an inherited descriptor");
+		code = fail(ctl, TPHCTL_USAGE, "device", text, DEVICE_NAME_REMEDY,
+			    DEVICE_NAME_REASON);
 	else
 		code = fd >= 0 ? show_fd(ctl, report) : show_address(ctl, report);
 	if (!code && ctl->json) {

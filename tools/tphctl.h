@@ -38,9 +38,20 @@ struct failure {
 	char remedy[512];
 };
 
-/* a device kept open */
+/* qemu:PID/ADDRESS is the longest */
+#define DEVICE_NAME_SIZE	32
+
+/* in the place of a descriptor's number: it is still to be taken from a process (borrow.h) */
+#define DEVICE_BORROWED		INT32_MAX
+
+#define DEVICE_NAME_REMEDY	"give it as 0000:01:00.0, as fd:3, or as qemu:1234/0000:01:00.0"
+#define DEVICE_NAME_REASON	"this is neither a PCI address nor an inherited descriptor, nor a " \
+				"process and the address of a device that it has open"
+
+/* struct handle - a device kept open; @borrowed: descriptor taken from another process, or -1 */
 struct handle {
-	char name[32];
+	char name[DEVICE_NAME_SIZE];
+	int borrowed;
 	struct tph_device *device;
 	struct handle *next;
 };
@@ -95,6 +106,8 @@ enum option_id {
 	OPTION_VF_TOKEN,
 	OPTION_SAVE,
 	OPTION_CONFIG,
+	OPTION_QMP,
+	OPTION_DRY_RUN,
 	OPTION_COUNT,
 };
 
@@ -166,6 +179,9 @@ void failure_print(const struct failure *failure);
 int exit_code_of(int error);
 void note(struct tphctl *ctl, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void answer_begin(struct tphctl *ctl, const struct invocation *invocation);
+void time_stamp(char *text, size_t size);
+void answer_renew(struct tphctl *ctl, const struct invocation *invocation, const char *device,
+		  const char *stamp);
 void answer_print(struct tphctl *ctl);
 void answer_end(struct tphctl *ctl, int code, const char *file, unsigned int line);
 void answer_add(struct tphctl *ctl, const char *key, struct json_object *value);
@@ -197,6 +213,7 @@ int apply_run(struct tphctl *ctl, const struct invocation *invocation);
 int grant_run(struct tphctl *ctl, const struct invocation *invocation);
 int dmabufs_run(struct tphctl *ctl, const struct invocation *invocation);
 int watch_run(struct tphctl *ctl, const struct invocation *invocation);
+int follow_run(struct tphctl *ctl, const struct invocation *invocation);
 int why_run(struct tphctl *ctl, const struct invocation *invocation);
 int group_run(struct tphctl *ctl, const struct invocation *invocation);
 int report_run(struct tphctl *ctl, const struct invocation *invocation);

@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "attribute.h"
@@ -21,7 +20,7 @@ static const char *const watched[WATCHED] = { "targets", "requester", "revocatio
 struct watch {
 	struct tphctl *ctl;
 	const struct invocation *invocation;
-	char name[32];
+	char name[TPH_ADDRESS_SIZE];
 	int fds[WATCHED];
 	int uevents;
 	char text[WATCHED][CPU_LIST_SIZE];
@@ -62,30 +61,6 @@ static void watch_close(struct watch *watch)
 		close(watch->uevents);
 }
 
-static void time_stamp(char *text, size_t size)
-{
-	struct timespec now;
-	struct tm local;
-	size_t used;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	localtime_r(&now.tv_sec, &local);
-	used = strftime(text, size, "%Y-%m-%dT%H:%M:%S", &local);
-	used += (size_t)snprintf(text + used, size - used, ".%03ld", now.tv_nsec / 1000000);
-	strftime(text + used, size - used, "%z", &local);
-}
-
-/* Each line of JSON is a document of its own. */
-static void renew_answer(const struct watch *watch)
-{
-	struct tphctl *ctl = watch->ctl;
-
-	json_object_put(ctl->answer);
-	answer_begin(ctl, watch->invocation);
-	ctl->streamed = true;
-	answer_add(ctl, "device", json_object_new_string(watch->name));
-}
-
 static struct json_object *value_json(int which, const char *text)
 {
 	return strcmp(watched[which], "revocations") ? json_object_new_string(text) :
@@ -99,10 +74,7 @@ static void print_json(const struct watch *watch, const char *stamp,
 	struct json_object *names = json_object_new_array();
 	struct tphctl *ctl = watch->ctl;
 
-	renew_answer(watch);
-	if (ctl->line)
-		answer_add(ctl, "line", json_object_new_int64(ctl->line));
-	answer_add(ctl, "time", json_object_new_string(stamp));
+	answer_renew(ctl, watch->invocation, watch->name, stamp);
 	for (int i = 0; i < WATCHED; i++) {
 		answer_add(ctl, watched[i], value_json(i, now[i]));
 		if (changed & 1u << i)
@@ -159,7 +131,7 @@ static int watch_failure(const struct watch *watch, int error)
 {
 	char remedy[64];
 
-	renew_answer(watch);
+	answer_renew(watch->ctl, watch->invocation, watch->name, NULL);
 	snprintf(remedy, sizeof(remedy), "tphctl bind %s", watch->name);
 	if (error == -ENODEV)
 		return fail(watch->ctl, TPHCTL_FAILED, "device", watch->name, remedy,
@@ -196,13 +168,15 @@ int watch_run(struct tphctl *ctl, const struct invocation *invocation)
 		.uevents = -1,
 	};
 	const char *changes = invocation->value[OPTION_CHANGES];
+	char name[DEVICE_NAME_SIZE];
 	uint32_t count = 0;
 	int code, fd;
 
-	if (!device_name_parse(invocation->operand[0], watch.name, sizeof(watch.name), &fd) ||
-	    fd >= 0)
+	if (!device_name_parse(invocation->operand[0], name, sizeof(name), &fd) ||
+	    (fd >= 0 && fd != DEVICE_BORROWED))
 		return fail(ctl, TPHCTL_USAGE, "device", invocation->operand[0],
 			    "give it as 0000:01:00.0", "this is not a PCI address");
+	handle_address(ctl, name, watch.name);
 	answer_add(ctl, "device", json_object_new_string(watch.name));
 	if (changes && (!number_parse(changes, UINT32_MAX, &count) || !count))
 		return fail(ctl, TPHCTL_USAGE, "count", changes,

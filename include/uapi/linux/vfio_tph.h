@@ -179,4 +179,23 @@ struct vfio_device_feature_dma_buf_tph {
 	__u8 ph;
 };
 
+#define VFIO_DEVICE_FEATURE_TPH_GUEST	(VFIO_DEVICE_FEATURE_TPH_BASE + 3)
+
+#define VFIO_TPH_GUEST_TAGS_MAX	4096
+
+/**
+ * struct vfio_device_feature_tph_guest - payload of VFIO_DEVICE_FEATURE_TPH_GUEST
+ * @flags: VFIO_TPH_GUEST_*; undefined bits must be zero
+ * @count: SET: virtual tags 1 .. @count, 0 removes the map; GET: room in, how many there are out
+ * @data: host CPU of tag index + 1, or VFIO_TPH_CPU_NONE; GET with VFIO_TPH_GUEST_TABLE: what the
+ *	guest wrote, by entry
+ */
+struct vfio_device_feature_tph_guest {
+	__u32 flags;
+#define VFIO_TPH_GUEST_MEM_TYPE_PM	(1U << 0) /* SET: persistent memory; else volatile */
+#define VFIO_TPH_GUEST_TABLE		(1U << 1) /* GET: the guest's ST table; else the map */
+	__u32 count;
+	__u32 data[];
+};
+
 #endif /* _UAPI_LINUX_VFIO_TPH_H */
