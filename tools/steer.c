@@ -18,9 +18,19 @@ struct run {
 /* One command on one device by address proves that it works, and no more. */
 static void tell_end(struct tphctl *ctl, const struct handle *handle)
 {
-	if (!ctl->batch && tph_iommu_fd(handle->device) >= 0)
-		note(ctl, "steering of %s ends when tphctl closes it; keep it with -b or fd:N",
+	if (!ctl->batch && (tph_iommu_fd(handle->device) >= 0 ||
+			    tph_container_fd(handle->device) >= 0))
+		note(ctl, "steering of %s ends when tphctl closes it; keep it with -b",
 		     handle->name);
+}
+
+/* A device that others have open stays so; but entries are a lease of the process that sets them. */
+static void tell_end_of_entries(struct tphctl *ctl, const struct handle *handle)
+{
+	if (!ctl->batch && tph_iommu_fd(handle->device) < 0 && tph_container_fd(handle->device) < 0)
+		note(ctl, "what was set of %s ends with tphctl; keep it with -b", handle->name);
+	else
+		tell_end(ctl, handle);
 }
 
 /* Whether the kernel says that the CPU is offline; one that cannot be has no such file. */
@@ -236,7 +246,7 @@ int set_run(struct tphctl *ctl, const struct invocation *invocation)
 	code = set_runs(ctl, handle, persistent ? TPH_MEMORY_PERSISTENT : TPH_MEMORY_VOLATILE,
 			assignment);
 	if (!code)
-		tell_end(ctl, handle);
+		tell_end_of_entries(ctl, handle);
 out:
 	free(assignment);
 	return code;

@@ -492,6 +492,80 @@ static int publish(const uint32_t *argument)
 	return 0;
 }
 
+static bool cpu_granted(uint32_t cpu)
+{
+	return cpu == VFIO_TPH_CPU_NONE || (cpu < 64 && sim.cpus_allowed & 1ull << cpu);
+}
+
+static int set_guest(const uint32_t *argument, uint32_t flags, uint32_t count)
+{
+	int error = probe();
+
+	if (error)
+		return error;
+	if (flags & ~VFIO_TPH_GUEST_MEM_TYPE_PM)
+		return -EINVAL;
+	if (!sim.attached)
+		return -EPERM;
+	for (uint32_t i = 0; i < count; i++)
+		if (argument[4 + i] >= sim.cpus && argument[4 + i] != VFIO_TPH_CPU_NONE)
+			return -EINVAL;
+	for (uint32_t i = 0; i < count; i++)
+		if (!cpu_granted(argument[4 + i]))
+			return -EPERM;
+	if (sim.guest_held)
+		return -EBUSY;
+	memcpy(sim.guest_cpu, argument + 4, count * sizeof(*argument));
+	sim.guest_count = count;
+	sim.guest_flags = flags;
+	if (sim.log) {
+		fprintf(sim.log, "guest%s", flags ? " pm" : "");
+		for (uint32_t i = 0; i < count; i++)
+			fprintf(sim.log, " %d", (int)argument[4 + i]);
+		fprintf(sim.log, "\n");
+	}
+	return 0;
+}
+
+static int get_guest(uint32_t *argument, uint32_t flags, uint32_t room)
+{
+	const bool table = flags & VFIO_TPH_GUEST_TABLE;
+	const uint32_t all = table ? sim.entries : sim.guest_count;
+
+	if (flags & ~VFIO_TPH_GUEST_TABLE)
+		return -EINVAL;
+	for (uint32_t i = 0; i < all && i < room; i++) {
+		uint64_t bit = table || sim.guest_cpu[i] >= 64 ? 0 : 1ull << sim.guest_cpu[i];
+
+		if (table)
+			argument[4 + i] = sim.guest_table[i] + sim.wrong_tag;
+		else
+			argument[4 + i] = bit & sim.cpus_without_16 ? VFIO_TPH_CPU_NONE :
+					  sim.guest_cpu[i];
+	}
+	argument[3] = all;
+	return 0;
+}
+
+static int guest(uint32_t *argument)
+{
+	const uint32_t operation = argument[1] & (VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_GET);
+
+	if (argument[1] & VFIO_DEVICE_FEATURE_PROBE)
+		return sim.entries ? probe() : -EOPNOTSUPP;
+	if (argument[0] < 16 || argument[3] > VFIO_TPH_GUEST_TAGS_MAX ||
+	    argument[0] < 16 + 4 * argument[3])
+		return -EINVAL;
+	switch (operation) {
+	case VFIO_DEVICE_FEATURE_SET:
+		return set_guest(argument, argument[2], argument[3]);
+	case VFIO_DEVICE_FEATURE_GET:
+		return get_guest(argument, argument[2], argument[3]);
+	default:
+		return -EINVAL;
+	}
+}
+
 static int feature(uint32_t *argument)
 {
 	const uint32_t operations = VFIO_DEVICE_FEATURE_PROBE | VFIO_DEVICE_FEATURE_SET |
@@ -512,6 +586,9 @@ static int feature(uint32_t *argument)
 	if (sim.tph_driver &&
 	    (flags & VFIO_DEVICE_FEATURE_MASK) == VFIO_DEVICE_FEATURE_TPH_NOTIFY)
 		return notify(argument);
+	if (sim.tph_driver &&
+	    (flags & VFIO_DEVICE_FEATURE_MASK) == VFIO_DEVICE_FEATURE_TPH_GUEST)
+		return guest(argument);
 	if ((flags & VFIO_DEVICE_FEATURE_MASK) == TPH_VFIO_FEATURE_DMA_BUF)
 		return export(argument);
 	if (sim.tph_driver &&

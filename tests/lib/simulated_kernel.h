@@ -13,6 +13,7 @@
 #include <sys/types.h>
 
 #define SIM_ENTRIES_MAX	2048
+#define SIM_GUEST_TAGS_MAX 4096
 #define SIM_CONFIG_SIZE	4096
 #define SIM_CONFIG_AT	0x70000000000ull	/* offset of configuration space in the device */
 #define SIM_PCIE_AT	0x40
@@ -102,6 +103,11 @@ struct sim_kernel {
 	struct sim_mapping mappings[SIM_MAPPINGS_MAX];
 	uint32_t cpu_of[SIM_ENTRIES_MAX];
 	bool persistent[SIM_ENTRIES_MAX];
+	uint32_t guest_count;		/* virtual tags of the map */
+	uint32_t guest_cpu[SIM_GUEST_TAGS_MAX];	/* what each stands for */
+	uint32_t guest_flags;		/* of the last SET */
+	uint16_t guest_table[SIM_ENTRIES_MAX];	/* what the guest wrote */
+	bool guest_held;		/* another process has a map */
 	int notify_fd;			/* own descriptor of the user's eventfd, or -1 */
 	struct sim_dmabuf dmabufs[SIM_DMABUFS_MAX];
 

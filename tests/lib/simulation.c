@@ -12,6 +12,7 @@ static bool counting;	/* the log ends with how many requests there were */
 
 static void apply(const char *word)
 {
+	unsigned long long inode;
 	unsigned int number;
 
 	if (!strcmp(word, "policy=no-st")) {
@@ -35,6 +36,14 @@ static void apply(const char *word)
 		sim_set_capability(3, false, 2, 8);
 	} else if (sscanf(word, "adopt=%u", &number) == 1) {
 		sim_adopt((int)number);
+	} else if (sscanf(word, "adopt-inode=%llu", &inode) == 1) {
+		/* a device that another process has open */
+		sim_adopt(-1);
+		sim.device_ino = inode;
+	} else if (!strcmp(word, "guest-held")) {
+		sim.guest_held = true;
+	} else if (!strcmp(word, "unready")) {
+		sim.bound = false;
 	} else if (sscanf(word, "probe-error=%u", &number) == 1) {
 		sim.probe_error = (int)number;
 	} else if (sscanf(word, "node-error=%u", &number) == 1) {

@@ -1244,6 +1244,78 @@ static void tags_of_two_namespaces(void **context)
 	tph_close(device);
 }
 
+static void guest_map_passes_on_what_the_kernel_refuses(void **context)
+{
+	static uint32_t cpus[TPH_GUEST_TAGS_MAX + 1];
+	struct tph_device *device = open_device();
+	uint32_t one = 1, offline = 3, beyond = 64;
+	uint16_t tags[8];
+
+	(void)context;
+	assert_int_equal(tph_guest_map(device, TPH_MEMORY_VOLATILE, TPH_GUEST_TAGS_MAX + 1, cpus),
+			 -EINVAL);
+	assert_int_equal(tph_guest_map(device, (enum tph_memory)2, 1, &one), -EINVAL);
+	assert_int_equal(sim.features, 0);
+	assert_int_equal(tph_guest_map(device, TPH_MEMORY_VOLATILE, 1, &beyond), -EINVAL);
+	sim.cpus_allowed &= ~(1ull << offline);
+	assert_int_equal(tph_guest_map(device, TPH_MEMORY_VOLATILE, 1, &offline), -EPERM);
+	sim.guest_held = true;
+	assert_int_equal(tph_guest_map(device, TPH_MEMORY_VOLATILE, 1, &one), -EBUSY);
+	sim.guest_held = false;
+	assert_int_equal(sim.guest_count, 0);
+	sim.attached = false;
+	assert_int_equal(tph_guest_map(device, TPH_MEMORY_VOLATILE, 1, &one), -EPERM);
+	sim.attached = true;
+	sim.probe_error = EOPNOTSUPP;
+	assert_int_equal(tph_guest_probe(device), -EOPNOTSUPP);
+	sim.probe_error = 0;
+	sim.tph_driver = false;
+	assert_int_equal(tph_guest_probe(device), -ENOTTY);
+	assert_int_equal(tph_guest_map(device, TPH_MEMORY_VOLATILE, 1, &one), -ENOTTY);
+	assert_int_equal(tph_guest_get_cpus(device, 1, &one), -ENOTTY);
+	assert_int_equal(tph_guest_read(device, 8, tags), -ENOTTY);
+	sim.tph_driver = true;
+	/* a tag that is cut short is another tag */
+	sim.wrong_tag = 0x10000;
+	assert_int_equal(tph_guest_read(device, 8, tags), -EIO);
+	tph_close(device);
+}
+
+static void guest_map_is_read_back(void **context)
+{
+	static uint32_t cpus[TPH_GUEST_TAGS_MAX];
+	struct tph_device *device = open_device();
+	uint32_t map[] = { 2, TPH_CPU_NONE, 1 }, back[5];
+	uint16_t tags[9];
+
+	(void)context;
+	assert_int_equal(tph_guest_probe(device), 0);
+	assert_int_equal(tph_guest_get_cpus(device, 0, NULL), 0);
+	assert_int_equal(tph_guest_map(device, TPH_MEMORY_PERSISTENT, 3, map), 0);
+	assert_int_equal(sim.guest_count, 3);
+	assert_int_equal(sim.guest_cpu[2], 1);
+	assert_int_equal(sim.guest_flags, VFIO_TPH_GUEST_MEM_TYPE_PM);
+	assert_int_equal(tph_guest_get_cpus(device, 5, back), 3);
+	assert_memory_equal(back, map, sizeof(map));
+	assert_int_equal(back[3], TPH_CPU_NONE);
+	back[1] = 99;
+	assert_int_equal(tph_guest_get_cpus(device, 1, back), 3);
+	assert_int_equal(back[1], 99);
+
+	sim.guest_table[7] = 0xffff;
+	assert_int_equal(tph_guest_read(device, 9, tags), 8);
+	assert_int_equal(tags[7], 0xffff);
+	assert_int_equal(tags[8], 0);
+	/* as large as can be, and none */
+	for (uint32_t i = 0; i < TPH_GUEST_TAGS_MAX; i++)
+		cpus[i] = i % 2;
+	assert_int_equal(tph_guest_map(device, TPH_MEMORY_VOLATILE, TPH_GUEST_TAGS_MAX, cpus), 0);
+	assert_int_equal(sim.guest_cpu[TPH_GUEST_TAGS_MAX - 1], 1);
+	assert_int_equal(tph_guest_map(device, TPH_MEMORY_VOLATILE, 0, NULL), 0);
+	assert_int_equal(sim.guest_count, 0);
+	tph_close(device);
+}
+
 static void enable_refuses_what_is_not_on_offer(void **context)
 {
 	struct tph_device *device = open_device();
@@ -1642,6 +1714,8 @@ int main(void)
 		cmocka_unit_test_setup(set_passes_on_what_the_kernel_refuses, setup),
 		cmocka_unit_test_setup(set_needs_a_place_and_an_address_space, setup),
 		cmocka_unit_test_setup(notify_rejects_what_is_no_eventfd, setup),
+		cmocka_unit_test_setup(guest_map_passes_on_what_the_kernel_refuses, setup),
+		cmocka_unit_test_setup(guest_map_is_read_back, setup),
 		cmocka_unit_test_setup(enable_refuses_what_is_not_on_offer, setup),
 		cmocka_unit_test_setup(enable_that_is_not_taken_ends_off, setup),
 		cmocka_unit_test_setup(enable_reports_each_read_that_fails, setup),

@@ -236,7 +236,7 @@ static void one_command_says_that_it_does_not_last(void **context)
 	(void)context;
 	assert_runs("set " TREE_ENDPOINT " 0=1");
 	assert_says(result.err, "steering of " TREE_ENDPOINT
-		    " ends when tphctl closes it; keep it with -b or fd:N");
+		    " ends when tphctl closes it; keep it with -b");
 	assert_runs("-j enable " TREE_ENDPOINT);
 	assert_string_equal(result.err, "");
 	document = parse(result.out);
