@@ -77,6 +77,8 @@ static void files_are_in_their_places(void **context)
 		MANDIR "/man3/libtph.3", MANDIR "/man8/tphctl.8",
 		DATADIR "/bash-completion/completions/tphctl",
 		PREFIX "/lib/systemd/system/tphctl@.service",
+		PREFIX "/lib/systemd/system/tphctl-follow@.service",
+		DATADIR "/vfio-tph/guest-tags.asl",
 		PREFIX "/lib/udev/rules.d/60-tphctl.rules",
 	};
 	char path[PATH_MAX];
@@ -184,6 +186,8 @@ static void unit_and_rule_are_of_this_prefix(void **context)
 	(void)context;
 	assert_works(shell("grep -x 'ExecStart=" SBINDIR "/tphctl apply %%i' "
 			   "%s" PREFIX "/lib/systemd/system/tphctl@.service", destination));
+	assert_works(shell("grep -x 'ExecStart=" SBINDIR "/tphctl follow %%i' "
+			   "%s" PREFIX "/lib/systemd/system/tphctl-follow@.service", destination));
 	assert_works(shell("grep 'TEST==\"" CONFIG "/$kernel\"' %s" PREFIX
 			   "/lib/udev/rules.d/60-tphctl.rules && ! grep '@[a-z]*@' %s" PREFIX
 			   "/lib/udev/rules.d/60-tphctl.rules", destination, destination));
