@@ -240,6 +240,39 @@ static void map_table(const char *driver, const char *whose, int hole)
 	munmap(memory, 4096);
 }
 
+/* As the guest's driver writes it, through whatever runs the guest. */
+static void guest_writes(uint32_t cap, uint32_t tag)
+{
+	uint32_t table = cap + TPH_TABLE + 2 * ENTRY, back;
+
+	access_region(VFIO_PCI_CONFIG_REGION_INDEX, table, 2, &tag);
+	back = access_region(VFIO_PCI_CONFIG_REGION_INDEX, table, 2, NULL);
+	check(back == tag, "the guest writes tag %#x into entry %u, and reads back %#x", tag, ENTRY,
+	      back);
+}
+
+static void guest_steers(uint32_t cap)
+{
+	static const uint32_t first[] = { 1, TPH_CPU_NONE }, moved[] = { 0, TPH_CPU_NONE };
+	uint32_t enable = ENABLE_IV_16;
+
+	step("A guest steers by itself: its tags 1 and 2 are its CPUs 0 and 1, its manager maps them");
+	open_endpoint(&nic);
+	need(tph_guest_map(device, TPH_MEMORY_VOLATILE, 2, first), "tph_guest_map");
+	access_region(VFIO_PCI_CONFIG_REGION_INDEX, cap + TPH_CONTROL, 4, &enable);
+	guest_writes(cap, 1);
+	dma_write(FIRMWARE_TAG(1));
+	say("   The guest's CPU is pinned to host CPU 0, and the map follows (tphctl follow); the "
+	    "guest does nothing");
+	need(tph_guest_map(device, TPH_MEMORY_VOLATILE, 2, moved), "tph_guest_map");
+	dma_write(FIRMWARE_TAG(0));
+	say("   A guest that guesses a tag of the host's has none");
+	guest_writes(cap, FIRMWARE_TAG(2));
+	dma_write(NO_TAG);
+	tph_close(device);
+	munmap(memory, 4096);
+}
+
 int main(void)
 {
 	const char *bdf = nic.bdf;
@@ -308,6 +341,8 @@ int main(void)
 	for (word = 0, at = 0; at < 128; at += 4)
 		word |= hardware(bdf, cap + TPH_TABLE + at);
 	check(!word, "all 64 entries in hardware, ORed: %#x", word);
+
+	guest_steers(cap);
 
 	step("An attack on stock vfio-pci and on tph-vfio-pci: map the MSI-X table, write CPU 2's tag");
 	say("   (the requester is enabled by root, past both: stock vfio-pci cannot)");
