@@ -191,7 +191,7 @@ static int commit(struct tph_vdev *tph, struct change *change)
 	if (ret)
 		return ret;
 	if (held_by_other(tph) || (change->count && device_specific(&tph->table))) {
-		trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, TPH_REASON_LEASES, -EBUSY);
+		trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, TPH_REASON_GUEST, -EBUSY);
 		return -EBUSY;
 	}
 	ret = take_lease(tph, change);
@@ -290,6 +290,18 @@ static bool afford(struct tph_mapping *mapping)
 	return true;
 }
 
+/* Slots of one CPU were set at once, and are lost at once. */
+static bool differs(const struct tph_table *table, u32 first, u32 last,
+		    const struct tph_entry *batch)
+{
+	u32 i;
+
+	for (i = first; i <= last; i++)
+		if (batch[i - first].cpu != table->ledger.entries[i].cpu)
+			return true;
+	return false;
+}
+
 /* Whether hardware, enabled, would get another tag. */
 static bool moves(const struct tph_table *table, u32 first, u32 last,
 		  const struct tph_entry *batch)
@@ -327,6 +339,8 @@ void tph_mapping_write(struct tph_vdev *tph, unsigned int at, const u8 *bytes, u
 	    !tph_guest_write(&mapping->guest, at, bytes, count, &first, &last))
 		return;
 	batch = resolve(tph, first, last, width_wanted(&tph->table));
+	if (!differs(&tph->table, first, last, batch))
+		return;
 	if (moves(&tph->table, first, last, batch) && !afford(mapping)) {
 		mapping->due = true;
 		queue_delayed_work(tph_workqueue, &mapping->work, msecs_to_jiffies(PERIOD_MS));

@@ -262,6 +262,7 @@ enum tph_reason {
 	TPH_REASON_ERROR,	/* the function was lost to an error */
 	TPH_REASON_CLOSE,	/* the user closed the device */
 	TPH_REASON_LEASES,	/* TPH_LEASES_MAX processes hold entries already */
+	TPH_REASON_GUEST,	/* a guest's map, or what cannot be beside one */
 	TPH_REASON_REMOVED,	/* the driver lets go of the device */
 };
 
