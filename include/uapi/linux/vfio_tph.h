@@ -179,6 +179,53 @@ struct vfio_device_feature_dma_buf_tph {
 	__u8 ph;
 };
 
+/**
+ * VFIO_DEVICE_FEATURE_TPH_GUEST - a guest that steers by itself
+ *
+ * A guest does not know host CPUs. Its manager gives it steering tags of its own, *virtual tags*
+ * 1 .. N, and says here which host CPU each stands for. The guest's firmware tells them (_DSM function
+ * 0xF of its host bridge: processor uid + 1), its driver writes them into the ST table as on bare
+ * metal, and the tag of the host CPU goes into hardware.
+ *
+ * PROBE: 0 if a guest can steer here.
+ *	EOPNOTSUPP: as PROBE of VFIO_DEVICE_FEATURE_TPH_ST, and for a function without an ST table, or
+ *	with one in the MSI-X table and no room behind its capability. EPERM: the operator's policy.
+ *	ENOTTY: not this driver.
+ *
+ * SET: replaces the whole map by @count host CPU numbers, or VFIO_TPH_CPU_NONE, for virtual tags
+ *	1 .. @count; @count 0 ends it. All or nothing. Entries whose host tag is another then are
+ *	written in one off-window of the requester, the others not at all. A CPU without a valid tag is
+ *	no error: nothing is sent for it.
+ *
+ * GET: @count is the room in @data, and receives how many numbers there are; as many as fit are
+ *	filled in: the map, with VFIO_TPH_CPU_NONE for a slot that was taken back or whose CPU has no
+ *	tag; or with VFIO_TPH_GUEST_TABLE what the guest wrote, by entry. Under every policy.
+ *
+ * While there is a map:
+ *
+ * - The ST table in the capability is virtual: it reads back what was written, of any width. A
+ *   function that has its table in the MSI-X table shows it in the capability; entry i is still
+ *   vector i's. The upper byte of an entry reads 0 where extended tags are not on offer. Device
+ *   Specific mode is not on offer.
+ * - Value v of an entry (its lower byte, with 8-bit tags) steers to the CPU of tag v. 0, a tag that
+ *   the map does not have, a slot that was taken back, a CPU without a tag of that width: tag 0. As
+ *   with hardware the write does not say so, and enabling does not fail for it.
+ * - The map is a lease of the process that SET it, and its slots are taken back as entries are, and
+ *   their entries with them; no write of the guest's brings one back, but the next SET does. Who
+ *   writes configuration space is not looked at.
+ * - A write that changes no tag has no effect on hardware. One that does under an enabled requester
+ *   costs an off-window, of which there are at most 16 in 10 ms, and one more for all that comes
+ *   beyond that; revocations do not wait for it.
+ * - A reset of the function, whoever makes it, zeroes the virtual table and switches the requester
+ *   off, as on bare metal; the map stays. (Without a map a reset leaves entries and enable.)
+ *
+ * Errors: EINVAL - a payload below 8 + 4 * @count bytes, undefined flag, SET and GET at once without
+ *	PROBE, @count above VFIO_TPH_GUEST_TAGS_MAX, a CPU number that the system does not have. EFAULT.
+ *	EPERM - as for VFIO_DEVICE_FEATURE_TPH_ST. EBUSY - another process that lives holds the map, or
+ *	entries that it SET; or Device Specific mode is in force. SET of VFIO_DEVICE_FEATURE_TPH_ST is
+ *	EBUSY while there is a map, whose first SET clears the entries that its own process had set.
+ *	EOPNOTSUPP - as PROBE. EUSERS, ENODEV, EIO, ENOMEM - as for VFIO_DEVICE_FEATURE_TPH_ST.
+ */
 #define VFIO_DEVICE_FEATURE_TPH_GUEST	(VFIO_DEVICE_FEATURE_TPH_BASE + 3)
 
 #define VFIO_TPH_GUEST_TAGS_MAX	4096
