@@ -16,7 +16,8 @@
 #   make fuzz     look for inputs that break a rule, for FUZZ_SECONDS (60)
 #   make shell    a prompt in the VM, with tphctl in it
 #   make driver   tph-vfio-pci.ko for the running kernel (KDIR=... for another); with NAME=vfio-pci
-#                 it is called that, and takes the place of the stock module
+#                 it is called that, and takes the place of the stock module; TPH_ALIASES="8086:1521 ..."
+#                 are devices for which it has an alias (doc/install.md)
 #   make deb      Debian packages, the module's source for DKMS among them
 #   make install  library, tool, emulator, manual pages, systemd unit and udev rule (DESTDIR, PREFIX)
 #                 and, with KDIR, the module for that kernel
