@@ -48,6 +48,8 @@ chroot_kernels()
 	chroot_in "$root" apt-mark manual "linux-image-$first" "linux-headers-$first"
 	chroot_in "$root" "${install[@]}" install -t "$release-backports" linux-image-amd64
 	second=$(cd "$root/lib/modules" && ls -I "$first")
+	# with the image came the headers of its version
+	chroot_in "$root" apt-get -q -y purge linux-headers-amd64 "linux-headers-$second"
 	chroot_in "$root" apt-mark manual "linux-image-$second"
 	chroot_in "$root" apt-get -q -y --purge autoremove
 	chroot_in "$root" "${install[@]}" install --download-only "linux-headers-$second"
