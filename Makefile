@@ -7,6 +7,8 @@
 #                 too, the stress test there and on a kernel with KASAN, lockdep and failing allocations,
 #                 FUZZ_SECONDS (60) of fuzzing
 #   make clients  other people's programs, and those that know no more than vfio-pci, in the VM
+#   make test-packages   the packages, built in a bare Debian 12 and 13 and installed there, with DKMS for
+#                 two kernels each; needs root, and the network for the first time
 #   make test-sanitize   the stress test on that kernel, for three seeds instead of one
 #   make check    the part that needs no VM and no network
 #   make prove    the driver's pure files by CBMC, every input at once; with MUTANTS=1, that each of a
@@ -16,7 +18,8 @@
 #   make fuzz     look for inputs that break a rule, for FUZZ_SECONDS (60)
 #   make shell    a prompt in the VM, with tphctl in it
 #   make driver   tph-vfio-pci.ko for the running kernel (KDIR=... for another); with NAME=vfio-pci
-#                 it is called that, and takes the place of the stock module
+#                 it is called that, and takes the place of the stock module; TPH_ALIASES="8086:1521 ..."
+#                 are devices for which it has an alias (doc/install.md)
 #   make deb      Debian packages, the module's source for DKMS among them
 #   make install  library, tool, emulator, manual pages, systemd unit and udev rule (DESTDIR, PREFIX)
 #                 and, with KDIR, the module for that kernel
@@ -38,9 +41,9 @@ MESON_plain :=
 MESON_counted := -Db_coverage=true
 MESON_asan  := -Db_sanitize=address,undefined -Db_lundef=false
 
-.PHONY: all demo scenarios clients test test-sanitize coverage check prove fuzz shell lab driver deb install clean \
-	plain asan counted packages-check packages-fuzz packages-demo packages-lab packages-coverage packages-clients \
-	packages-deb
+.PHONY: all demo scenarios clients test test-packages test-sanitize coverage check prove fuzz shell lab driver deb \
+	install clean plain asan counted packages-check packages-fuzz packages-demo packages-lab packages-coverage \
+	packages-clients packages-deb packages-chroot
 .DEFAULT_GOAL := all
 
 all: plain
@@ -65,6 +68,9 @@ packages-clients:
 
 packages-deb:
 	@lab/packages deb
+
+packages-chroot:
+	@lab/packages chroot
 
 plain asan counted: %: packages-check
 	@mkdir -p '$(TREE)'
@@ -98,6 +104,9 @@ test: packages-fuzz asan lab
 
 clients: packages-clients lab
 	@tests/clients/run
+
+test-packages: packages-chroot
+	@tests/package/run
 
 test-sanitize: lab
 	@tests/run --build '$(BUILD)' --seeds 3 sanitize

@@ -15,18 +15,17 @@ static loff_t view_start(const struct tph_vdev *tph)
 	return tph->cap.offset + PCI_TPH_CAP;
 }
 
-static loff_t view_end(const struct tph_vdev *tph, bool mapped)
+static loff_t view_end(const struct tph_vdev *tph)
 {
-	/* a guest is shown a table there */
-	bool trusted = tph->policy == TPH_POLICY_DS_ST && !mapped;
+	bool trusted = tph->policy == TPH_POLICY_DS_ST;
 
 	return tph->cap.offset + (trusted ? tph->cap.length : tph->cap.extent);
 }
 
 /* The next part of an access that is all ours or all the core's. */
-static size_t part(const struct tph_vdev *tph, bool mapped, loff_t at, size_t count, bool *ours)
+static size_t part(const struct tph_vdev *tph, loff_t at, size_t count, bool *ours)
 {
-	loff_t start = view_start(tph), end = view_end(tph, mapped);
+	loff_t start = view_start(tph), end = view_end(tph);
 
 	*ours = tph->cap.offset && at >= start && at < end;
 	if (*ours)
@@ -36,44 +35,23 @@ static size_t part(const struct tph_vdev *tph, bool mapped, loff_t at, size_t co
 	return count;
 }
 
-static int view_read(struct tph_vdev *tph, bool mapped, unsigned int at, char __user *buf,
-		     size_t count)
+static int view_read(struct tph_vdev *tph, unsigned int at, char __user *buf, size_t count)
 {
-	const struct tph_guest *guest = &tph->mapping.guest;
 	u8 bytes[TPH_CAPABILITY_SIZE_MAX];
 	size_t i;
 
 	scoped_guard(mutex, &tph->lock)
 		for (i = 0; i < count; i++)
-			bytes[i] = mapped && at + i >= PCI_TPH_BASE_SIZEOF ?
-				   tph_guest_byte(guest, at + i) :
-				   tph_view_byte(mapped ? &guest->offer : &tph->offer,
-						 tph->table.wanted, at + i);
+			bytes[i] = tph_view_byte(&tph->offer, tph->table.wanted, at + i);
 	return copy_to_user(buf, bytes, count) ? -EFAULT : 0;
 }
 
-/* A guest's ST table; without a map it takes no tags from the user. */
-static int table_write(struct tph_vdev *tph, unsigned int at, const char __user *buf, size_t count)
-{
-	struct device *dev = &tph->core.pdev->dev;
-	u8 bytes[TPH_CAPABILITY_SIZE_MAX];
-
-	if (copy_from_user(bytes, buf, count))
-		return -EFAULT;
-	if (pm_runtime_resume_and_get(dev))
-		return -EIO;
-	tph_mapping_write(tph, at, bytes, count);
-	pm_runtime_put(dev);
-	return 0;
-}
-
 /*
- * A write to the virtual capability. The capability register is read only; what is left is the
- * control register, and a guest's ST table. Like hardware, it does not say whether it took the
- * value: reading it does.
+ * A write to the virtual capability. The capability register is read only, the ST table takes no
+ * tags from the user; what is left is the control register. Like hardware, it does not say whether
+ * it took the value: reading it does.
  */
-static int view_write(struct tph_vdev *tph, bool mapped, unsigned int at, const char __user *buf,
-		      size_t count)
+static int view_write(struct tph_vdev *tph, unsigned int at, const char __user *buf, size_t count)
 {
 	unsigned int start = max(at, (unsigned int)PCI_TPH_CTRL);
 	unsigned int end = min_t(unsigned int, at + count, PCI_TPH_CTRL + 4);
@@ -81,20 +59,17 @@ static int view_write(struct tph_vdev *tph, bool mapped, unsigned int at, const 
 	static const u8 ones[4] = { 0xff, 0xff, 0xff, 0xff };
 	u8 bytes[4];
 
-	if (start < end) {
-		if (copy_from_user(bytes, buf + (start - at), end - start))
-			return -EFAULT;
-		if (pm_runtime_resume_and_get(dev))
-			return -EIO;
-		tph_steering_request(tph,
-				     tph_control_merge(0, start - PCI_TPH_CTRL, bytes, end - start),
-				     tph_control_merge(0, start - PCI_TPH_CTRL, ones, end - start));
-		pm_runtime_put(dev);
-	}
-	if (!mapped || at + count <= PCI_TPH_BASE_SIZEOF)
+	if (start >= end)
 		return 0;
-	start = max(at, (unsigned int)PCI_TPH_BASE_SIZEOF);
-	return table_write(tph, start, buf + (start - at), at + count - start);
+	if (copy_from_user(bytes, buf + (start - at), end - start))
+		return -EFAULT;
+
+	if (pm_runtime_resume_and_get(dev))
+		return -EIO;
+	tph_steering_request(tph, tph_control_merge(0, start - PCI_TPH_CTRL, bytes, end - start),
+			     tph_control_merge(0, start - PCI_TPH_CTRL, ones, end - start));
+	pm_runtime_put(dev);
+	return 0;
 }
 
 static bool overlaps(loff_t at, size_t count, unsigned int reg)
@@ -138,25 +113,20 @@ static ssize_t config_rw(struct vfio_device *vdev, char __user *buf, size_t coun
 	struct tph_vdev *tph = tph_vdev(vdev);
 	loff_t begin = *ppos;
 	size_t done = 0;
-	bool mapped;
 	ssize_t ret;
 
 	if ((begin & VFIO_PCI_OFFSET_MASK) + count > tph->core.pdev->cfg_size)
 		return -EFAULT;
 
-	/* one view for all of the access, whatever a manager sets meanwhile */
-	scoped_guard(mutex, &tph->lock)
-		mapped = tph_guest_mapped(&tph->mapping.guest);
-
 	while (done < count) {
 		loff_t at = *ppos & VFIO_PCI_OFFSET_MASK;
 		char __user *from = buf + done;
 		bool ours;
-		size_t n = part(tph, mapped, at, count - done, &ours);
+		size_t n = part(tph, at, count - done, &ours);
 
 		if (ours) {
-			ret = write ? view_write(tph, mapped, at - tph->cap.offset, from, n) :
-				      view_read(tph, mapped, at - tph->cap.offset, from, n);
+			ret = write ? view_write(tph, at - tph->cap.offset, from, n) :
+				      view_read(tph, at - tph->cap.offset, from, n);
 			if (!ret) {
 				ret = n;
 				*ppos += n;

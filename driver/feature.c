@@ -149,82 +149,6 @@ static int feature_notify(struct tph_vdev *tph, u32 flags,
 	return 0;
 }
 
-static int set_map(struct tph_vdev *tph, const struct vfio_device_feature_tph_guest *guest,
-		   const u32 __user *data)
-{
-	struct tph_target *targets = NULL;
-	u32 *cpus = NULL, i;
-	int ret;
-
-	if (guest->flags & ~VFIO_TPH_GUEST_MEM_TYPE_PM)
-		return -EINVAL;
-	if (guest->count) {
-		cpus = memdup_array_user(data, guest->count, sizeof(*cpus));
-		if (IS_ERR(cpus))
-			return PTR_ERR(cpus);
-		targets = kvmalloc_array(guest->count, sizeof(*targets), GFP_KERNEL);
-		if (!targets) {
-			kfree(cpus);
-			return -ENOMEM;
-		}
-	}
-	for (i = 0; i < guest->count; i++)
-		targets[i] = (struct tph_target){
-			.cpu = cpus[i],
-			.index = i,
-			.persistent = guest->flags & VFIO_TPH_GUEST_MEM_TYPE_PM,
-		};
-	ret = tph_mapping_set(tph, targets, guest->count);
-	kvfree(targets);
-	kfree(cpus);
-	return ret;
-}
-
-static int get_map(struct tph_vdev *tph, struct vfio_device_feature_tph_guest *guest,
-		   struct vfio_device_feature_tph_guest __user *arg)
-{
-	u32 room = guest->count, *data;
-	int ret = 0;
-
-	if (guest->flags & ~VFIO_TPH_GUEST_TABLE)
-		return -EINVAL;
-	data = kvcalloc(max(room, 1U), sizeof(*data), GFP_KERNEL);
-	if (!data)
-		return -ENOMEM;
-	guest->count = tph_mapping_get(tph, guest->flags & VFIO_TPH_GUEST_TABLE, data, room);
-	if (copy_to_user(arg, guest, sizeof(*guest)) ||
-	    copy_to_user(arg->data, data, array_size(min(room, guest->count), sizeof(*data))))
-		ret = -EFAULT;
-	kvfree(data);
-	return ret;
-}
-
-static int feature_guest(struct tph_vdev *tph, u32 flags,
-			 struct vfio_device_feature_tph_guest __user *arg, size_t argsz)
-{
-	struct vfio_device_feature_tph_guest guest;
-	int ret;
-
-	ret = offered(tph, flags);
-	/* under policy no-st the map can be read, as entries can: there is none */
-	if (!ret && !tph->offer.steering && !tph->mapping.guest.offer.entries)
-		ret = -EOPNOTSUPP;
-	if (ret)
-		return ret;
-	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_GET,
-				 sizeof(guest));
-	if (ret <= 0)
-		return ret;
-
-	if (copy_from_user(&guest, arg, sizeof(guest)))
-		return -EFAULT;
-	if (guest.count > VFIO_TPH_GUEST_TAGS_MAX || argsz < struct_size(arg, data, guest.count))
-		return -EINVAL;
-	if (flags & VFIO_DEVICE_FEATURE_SET)
-		return set_map(tph, &guest, arg->data);
-	return get_map(tph, &guest, arg);
-}
-
 /**
  * tph_feature() - VFIO_DEVICE_FEATURE: ours, or the core's
  * @vdev: the device, open
@@ -244,8 +168,6 @@ int tph_feature(struct vfio_device *vdev, u32 flags, void __user *arg, size_t ar
 		return feature_st(tph, flags, arg, argsz);
 	case VFIO_DEVICE_FEATURE_TPH_NOTIFY:
 		return feature_notify(tph, flags, arg, argsz);
-	case VFIO_DEVICE_FEATURE_TPH_GUEST:
-		return feature_guest(tph, flags, arg, argsz);
 	case VFIO_DEVICE_FEATURE_DMA_BUF_TPH:
 		return tph_dmabuf_feature(tph, flags, arg, argsz);
 	default:

@@ -66,21 +66,18 @@ u32 tph_revoke_locked(struct tph_vdev *tph, bool (*lost)(const struct tph_entry 
 		      void *arg, enum tph_reason reason, bool defer)
 {
 	struct revocation revocation = { tph, lost, arg, reason };
-	u32 slots, count;
+	u32 count;
 
 	lockdep_assert_held(&tph->lock);
 	if (!tph->opened)
 		return 0;
-	/* with a map the entries are copies of its slots, and both are lost for the same reason */
-	slots = tph_guest_revoke(&tph->mapping.guest, lost, arg);
 	count = tph_table_revoke(&tph->table, traced, &revocation, defer);
-	if (!count && !slots)
+	if (!count)
 		return 0;
-	if (defer && count) {
+	if (defer) {
 		tph->deferred++;
 		queue_work(tph_workqueue, &tph->release);
 	}
-	count = max(count, slots);
 	if (reason != TPH_REASON_CLOSE)
 		tph->revocations += count;
 	if (tph->notify)
@@ -128,7 +125,7 @@ static void drop(struct tph_lease *lease)
 /* The leases that entries are held under. */
 static void find_used_locked(struct tph_vdev *tph, unsigned long *leases)
 {
-	const struct tph_ledger *ledger = tph_held_locked(tph);
+	const struct tph_ledger *ledger = &tph->table.ledger;
 	u32 i;
 
 	lockdep_assert_held(&tph->lock);
@@ -257,7 +254,7 @@ static bool alive(struct pid *pid, struct cpumask *lacking, u32 *looked)
 /* The holder of a lease, and into @cpus the CPUs that it has to account for; or false. */
 static bool gather_locked(struct tph_vdev *tph, struct holder *holder, struct cpumask *cpus)
 {
-	const struct tph_ledger *ledger = tph_held_locked(tph);
+	const struct tph_ledger *ledger = &tph->table.ledger;
 	bool any = false;
 	u32 i;
 
@@ -297,16 +294,6 @@ static u32 look_at(struct tph_vdev *tph, u8 lease, u32 epoch, struct cpumask *cp
 	return lost;
 }
 
-static void keep_young(struct tph_vdev *tph, struct tph_ledger *ledger)
-{
-	u32 i;
-
-	lockdep_assert_held(&tph->lock);
-	for (i = 0; i < ledger->size; i++)
-		if (tph->epoch - ledger->entries[i].epoch > AGE_MAX)
-			ledger->entries[i].epoch = tph->epoch - AGE_MAX;
-}
-
 /*
  * Begin a review, if there is reason to.
  *
@@ -315,7 +302,9 @@ static void keep_young(struct tph_vdev *tph, struct tph_ledger *ledger)
  */
 static u32 begin_locked(struct tph_vdev *tph, bool asked, unsigned long *leases)
 {
+	struct tph_ledger *ledger = &tph->table.ledger;
 	u64 now = get_jiffies_64();
+	u32 i;
 
 	lockdep_assert_held(&tph->lock);
 	bitmap_zero(leases, TPH_LEASES_MAX);
@@ -324,8 +313,9 @@ static u32 begin_locked(struct tph_vdev *tph, bool asked, unsigned long *leases)
 	find_used_locked(tph, leases);
 	if (bitmap_empty(leases, TPH_LEASES_MAX))
 		return 0;
-	keep_young(tph, &tph->table.ledger);
-	keep_young(tph, &tph->mapping.guest.map);
+	for (i = 0; i < ledger->size; i++)
+		if (tph->epoch - ledger->entries[i].epoch > AGE_MAX)
+			ledger->entries[i].epoch = tph->epoch - AGE_MAX;
 	if (asked)
 		tph->asked = max(tph->asked, now - ASKED_SAVED * ASKED_INTERVAL) + ASKED_INTERVAL;
 	return tph->epoch++;

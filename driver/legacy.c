@@ -61,7 +61,6 @@ static int enable(struct tph_vdev *tph, const struct vfio_pci_tph_ctrl __user *u
 {
 	struct tph_control ask = { .width = TPH_WIDTH_16 };
 	struct vfio_pci_tph_ctrl ctrl;
-	bool mapped;
 	u8 capability;
 	int ret;
 
@@ -85,12 +84,6 @@ static int enable(struct tph_vdev *tph, const struct vfio_pci_tph_ctrl __user *u
 	if (ret)
 		return ret;
 
-	if (ask.mode == PCI_TPH_ST_DS_MODE) {
-		scoped_guard(mutex, &tph->lock)
-			mapped = tph_guest_mapped(&tph->mapping.guest);
-		if (mapped)
-			return -EBUSY;
-	}
 	ret = -EOPNOTSUPP;
 	if (tph->offer.extended)
 		ret = tph_steering_request(tph, tph_control_register(ask), ~0U);

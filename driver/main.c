@@ -11,6 +11,7 @@
 #include <linux/vfio_pci_core.h>
 #include <linux/vfio_tph_legacy.h>
 
+#include "tph_aliases.h"
 #include "tph_vfio_pci.h"
 
 static char *name = TPH_MODULE;
@@ -260,6 +261,18 @@ static const struct pci_device_id id_table[] = {
 	{ PCI_DRIVER_OVERRIDE_DEVICE_VFIO(PCI_ANY_ID, PCI_ANY_ID) },
 	{}
 };
+
+#ifdef TPH_ALIASES
+/*
+ * Devices that the builder named. This table makes aliases (vfio_pci:) and binds nothing: who looks
+ * for the module that suits a device best, as libvirt does, finds this one.
+ */
+static const struct pci_device_id alias_table[] = {
+	TPH_ALIASES
+	{}
+};
+MODULE_DEVICE_TABLE(pci, alias_table);
+#endif
 
 static struct pci_driver driver = {
 	.id_table = id_table,

@@ -69,10 +69,6 @@ static int commit(struct tph_vdev *tph, const struct tph_target *targets, u32 co
 	ret = tph_grant_check_locked(tph, targets, count);
 	if (ret)
 		return ret;
-	if (tph_guest_mapped(&tph->mapping.guest)) {
-		trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, TPH_REASON_GUEST, -EBUSY);
-		return -EBUSY;
-	}
 	lease = take_lease(tph, targets, count);
 	if (lease < 0)
 		return lease;

@@ -66,7 +66,6 @@ static void release_work(struct work_struct *work)
 void tph_steering_init(struct tph_vdev *tph)
 {
 	INIT_WORK(&tph->release, release_work);
-	tph_mapping_init(tph);
 	INIT_LIST_HEAD(&tph->devices);
 	tph->table.ops = &tph_hardware_ops;
 	tph->table.cap = &tph->cap;
@@ -111,7 +110,6 @@ int tph_steering_open(struct tph_vdev *tph)
 	tph_offer_make(&tph->cap, &tph->platform, tph->policy, &tph->offer);
 	if (!tph->cap.offset)
 		return 0;
-	tph_mapping_open(tph);
 
 	ledger.size = tph->offer.entries;
 	ledger.entries = kvcalloc(ledger.size, sizeof(struct tph_entry), GFP_KERNEL_ACCOUNT);
@@ -190,7 +188,6 @@ void tph_steering_close(struct tph_vdev *tph)
 		notify = finish(tph);
 	cancel_delayed_work_sync(&tph->review);
 	cancel_work_sync(&tph->release);
-	tph_mapping_close(tph);
 	if (notify)
 		eventfd_ctx_put(notify);
 	tph_operator_close(tph);
@@ -457,7 +454,6 @@ int tph_steering_request(struct tph_vdev *tph, u32 value, u32 mask)
 	struct tph_table *table = &tph->table;
 	struct tph_control control;
 	int ret = 0, refused = 0;
-	bool mapped;
 
 	/* nothing is enabled on what its holders lost since the last review */
 	if (value & mask & PCI_TPH_CTRL_REQ_EN_MASK)
@@ -465,9 +461,7 @@ int tph_steering_request(struct tph_vdev *tph, u32 value, u32 mask)
 	guard(tph_memory)(tph);
 	guard(mutex)(&tph->lock);
 	value = (value & mask) | (tph_control_register(table->wanted) & ~mask);
-	mapped = tph_guest_mapped(&tph->mapping.guest);
-	control = tph_control_request(mapped ? &tph->mapping.guest.offer : &tph->offer,
-				      table->wanted, value);
+	control = tph_control_request(&tph->offer, table->wanted, value);
 	if (control.width != TPH_WIDTH_NONE && (tph->removing || !tph->attached)) {
 		refused = tph->removing ? -ENODEV : -EPERM;
 		trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, tph->removing ?
@@ -475,8 +469,7 @@ int tph_steering_request(struct tph_vdev *tph, u32 value, u32 mask)
 		control = (struct tph_control){ .mode = table->wanted.mode };
 	}
 	if (!tph_control_same(control, table->wanted)) {
-		ret = mapped ? tph_mapping_control(tph, control) :
-			       tph_table_control(table, control);
+		ret = tph_table_control(table, control);
 		if (ret)
 			trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, ret == -EOPNOTSUPP ?
 					 TPH_REASON_FIRMWARE : TPH_REASON_HARDWARE, ret);
@@ -609,7 +602,6 @@ void tph_steering_reset_done(struct tph_vdev *tph)
 	scoped_guard(mutex, &tph->lock) {
 		trace_tph_reset(tph->core.pdev, true);
 		tph->resetting = false;
-		tph_mapping_reset(tph);
 		if (later && tph->opened) {
 			/* at once what needs no memory: bus master is on again already */
 			if (!away(tph))

@@ -166,13 +166,6 @@ err_give_up:
 	return ret;
 }
 
-/* Whether hardware, which holds the ledger, has the tag of an entry already. */
-static bool unmoved(const struct tph_table *table, u32 index, const struct tph_entry *entry)
-{
-	return tph_entry_tag(&table->ledger.entries[index], table->live.width) ==
-	       tph_entry_tag(entry, table->live.width);
-}
-
 /**
  * tph_table_commit() - replace entries, all or nothing
  * @table: the table
@@ -180,8 +173,7 @@ static bool unmoved(const struct tph_table *table, u32 index, const struct tph_e
  * @count: number of entries; the caller has checked the range with tph_ledger_holds()
  * @entries: what they shall be
  *
- * With the requester enabled, it is off once for all of the batch whose tags are others, and not at
- * all if none is.
+ * With the requester enabled, it is off once for the whole batch.
  *
  * Return: 0; -EOPNOTSUPP if an entry has no tag of the width in force; what the hardware access
  * failed with. On failure ledger, enable state and hardware are as before, except that a function
@@ -191,7 +183,7 @@ int tph_table_commit(struct tph_table *table, u32 index, u32 count,
 		     const struct tph_entry *entries)
 {
 	bool tagged = tph_control_tagged(table->wanted);
-	u32 first = 0, last, i;
+	u32 i;
 	int ret;
 
 	if (!tph_entries_valid(entries, count, tagged ? table->wanted.width : TPH_WIDTH_NONE))
@@ -203,12 +195,7 @@ int tph_table_commit(struct tph_table *table, u32 index, u32 count,
 		return ret;
 
 	if (tph_control_tagged(table->live) && table->cap->place != TPH_PLACE_NONE) {
-		for (last = count; first < last && unmoved(table, index + first, entries + first);)
-			first++;
-		while (first < last && unmoved(table, index + last - 1, entries + last - 1))
-			last--;
-		ret = first < last ? apply(table, table->live, index + first, last - first,
-					   entries + first) : 0;
+		ret = apply(table, table->live, index, count, entries);
 		if (ret)
 			return ret;
 	}

@@ -19,7 +19,6 @@
 #include "areas.h"
 #include "capability.h"
 #include "compat/ops.h"
-#include "guest.h"
 #include "table.h"
 
 struct dentry;
@@ -57,24 +56,6 @@ struct tph_lease {
 	struct pid *pid;
 	wait_queue_entry_t exit;
 	u32 woken;
-};
-
-/**
- * struct tph_mapping - a guest that steers by itself; under tph_vdev.lock
- * @guest: what it is shown, what it wrote, and the map of its tags
- * @batch: room for every entry of the ledger, with a map
- * @period: when the present period of the budget began, in nanoseconds
- * @changes: of the ST table under an enabled requester, in that period
- * @due: the ledger is behind what the guest wrote
- * @work: catches up
- */
-struct tph_mapping {
-	struct tph_guest guest;
-	struct tph_entry *batch;
-	u64 period;
-	u32 changes;
-	bool due;
-	struct delayed_work work;
 };
 
 /**
@@ -133,7 +114,6 @@ struct tph_dmabufs {
  * @cap: the function's TPH Requester capability
  * @offer: what of it the user is offered
  * @table: the function's steering state
- * @mapping: a guest's tags
  * @leases: who holds the entries
  * @epoch: the review period: each review ends one, and judges what was set in it or before
  * @asked: up to when the budget for reviews that somebody asks for is spent, in jiffies
@@ -172,7 +152,6 @@ struct tph_vdev {
 	struct tph_capability cap;
 	struct tph_offer offer;
 	struct tph_table table;
-	struct tph_mapping mapping;
 	struct tph_lease leases[TPH_LEASES_MAX];
 	u32 epoch;
 	u64 asked;
@@ -222,14 +201,6 @@ static inline void tph_memory_unlock(struct tph_vdev *tph, enum tph_memory memor
 DEFINE_LOCK_GUARD_1(tph_memory, struct tph_vdev, _T->memory = tph_memory_lock(_T->lock),
 		    tph_memory_unlock(_T->lock, _T->memory), enum tph_memory memory)
 
-/* What leases are held for: slots of a guest's map, or without one the entries themselves. */
-static inline struct tph_ledger *tph_held_locked(struct tph_vdev *tph)
-{
-	lockdep_assert_held(&tph->lock);
-	return tph_guest_mapped(&tph->mapping.guest) ? &tph->mapping.guest.map :
-						       &tph->table.ledger;
-}
-
 static inline struct tph_vdev *tph_of_pdev(struct pci_dev *pdev)
 {
 	struct vfio_pci_core_device *core = dev_get_drvdata(&pdev->dev);
@@ -262,7 +233,6 @@ enum tph_reason {
 	TPH_REASON_ERROR,	/* the function was lost to an error */
 	TPH_REASON_CLOSE,	/* the user closed the device */
 	TPH_REASON_LEASES,	/* TPH_LEASES_MAX processes hold entries already */
-	TPH_REASON_GUEST,	/* a guest's map, or what cannot be beside one */
 	TPH_REASON_REMOVED,	/* the driver lets go of the device */
 };
 
@@ -403,16 +373,6 @@ void tph_power_exit(struct tph_vdev *tph);
 int tph_request_offered(struct tph_vdev *tph);
 int tph_request_set(struct tph_vdev *tph, const struct tph_target *targets, u32 count);
 int tph_request_tags(struct tph_vdev *tph, const struct tph_target *targets, u32 count, u16 *tags);
-
-/* mapping.c: a guest's tags */
-void tph_mapping_init(struct tph_vdev *tph);
-void tph_mapping_open(struct tph_vdev *tph);
-void tph_mapping_close(struct tph_vdev *tph);
-int tph_mapping_set(struct tph_vdev *tph, struct tph_target *targets, u32 count);
-u32 tph_mapping_get(struct tph_vdev *tph, bool table, u32 *data, u32 room);
-void tph_mapping_write(struct tph_vdev *tph, unsigned int at, const u8 *bytes, unsigned int count);
-int tph_mapping_control(struct tph_vdev *tph, struct tph_control control);
-void tph_mapping_reset(struct tph_vdev *tph);
 
 /* legacy.c: VFIO_DEVICE_PCI_TPH */
 long tph_legacy_ioctl(struct tph_vdev *tph, struct vfio_device_pci_tph_op __user *arg);

@@ -29,7 +29,6 @@
 	TPH_REASON(TPH_REASON_ERROR,		"device-error")			\
 	TPH_REASON(TPH_REASON_CLOSE,		"closed")			\
 	TPH_REASON(TPH_REASON_LEASES,		"too-many-processes")		\
-	TPH_REASON(TPH_REASON_GUEST,		"map-or-entries-of-another")	\
 	TPH_REASON_LAST(TPH_REASON_REMOVED,	"removed")
 
 /* the numbers, for programs that read the events' format: they do not know the names */

@@ -343,6 +343,7 @@ static void make_change(struct input *input)
 	unsigned int which = take8(input);
 	const char *path = paths[which % COUNT(paths)];
 	const char *slash = strrchr(path, '/');
+	const size_t folder = slash ? (size_t)(slash - path) + 1 : 0;
 	char stash[16];
 
 	if (!is_reachable(path))
@@ -355,8 +356,8 @@ static void make_change(struct input *input)
 		    !strcmp(change->name, ".."))
 			strcpy(change->name, "x");
 	}
-	snprintf(change->path, sizeof(change->path), "%.*s%s", slash ? (int)(slash - path) + 1 : 0,
-		 path, change->name);
+	memcpy(change->path, path, folder);
+	memcpy(change->path + folder, change->name, strlen(change->name) + 1);
 	snprintf(stash, sizeof(stash), "%u", change_count);
 	change->stashed = !renameat(change->parent, change->name, world.stash, stash);
 	change->made = make_thing(input, change);
