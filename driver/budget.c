@@ -1,0 +1,33 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "budget.h"
+
+/**
+ * tph_budget_take() - make one change, or wait
+ * @budget: the budget, all zero at first
+ * @now: nanoseconds, which never go back
+ *
+ * Return: 0 if the change can be made now, and counts; otherwise in how many nanoseconds all that
+ * have come meanwhile can be, in one batch.
+ */
+u64 tph_budget_take(struct tph_budget *budget, u64 now)
+{
+	if (!budget->used || now - budget->start >= TPH_BUDGET_WINDOW)
+		*budget = (struct tph_budget){ .start = now };
+	if (budget->used == TPH_BUDGET_CHANGES)
+		return TPH_BUDGET_WINDOW - (now - budget->start);
+	budget->used++;
+	return 0;
+}
+
+/**
+ * tph_budget_batch() - a batch was made
+ * @budget: the budget
+ * @now: nanoseconds
+ *
+ * The window that begins with it has nothing left, so that a guest that goes on has one batch a
+ * window, and none between.
+ */
+void tph_budget_batch(struct tph_budget *budget, u64 now)
+{
+	*budget = (struct tph_budget){ .start = now, .used = TPH_BUDGET_CHANGES };
+}

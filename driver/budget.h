@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * How often a guest can switch the requester off by writing its table. No kernel interfaces here.
+ */
+#ifndef TPH_BUDGET_H
+#define TPH_BUDGET_H
+
+#include <linux/types.h>
+
+#define TPH_BUDGET_CHANGES	16
+#define TPH_BUDGET_WINDOW	10000000ULL	/* 10 ms */
+
+/**
+ * struct tph_budget - changes of an enabled table within a window of time
+ * @start: when the window began, in nanoseconds
+ * @used: how many changes were made in it; TPH_BUDGET_CHANGES is all
+ */
+struct tph_budget {
+	u64 start;
+	u32 used;
+};
+
+u64 tph_budget_take(struct tph_budget *budget, u64 now);
+void tph_budget_batch(struct tph_budget *budget, u64 now);
+
+#endif
