@@ -11,10 +11,11 @@
  */
 u64 tph_budget_take(struct tph_budget *budget, u64 now)
 {
-	if (!budget->used || now - budget->start >= TPH_BUDGET_WINDOW)
-		*budget = (struct tph_budget){ .start = now };
+	if (now - budget->last >= TPH_BUDGET_WINDOW)
+		budget->used = 0;
 	if (budget->used == TPH_BUDGET_CHANGES)
-		return TPH_BUDGET_WINDOW - (now - budget->start);
+		return TPH_BUDGET_WINDOW - (now - budget->last);
+	budget->last = now;
 	budget->used++;
 	return 0;
 }
@@ -24,10 +25,10 @@ u64 tph_budget_take(struct tph_budget *budget, u64 now)
  * @budget: the budget
  * @now: nanoseconds
  *
- * The window that begins with it has nothing left, so that a guest that goes on has one batch a
- * window, and none between.
+ * Nothing is left until a window of rest, so that a guest that goes on has one batch a window, and
+ * none between.
  */
 void tph_budget_batch(struct tph_budget *budget, u64 now)
 {
-	*budget = (struct tph_budget){ .start = now, .used = TPH_BUDGET_CHANGES };
+	*budget = (struct tph_budget){ .last = now, .used = TPH_BUDGET_CHANGES };
 }

@@ -11,12 +11,12 @@
 #define TPH_BUDGET_WINDOW	10000000ULL	/* 10 ms */
 
 /**
- * struct tph_budget - changes of an enabled table within a window of time
- * @start: when the window began, in nanoseconds
- * @used: how many changes were made in it; TPH_BUDGET_CHANGES is all
+ * struct tph_budget - changes of an enabled table that followed one another
+ * @last: when the last one was made, in nanoseconds
+ * @used: how many there were without a window of rest between; TPH_BUDGET_CHANGES is all
  */
 struct tph_budget {
-	u64 start;
+	u64 last;
 	u32 used;
 };
 

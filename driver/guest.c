@@ -392,12 +392,10 @@ static int get_map(struct tph_vdev *tph, struct vfio_device_feature_tph_guest *h
 /* What PROBE says, and SET and GET themselves answer, whatever else is wrong with them. */
 static int offered(struct tph_vdev *tph, u32 flags)
 {
-	int ret = tph_feature_offered(tph, flags);
-
-	if (ret)
-		return ret;
-	return tph->guest.table.entries && tph->offer.possible & PCI_TPH_CAP_ST_IV ? 0 :
-										     -EOPNOTSUPP;
+	/* no policy would change that */
+	if (!tph->guest.table.entries || !(tph->offer.possible & PCI_TPH_CAP_ST_IV))
+		return -EOPNOTSUPP;
+	return tph_feature_offered(tph, flags);
 }
 
 /**

@@ -562,9 +562,9 @@ static void what_changes_no_tag_touches_no_hardware(void **state)
 
 static void a_storm_costs_a_batch_a_window(void **state)
 {
-	struct timespec from, to;
+	struct timespec from, to, before, now;
+	unsigned int off, rests = 0, i;
 	struct guest *g = *state;
-	unsigned int off, i;
 	double ms;
 
 	assert_int_equal(set(g, 0, 2, map21), 0);
@@ -573,16 +573,19 @@ static void a_storm_costs_a_batch_a_window(void **state)
 	trace_begin();
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	for (i = 0; i < STORM; i++) {
+		clock_gettime(CLOCK_MONOTONIC, &before);
 		put(g, 0, 1 + i % 2);
 		assert_int_equal(look(g, 0), 1 + i % 2);
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		/* a machine that stands still for a window gives the guest all of the budget back */
+		rests += now.tv_sec - before.tv_sec + (now.tv_nsec - before.tv_nsec) / 1e9 > 0.008;
 	}
 	clock_gettime(CLOCK_MONOTONIC, &to);
 	wait_tag(g, 0, map21[(STORM - 1) % 2]);
 	trace_end(g, &off);
 	ms = (to.tv_sec - from.tv_sec) * 1e3 + (to.tv_nsec - from.tv_nsec) / 1e6;
-	print_message("%u writes in %.0f ms: %u off-windows\n", STORM, ms, off);
-	/* a window of rest among them gives 16 more: so none has to be, but the bound is the sum */
-	assert_true(off <= 16 + ms / 10 + 2 + 16 * (ms / 20));
+	print_message("%u writes in %.0f ms, %u rests: %u off-windows\n", STORM, ms, rests, off);
+	assert_true(off <= 16 * (rests + 1) + ms / 10 + 2);
 	assert_true(off < STORM / 2);
 }
 
@@ -1168,21 +1171,23 @@ static void a_cpu_goes_offline_under_a_storm(void **state)
 	}
 }
 
+/* Waits until the device is closed, by whoever has it: so in no child, which would have it too. */
+static void *unbind(void *arg)
+{
+	guest_try("echo " EP_CAPABILITY " >" SYSFS EP_CAPABILITY "/driver/unbind");
+	return arg;
+}
+
 static void removal_ends_it(void **state)
 {
 	struct guest *g = *state;
-	pid_t pid;
+	pthread_t thread;
 	int i;
 
 	assert_int_equal(set(g, 0, 2, map21), 0);
 	put(g, 0, 1);
 	turn(g, ON);
-	pid = fork();
-	assert_true(pid >= 0);
-	if (!pid) {
-		guest_try("echo " EP_CAPABILITY " >" SYSFS EP_CAPABILITY "/driver/unbind");
-		_exit(0);
-	}
+	assert_int_equal(pthread_create(&thread, NULL, unbind, NULL), 0);
 	for (i = 0; i < 1000 && set(g, 0, 2, map21) != -ENODEV; i++)
 		pause_ms(5);
 	assert_int_equal(set(g, 0, 2, map21), -ENODEV);
@@ -1192,7 +1197,7 @@ static void removal_ends_it(void **state)
 	assert_plain(g, 0);
 	guest_close(g);
 	*state = NULL;
-	assert_int_equal(waitpid(pid, NULL, 0), pid);
+	pthread_join(thread, NULL);
 	guest_bind(EP_CAPABILITY, "tph-vfio-pci");
 }
 
