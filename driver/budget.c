@@ -11,10 +11,18 @@
  */
 u64 tph_budget_take(struct tph_budget *budget, u64 now)
 {
-	if (now - budget->last >= TPH_BUDGET_WINDOW)
+	if (now - budget->last >= TPH_BUDGET_WINDOW) {
+		/* this is the batch then */
+		if (budget->waited) {
+			tph_budget_batch(budget, now);
+			return 0;
+		}
 		budget->used = 0;
-	if (budget->used == TPH_BUDGET_CHANGES)
+	}
+	if (budget->used == TPH_BUDGET_CHANGES) {
+		budget->waited = true;
 		return TPH_BUDGET_WINDOW - (now - budget->last);
+	}
 	budget->last = now;
 	budget->used++;
 	return 0;

@@ -14,10 +14,12 @@
  * struct tph_budget - changes of an enabled table that followed one another
  * @last: when the last one was made, in nanoseconds
  * @used: how many there were without a window of rest between; TPH_BUDGET_CHANGES is all
+ * @waited: one was put off since the last: that is no rest, even if nothing came of it
  */
 struct tph_budget {
 	u64 last;
 	u32 used;
+	bool waited;
 };
 
 u64 tph_budget_take(struct tph_budget *budget, u64 now);
