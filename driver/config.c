@@ -4,6 +4,9 @@
 
 #include "tph_vfio_pci.h"
 
+/* Bytes of configuration space that vfio-pci-core passes on to the function. */
+#define CORE_RAW	0xff
+
 /*
  * The capability's header belongs to the core, which virtualises the chain of capabilities. From
  * the capability register on everything is ours: no access of the user's reaches hardware there.
@@ -15,50 +18,121 @@ static loff_t view_start(const struct tph_vdev *tph)
 	return tph->cap.offset + PCI_TPH_CAP;
 }
 
-static loff_t view_end(const struct tph_vdev *tph)
+/* Its length as a guest sees it. */
+static unsigned int guest_length(const struct tph_vdev *tph)
 {
-	bool trusted = tph->policy == TPH_POLICY_DS_ST;
-
-	return tph->cap.offset + (trusted ? tph->cap.length : tph->cap.extent);
+	return ALIGN(PCI_TPH_BASE_SIZEOF + tph->guest.table.entries * 2, 4);
 }
 
-/* The next part of an access that is all ours or all the core's. */
-static size_t part(const struct tph_vdev *tph, loff_t at, size_t count, bool *ours)
+static bool moved(const struct tph_vdev *tph)
 {
-	loff_t start = view_start(tph), end = view_end(tph);
-
-	*ours = tph->cap.offset && at >= start && at < end;
-	if (*ours)
-		return min_t(size_t, count, end - at);
-	if (tph->cap.offset && at < start)
-		return min_t(size_t, count, start - at);
-	return count;
+	return tph->guest.shown && tph->guest.shown != tph->cap.offset;
 }
 
-static int view_read(struct tph_vdev *tph, unsigned int at, char __user *buf, size_t count)
+static loff_t view_end(const struct tph_vdev *tph, bool mapped)
 {
+	unsigned int length = tph->cap.extent;
+
+	if (tph->policy == TPH_POLICY_DS_ST)
+		length = tph->cap.length;
+	if (mapped && !moved(tph))
+		length = max(length, guest_length(tph));
+	return tph->cap.offset + length;
+}
+
+/* Whose a byte of configuration space is. */
+enum owner {
+	OWNER_CORE,
+	OWNER_VIEW,	/* the capability that the user sees */
+	OWNER_BLANK,	/* the function's own, where that is shown elsewhere */
+};
+
+/* The next part of an access that has one owner. */
+static enum owner part(const struct tph_vdev *tph, bool mapped, loff_t at, size_t *count)
+{
+	const struct {
+		loff_t start, end;
+		enum owner owner;
+	} areas[] = {
+		{ view_start(tph), view_end(tph, mapped), moved(tph) ? OWNER_BLANK : OWNER_VIEW },
+		{ tph->guest.shown, tph->guest.shown + guest_length(tph), OWNER_VIEW },
+	};
+	u32 i, n = !tph->cap.offset ? 0 : moved(tph) ? 2 : 1;
+
+	for (i = 0; i < n; i++) {
+		if (at >= areas[i].start && at < areas[i].end) {
+			*count = min_t(size_t, *count, areas[i].end - at);
+			return areas[i].owner;
+		}
+		if (at < areas[i].start)
+			*count = min_t(size_t, *count, areas[i].start - at);
+	}
+	return OWNER_CORE;
+}
+
+static u8 view_byte(const struct tph_vdev *tph, const struct tph_offer *offer, bool mapped,
+		    unsigned int at)
+{
+	if (at < PCI_TPH_CAP)
+		return tph->guest.header >> at * 8;
+	if (mapped && at >= PCI_TPH_BASE_SIZEOF)
+		return tph_virtual_table_byte(&tph->guest.table, at - PCI_TPH_BASE_SIZEOF);
+	return tph_view_byte(offer, tph->table.wanted, at);
+}
+
+static int view_read(struct tph_vdev *tph, bool mapped, unsigned int at, char __user *buf,
+		     size_t count)
+{
+	struct tph_offer offer = tph->offer;
 	u8 bytes[TPH_CAPABILITY_SIZE_MAX];
 	size_t i;
 
+	if (mapped)
+		tph_guest_offer(tph, &offer);
 	scoped_guard(mutex, &tph->lock)
 		for (i = 0; i < count; i++)
-			bytes[i] = tph_view_byte(&tph->offer, tph->table.wanted, at + i);
+			bytes[i] = view_byte(tph, &offer, mapped, at + i);
 	return copy_to_user(buf, bytes, count) ? -EFAULT : 0;
 }
 
-/*
- * A write to the virtual capability. The capability register is read only, the ST table takes no
- * tags from the user; what is left is the control register. Like hardware, it does not say whether
- * it took the value: reading it does.
- */
-static int view_write(struct tph_vdev *tph, unsigned int at, const char __user *buf, size_t count)
+/* A guest's write to the ST table. */
+static int table_write(struct tph_vdev *tph, unsigned int at, const char __user *buf, size_t count)
 {
+	struct device *dev = &tph->core.pdev->dev;
+	u8 bytes[TPH_CAPABILITY_SIZE_MAX];
+
+	if (copy_from_user(bytes, buf, count))
+		return -EFAULT;
+	if (pm_runtime_resume_and_get(dev))
+		return -EIO;
+	tph_guest_write(tph, at, bytes, count);
+	pm_runtime_put(dev);
+	return 0;
+}
+
+/*
+ * A write to the virtual capability. The capability register is read only, the ST table takes tags
+ * from a guest alone, and its own; what is left is the control register. Like hardware, it does not
+ * say whether it took the value: reading it does. The table comes first, or an enable would be
+ * followed by an off-window.
+ */
+static int view_write(struct tph_vdev *tph, bool mapped, unsigned int at, const char __user *buf,
+		      size_t count)
+{
+	unsigned int table = max(at, (unsigned int)PCI_TPH_BASE_SIZEOF);
 	unsigned int start = max(at, (unsigned int)PCI_TPH_CTRL);
 	unsigned int end = min_t(unsigned int, at + count, PCI_TPH_CTRL + 4);
 	struct device *dev = &tph->core.pdev->dev;
 	static const u8 ones[4] = { 0xff, 0xff, 0xff, 0xff };
 	u8 bytes[4];
+	int ret;
 
+	if (mapped && table < at + count) {
+		ret = table_write(tph, table - PCI_TPH_BASE_SIZEOF, buf + (table - at),
+				  at + count - table);
+		if (ret)
+			return ret;
+	}
 	if (start >= end)
 		return 0;
 	if (copy_from_user(bytes, buf + (start - at), end - start))
@@ -113,20 +187,28 @@ static ssize_t config_rw(struct vfio_device *vdev, char __user *buf, size_t coun
 	struct tph_vdev *tph = tph_vdev(vdev);
 	loff_t begin = *ppos;
 	size_t done = 0;
+	bool mapped;
 	ssize_t ret;
 
 	if ((begin & VFIO_PCI_OFFSET_MASK) + count > tph->core.pdev->cfg_size)
 		return -EFAULT;
 
+	/* looked at once: an access that comes with the first map sees one view */
+	scoped_guard(mutex, &tph->lock)
+		mapped = tph_guest_mapped_locked(tph);
 	while (done < count) {
 		loff_t at = *ppos & VFIO_PCI_OFFSET_MASK;
 		char __user *from = buf + done;
-		bool ours;
-		size_t n = part(tph, at, count - done, &ours);
+		size_t n = count - done;
+		enum owner owner = part(tph, mapped, at, &n);
 
-		if (ours) {
-			ret = write ? view_write(tph, at - tph->cap.offset, from, n) :
-				      view_read(tph, at - tph->cap.offset, from, n);
+		if (owner != OWNER_CORE) {
+			if (owner == OWNER_BLANK)
+				ret = !write && clear_user(from, n) ? -EFAULT : 0;
+			else if (write)
+				ret = view_write(tph, mapped, at - tph->guest.shown, from, n);
+			else
+				ret = view_read(tph, mapped, at - tph->guest.shown, from, n);
 			if (!ret) {
 				ret = n;
 				*ppos += n;
@@ -183,25 +265,18 @@ static __le32 *virtual_header(struct tph_vdev *tph, u16 at)
 	return (__le32 *)(tph->core.vconfig + at);
 }
 
-/**
- * tph_config_open() - hide a capability that nothing can be done with
- * @tph: the device, enabled by vfio-pci-core, tph_steering_open() done
- *
- * Takes it out of the chain that the core shows; at its head, only the identity goes, for the chain
- * hangs on it.
+/*
+ * Have the chain go to @to where it goes to the capability. At the head of the chain, which hangs on
+ * it, only the identity goes.
  */
-void tph_config_open(struct tph_vdev *tph)
+static void relink(struct tph_vdev *tph, u16 to)
 {
 	u16 at = PCI_CFG_SPACE_SIZE;
 	u32 header;
 	int hops;
 
-	if (!tph->cap.offset || tph->offer.modes)
-		return;
-
 	if (tph->cap.offset == at) {
-		header = le32_to_cpu(*virtual_header(tph, at));
-		*virtual_header(tph, at) = cpu_to_le32(header & 0xfff00000);
+		*virtual_header(tph, at) = cpu_to_le32((u32)to << 20);
 		return;
 	}
 
@@ -209,12 +284,64 @@ void tph_config_open(struct tph_vdev *tph)
 	for (hops = 0; hops < PCI_CFG_SPACE_EXP_SIZE / 8 && at; hops++) {
 		header = le32_to_cpu(*virtual_header(tph, at));
 		if (PCI_EXT_CAP_NEXT(header) == tph->cap.offset) {
-			u32 next = PCI_EXT_CAP_NEXT(le32_to_cpu(*virtual_header(tph,
-										tph->cap.offset)));
-
-			*virtual_header(tph, at) = cpu_to_le32((header & 0x000fffff) | next << 20);
+			*virtual_header(tph, at) = cpu_to_le32((header & 0x000fffff) |
+							       (u32)to << 20);
 			return;
 		}
 		at = PCI_EXT_CAP_NEXT(header);
+	}
+}
+
+/* Bytes from @at on that no capability has, as far as a capability of ours can reach. */
+static u16 room_at(const struct tph_vdev *tph, u16 at)
+{
+	u16 end = min_t(u16, at + TPH_CAPABILITY_SIZE_MAX, tph->core.pdev->cfg_size);
+	u16 own = tph->cap.offset, i = at;
+
+	while (i < end && tph->core.pci_config_map[i] == CORE_RAW &&
+	       (i < own || i >= own + tph->cap.extent))
+		i++;
+	return i - at;
+}
+
+/* How many entries a guest finds in the capability. */
+static u16 guest_entries(const struct tph_vdev *tph)
+{
+	u32 room = tph->cap.extent;
+
+	if (tph->cap.place != TPH_PLACE_MSIX)
+		return tph->cap.entries;
+	if (tph->guest.place)
+		room = room_at(tph, tph->guest.place);
+	if (room < PCI_TPH_BASE_SIZEOF)
+		return 0;
+	room = min_t(u32, room, TPH_CAPABILITY_SIZE_MAX) - PCI_TPH_BASE_SIZEOF;
+	return min_t(u32, room / 2, tph->cap.entries);
+}
+
+/**
+ * tph_config_open() - where the user sees the capability; hide one that nothing can be done with
+ * @tph: the device, enabled by vfio-pci-core, tph_steering_open() done
+ *
+ * It is hidden by taking it out of the chain that the core shows.
+ */
+void tph_config_open(struct tph_vdev *tph)
+{
+	struct tph_guest *guest = &tph->guest;
+
+	guard(mutex)(&tph->lock);
+	guest->shown = tph->cap.offset;
+	if (!tph->cap.offset)
+		return;
+	guest->table = (struct tph_virtual_table){
+		.entries = guest_entries(tph),
+		.extended = tph->offer.extended,
+	};
+	guest->header = le32_to_cpu(*virtual_header(tph, tph->cap.offset));
+	if (!tph->offer.modes) {
+		relink(tph, PCI_EXT_CAP_NEXT(guest->header));
+	} else if (guest->place && guest->table.entries) {
+		guest->shown = guest->place;
+		relink(tph, guest->shown);
 	}
 }

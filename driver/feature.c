@@ -14,11 +14,17 @@ static_assert(VFIO_TPH_ST_MAX == TPH_MSIX_ENTRIES_MAX);
 #define SET_FLAGS	VFIO_TPH_ST_MEM_TYPE_PM
 #define GET_FLAGS	(VFIO_TPH_ST_EXT | VFIO_TPH_ST_CPU)
 
-/*
- * What PROBE says of these operations, and what they answer themselves, whatever else is wrong with
- * them. Which CPU an entry holds can be read under every policy.
+/**
+ * tph_feature_offered() - what PROBE says of operations on entries
+ * @tph: the device, open
+ * @flags: the operations
+ *
+ * They answer the same themselves, whatever else is wrong with them. Which CPU an entry holds can be
+ * read under every policy.
+ *
+ * Return: 0; -EOPNOTSUPP; -EPERM.
  */
-static int offered(struct tph_vdev *tph, u32 flags)
+int tph_feature_offered(struct tph_vdev *tph, u32 flags)
 {
 	if (tph->offer.steering == -EPERM && flags & VFIO_DEVICE_FEATURE_GET &&
 	    !(flags & VFIO_DEVICE_FEATURE_SET))
@@ -100,7 +106,7 @@ static int feature_st(struct tph_vdev *tph, u32 flags,
 	struct vfio_device_feature_tph_st st;
 	int ret;
 
-	ret = offered(tph, flags);
+	ret = tph_feature_offered(tph, flags);
 	if (ret)
 		return ret;
 	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_SET | VFIO_DEVICE_FEATURE_GET,
@@ -126,7 +132,7 @@ static int feature_notify(struct tph_vdev *tph, u32 flags,
 	int ret;
 
 	/* where no entry can be set, none can be taken back */
-	ret = offered(tph, flags | VFIO_DEVICE_FEATURE_SET);
+	ret = tph_feature_offered(tph, flags | VFIO_DEVICE_FEATURE_SET);
 	if (ret)
 		return ret;
 	ret = vfio_check_feature(flags, argsz, VFIO_DEVICE_FEATURE_SET, sizeof(notify));
@@ -168,6 +174,8 @@ int tph_feature(struct vfio_device *vdev, u32 flags, void __user *arg, size_t ar
 		return feature_st(tph, flags, arg, argsz);
 	case VFIO_DEVICE_FEATURE_TPH_NOTIFY:
 		return feature_notify(tph, flags, arg, argsz);
+	case VFIO_DEVICE_FEATURE_TPH_GUEST:
+		return tph_guest_feature(tph, flags, arg, argsz);
 	case VFIO_DEVICE_FEATURE_DMA_BUF_TPH:
 		return tph_dmabuf_feature(tph, flags, arg, argsz);
 	default:

@@ -51,6 +51,16 @@ static bool traced(const struct tph_entry *entry, u32 index, void *arg)
 	return true;
 }
 
+static bool traced_slot(const struct tph_entry *slot, u32 index, void *arg)
+{
+	struct revocation *revocation = arg;
+
+	if (!revocation->lost(slot, index, revocation->arg))
+		return false;
+	trace_tph_unmap(revocation->tph->core.pdev, index + 1, slot->cpu, revocation->reason);
+	return true;
+}
+
 /**
  * tph_revoke_locked() - take entries back, and tell who wants to know
  * @tph: the device
@@ -66,24 +76,26 @@ u32 tph_revoke_locked(struct tph_vdev *tph, bool (*lost)(const struct tph_entry 
 		      void *arg, enum tph_reason reason, bool defer)
 {
 	struct revocation revocation = { tph, lost, arg, reason };
-	u32 count;
+	u32 count, slots;
 
 	lockdep_assert_held(&tph->lock);
 	if (!tph->opened)
 		return 0;
+	/* or the guest's next write brings back what came of them */
+	slots = tph_guest_map_revoke(&tph->guest.map, traced_slot, &revocation);
 	count = tph_table_revoke(&tph->table, traced, &revocation, defer);
-	if (!count)
+	if (!count && !slots)
 		return 0;
-	if (defer) {
+	if (defer && count) {
 		tph->deferred++;
 		queue_work(tph_workqueue, &tph->release);
 	}
 	if (reason != TPH_REASON_CLOSE)
-		tph->revocations += count;
+		tph->revocations += count + slots;
 	if (tph->notify)
 		eventfd_signal(tph->notify);
 	tph_operator_changed(tph);
-	return count;
+	return count + slots;
 }
 
 static bool every(const struct tph_entry *entry, u32 index, void *arg)
@@ -122,17 +134,76 @@ static void drop(struct tph_lease *lease)
 	lease->pid = NULL;
 }
 
-/* The leases that entries are held under. */
-static void find_used_locked(struct tph_vdev *tph, unsigned long *leases)
+/**
+ * tph_lease_held_locked() - all that can be held, one after the other
+ * @tph: the device
+ * @at: 0 and on
+ *
+ * Entries of the ledger, and behind them slots of a guest's map; each may be clear.
+ *
+ * Return: the entry or slot, or NULL if there are no more.
+ */
+struct tph_entry *tph_lease_held_locked(struct tph_vdev *tph, u32 at)
 {
 	const struct tph_ledger *ledger = &tph->table.ledger;
+	const struct tph_guest_map *map = &tph->guest.map;
+
+	lockdep_assert_held(&tph->lock);
+	if (!tph->opened)
+		return NULL;
+	if (at < ledger->size)
+		return &ledger->entries[at];
+	at -= ledger->size;
+	return at < map->count ? &map->slots[at] : NULL;
+}
+
+/* The leases that entries and slots are held under. */
+static void find_used_locked(struct tph_vdev *tph, unsigned long *leases)
+{
+	const struct tph_entry *held;
 	u32 i;
 
 	lockdep_assert_held(&tph->lock);
 	bitmap_zero(leases, TPH_LEASES_MAX);
-	for (i = 0; i < ledger->size && tph->opened; i++)
-		if (ledger->entries[i].cpu != TPH_NO_CPU)
-			__set_bit(ledger->entries[i].lease, leases);
+	for (i = 0; (held = tph_lease_held_locked(tph, i)); i++)
+		if (held->cpu != TPH_NO_CPU)
+			__set_bit(held->lease, leases);
+}
+
+/**
+ * tph_lease_others_hold_locked() - whether another process than the caller's holds anything
+ * @tph: the device
+ *
+ * One that has ended counts until its end was seen to, which tph_lease_settle() waits for.
+ *
+ * Return: true if one does.
+ */
+bool tph_lease_others_hold_locked(struct tph_vdev *tph)
+{
+	DECLARE_BITMAP(used, TPH_LEASES_MAX);
+	u32 i;
+
+	find_used_locked(tph, used);
+	for_each_set_bit(i, used, TPH_LEASES_MAX)
+		if (tph->leases[i].pid != task_tgid(current))
+			return true;
+	return false;
+}
+
+/**
+ * tph_lease_settle() - see to the end of processes that have ended
+ * @tph: the device
+ *
+ * Context: process context; no lock held.
+ */
+void tph_lease_settle(struct tph_vdev *tph)
+{
+	bool others;
+
+	scoped_guard(mutex, &tph->lock)
+		others = tph_lease_others_hold_locked(tph);
+	if (others)
+		flush_delayed_work(&tph->review);
 }
 
 /**
@@ -254,16 +325,14 @@ static bool alive(struct pid *pid, struct cpumask *lacking, u32 *looked)
 /* The holder of a lease, and into @cpus the CPUs that it has to account for; or false. */
 static bool gather_locked(struct tph_vdev *tph, struct holder *holder, struct cpumask *cpus)
 {
-	const struct tph_ledger *ledger = &tph->table.ledger;
+	const struct tph_entry *entry;
 	bool any = false;
 	u32 i;
 
 	lockdep_assert_held(&tph->lock);
 	if (cpus)
 		cpumask_clear(cpus);
-	for (i = 0; i < ledger->size && tph->opened; i++) {
-		const struct tph_entry *entry = &ledger->entries[i];
-
+	for (i = 0; (entry = tph_lease_held_locked(tph, i)); i++) {
 		if (entry->cpu == TPH_NO_CPU || !judged(holder, entry))
 			continue;
 		any = true;
@@ -302,8 +371,8 @@ static u32 look_at(struct tph_vdev *tph, u8 lease, u32 epoch, struct cpumask *cp
  */
 static u32 begin_locked(struct tph_vdev *tph, bool asked, unsigned long *leases)
 {
-	struct tph_ledger *ledger = &tph->table.ledger;
 	u64 now = get_jiffies_64();
+	struct tph_entry *held;
 	u32 i;
 
 	lockdep_assert_held(&tph->lock);
@@ -313,9 +382,9 @@ static u32 begin_locked(struct tph_vdev *tph, bool asked, unsigned long *leases)
 	find_used_locked(tph, leases);
 	if (bitmap_empty(leases, TPH_LEASES_MAX))
 		return 0;
-	for (i = 0; i < ledger->size; i++)
-		if (tph->epoch - ledger->entries[i].epoch > AGE_MAX)
-			ledger->entries[i].epoch = tph->epoch - AGE_MAX;
+	for (i = 0; (held = tph_lease_held_locked(tph, i)); i++)
+		if (tph->epoch - held->epoch > AGE_MAX)
+			held->epoch = tph->epoch - AGE_MAX;
 	if (asked)
 		tph->asked = max(tph->asked, now - ASKED_SAVED * ASKED_INTERVAL) + ASKED_INTERVAL;
 	return tph->epoch++;

@@ -92,6 +92,7 @@ static long device_ioctl(struct vfio_device *vdev, unsigned int cmd, unsigned lo
 	case VFIO_DEVICE_PCI_HOT_RESET:
 		/* both begin with D0, which can cost the state, and may get no further (EAGAIN) */
 		tph_steering_hold(tph);
+		tph_guest_settle(tph);
 		ret = vfio_pci_core_ioctl(vdev, cmd, arg);
 		tph_steering_release(tph);
 		if (cmd == VFIO_DEVICE_PCI_HOT_RESET)

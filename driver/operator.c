@@ -83,15 +83,13 @@ static bool is_list(const char *text, size_t length)
 /* Without anything to take back nobody has to be waited for. */
 static bool set_list(struct tph_vdev *tph, struct cpumask *cpus)
 {
+	const struct tph_entry *held;
 	u32 i;
 
 	guard(mutex)(&tph->lock);
-	for (i = 0; tph->opened && i < tph->table.ledger.size; i++) {
-		const struct tph_entry *entry = &tph->table.ledger.entries[i];
-
-		if (entry->cpu != TPH_NO_CPU && lost_by_list(entry, i, cpus))
+	for (i = 0; (held = tph_lease_held_locked(tph, i)); i++)
+		if (held->cpu != TPH_NO_CPU && lost_by_list(held, i, cpus))
 			return false;
-	}
 	cpumask_copy(tph->cpus, cpus);
 	return true;
 }
@@ -130,6 +128,7 @@ static DEVICE_ATTR_RW(cpus);
 static ssize_t targets_show(struct device *dev, struct device_attribute *attr, char *buf)
 {
 	struct tph_vdev *tph = device_to_tph(dev);
+	const struct tph_entry *held;
 	cpumask_var_t cpus;
 	ssize_t ret;
 	u32 i;
@@ -137,9 +136,9 @@ static ssize_t targets_show(struct device *dev, struct device_attribute *attr, c
 	if (!zalloc_cpumask_var(&cpus, GFP_KERNEL))
 		return -ENOMEM;
 	scoped_guard(mutex, &tph->lock)
-		for (i = 0; tph->opened && i < tph->table.ledger.size; i++)
-			if (tph->table.ledger.entries[i].cpu != TPH_NO_CPU)
-				cpumask_set_cpu(tph->table.ledger.entries[i].cpu, cpus);
+		for (i = 0; (held = tph_lease_held_locked(tph, i)); i++)
+			if (held->cpu != TPH_NO_CPU)
+				cpumask_set_cpu(held->cpu, cpus);
 	ret = sysfs_emit(buf, "%*pbl\n", cpumask_pr_args(cpus));
 	free_cpumask_var(cpus);
 	return ret;
@@ -230,6 +229,38 @@ static ssize_t publish_store(struct device *dev, struct device_attribute *attr, 
 }
 static DEVICE_ATTR_RW(publish);
 
+static ssize_t guest_place_show(struct device *dev, struct device_attribute *attr, char *buf)
+{
+	struct tph_vdev *tph = device_to_tph(dev);
+
+	guard(mutex)(&tph->lock);
+	if (!tph->guest.place)
+		return sysfs_emit(buf, "behind\n");
+	return sysfs_emit(buf, "%#x\n", tph->guest.place);
+}
+
+/* Whether it is free, and how much there is, is looked at when the device is opened. */
+static ssize_t guest_place_store(struct device *dev, struct device_attribute *attr,
+				 const char *buf, size_t count)
+{
+	struct tph_vdev *tph = device_to_tph(dev);
+	bool behind = sysfs_streq(buf, "behind");
+	u16 place = 0;
+	int ret = behind ? 0 : kstrtou16(buf, 0, &place);
+
+	if (ret)
+		return ret;
+	if (!behind && (place < PCI_CFG_SPACE_SIZE || place % 4 ||
+			place + PCI_TPH_BASE_SIZEOF > tph->core.pdev->cfg_size))
+		return -EINVAL;
+	guard(mutex)(&tph->lock);
+	if (tph->busy && tph->guest.place != place)
+		return -EBUSY;
+	tph->guest.place = place;
+	return count;
+}
+static DEVICE_ATTR_RW(guest_place);
+
 static struct attribute *attributes[] = {
 	&dev_attr_policy.attr,
 	&dev_attr_cpus.attr,
@@ -238,6 +269,7 @@ static struct attribute *attributes[] = {
 	&dev_attr_revocations.attr,
 	&dev_attr_steering.attr,
 	&dev_attr_publish.attr,
+	&dev_attr_guest_place.attr,
 	NULL
 };
 
@@ -249,6 +281,8 @@ static umode_t is_visible(struct kobject *kobj, struct attribute *attr, int n)
 	/* a function can take tags without being able to send any */
 	if (attr == &dev_attr_publish.attr)
 		has = tph_dmabuf_possible(tph);
+	else if (attr == &dev_attr_guest_place.attr)
+		has = tph->cap.place == TPH_PLACE_MSIX;
 	else
 		has = tph->cap.offset;
 	return has ? attr->mode : 0;

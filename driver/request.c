@@ -10,9 +10,18 @@
 #include "tph_vfio_pci.h"
 #include "trace.h"
 
-/* Tags for the CPUs of a batch; clear entries need none. */
-static int resolve(struct tph_vdev *tph, const struct tph_target *targets, u32 count,
-		   struct tph_entry *entries)
+/**
+ * tph_request_resolve() - tags for the CPUs of a batch; clear entries need none
+ * @tph: the device, open
+ * @targets: CPUs that tph_grant_check() has passed
+ * @count: how many
+ * @entries: receives them, held under no lease yet
+ *
+ * Context: may sleep; no lock held.
+ * Return: 0; as tph_source_resolve() does.
+ */
+int tph_request_resolve(struct tph_vdev *tph, const struct tph_target *targets, u32 count,
+			struct tph_entry *entries)
 {
 	u32 i;
 	int ret;
@@ -66,6 +75,11 @@ static int commit(struct tph_vdev *tph, const struct tph_target *targets, u32 co
 	guard(tph_memory)(tph);
 	guard(mutex)(&tph->lock);
 
+	/* the entries are the guest's */
+	if (tph_guest_mapped_locked(tph)) {
+		trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, TPH_REASON_BUSY, -EBUSY);
+		return -EBUSY;
+	}
 	ret = tph_grant_check_locked(tph, targets, count);
 	if (ret)
 		return ret;
@@ -136,7 +150,7 @@ int tph_request_set(struct tph_vdev *tph, const struct tph_target *targets, u32 
 	entries = kvmalloc_array(size_add(count, last - first + 1), sizeof(*entries), GFP_KERNEL);
 	if (!entries)
 		return -ENOMEM;
-	ret = resolve(tph, targets, count, entries);
+	ret = tph_request_resolve(tph, targets, count, entries);
 	if (!ret)
 		ret = commit(tph, targets, count, entries, entries + count, first, last);
 	kvfree(entries);
@@ -166,7 +180,7 @@ int tph_request_tags(struct tph_vdev *tph, const struct tph_target *targets, u32
 	entries = kvmalloc_array(count, sizeof(*entries), GFP_KERNEL);
 	if (!entries)
 		return -ENOMEM;
-	ret = resolve(tph, targets, count, entries);
+	ret = tph_request_resolve(tph, targets, count, entries);
 	if (!ret) {
 		guard(mutex)(&tph->lock);
 		width = tph->table.wanted.width;

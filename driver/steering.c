@@ -67,6 +67,7 @@ void tph_steering_init(struct tph_vdev *tph)
 {
 	INIT_WORK(&tph->release, release_work);
 	INIT_LIST_HEAD(&tph->devices);
+	tph_guest_init(tph);
 	tph->table.ops = &tph_hardware_ops;
 	tph->table.cap = &tph->cap;
 }
@@ -188,6 +189,7 @@ void tph_steering_close(struct tph_vdev *tph)
 		notify = finish(tph);
 	cancel_delayed_work_sync(&tph->review);
 	cancel_work_sync(&tph->release);
+	tph_guest_close(tph);
 	if (notify)
 		eventfd_ctx_put(notify);
 	tph_operator_close(tph);
@@ -299,8 +301,10 @@ void tph_steering_sync(struct tph_vdev *tph)
 {
 	guard(tph_memory)(tph);
 	guard(mutex)(&tph->lock);
-	if (tph->opened)
-		tph_table_sync(&tph->table);
+	if (!tph->opened)
+		return;
+	tph_table_sync(&tph->table);
+	tph_guest_sync_locked(tph);
 }
 
 /**
@@ -323,6 +327,7 @@ static void look_after(struct tph_vdev *tph)
 	scoped_guard(mutex, &tph->lock) {
 		if (tph->opened && memory != TPH_MEMORY_BUSY) {
 			tph_table_sync(&tph->table);
+			tph_guest_sync_locked(tph);
 		} else if (tph->opened) {
 			/* off is nothing that memory_lock is needed for; the rest is */
 			tph_table_doubt(&tph->table);
@@ -437,6 +442,11 @@ void tph_steering_remove(struct tph_vdev *tph)
 	tph_dmabuf_allow(tph, false);
 }
 
+static bool asks_for(u32 value, u8 mode)
+{
+	return value & PCI_TPH_CTRL_REQ_EN_MASK && (value & PCI_TPH_CTRL_MODE_SEL_MASK) == mode;
+}
+
 /**
  * tph_steering_request() - a write of the control register
  * @tph: the device, open
@@ -446,13 +456,15 @@ void tph_steering_remove(struct tph_vdev *tph)
  * Context: process context of the caller, may sleep; the device is resumed.
  * Return: 0 if what is in force now is what was asked for, or comes closest to it under
  * tph_control_request(); -ENODEV if the driver lets go of the device; -EPERM if it is not attached
- * to an I/O address space; -EOPNOTSUPP if an entry has no tag of that width; -EIO. On error all is
+ * to an I/O address space; -EBUSY for device-specific mode beside a guest's map; -EOPNOTSUPP if an
+ * entry has no tag of that width; -EIO. On error all is
  * as before, but that nothing is enabled without an attachment, or while the device is let go.
  */
 int tph_steering_request(struct tph_vdev *tph, u32 value, u32 mask)
 {
 	struct tph_table *table = &tph->table;
 	struct tph_control control;
+	struct tph_offer offer;
 	int ret = 0, refused = 0;
 
 	/* nothing is enabled on what its holders lost since the last review */
@@ -461,7 +473,15 @@ int tph_steering_request(struct tph_vdev *tph, u32 value, u32 mask)
 	guard(tph_memory)(tph);
 	guard(mutex)(&tph->lock);
 	value = (value & mask) | (tph_control_register(table->wanted) & ~mask);
-	control = tph_control_request(&tph->offer, table->wanted, value);
+	offer = tph->offer;
+	if (tph_guest_mapped_locked(tph))
+		tph_guest_offer(tph, &offer);
+	control = tph_control_request(&offer, table->wanted, value);
+	/* what there would be without a map */
+	if (asks_for(value, PCI_TPH_ST_DS_MODE) && tph->offer.modes & ~offer.modes) {
+		refused = -EBUSY;
+		trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, TPH_REASON_BUSY, refused);
+	}
 	if (control.width != TPH_WIDTH_NONE && (tph->removing || !tph->attached)) {
 		refused = tph->removing ? -ENODEV : -EPERM;
 		trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, tph->removing ?
@@ -469,7 +489,8 @@ int tph_steering_request(struct tph_vdev *tph, u32 value, u32 mask)
 		control = (struct tph_control){ .mode = table->wanted.mode };
 	}
 	if (!tph_control_same(control, table->wanted)) {
-		ret = tph_table_control(table, control);
+		ret = tph_guest_mapped_locked(tph) ? tph_guest_control_locked(tph, control) :
+						     tph_table_control(table, control);
 		if (ret)
 			trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, ret == -EOPNOTSUPP ?
 					 TPH_REASON_FIRMWARE : TPH_REASON_HARDWARE, ret);
@@ -539,6 +560,7 @@ void tph_steering_error(struct tph_vdev *tph, pci_channel_state_t state)
 		tph_table_doubt(&tph->table);
 		tph_table_control(&tph->table, (struct tph_control){});
 		tph_revoke_all_locked(tph, TPH_REASON_ERROR, false);
+		tph_guest_reset_locked(tph);
 		tph_operator_changed(tph);
 	}
 	if (state == pci_channel_io_perm_failure)
@@ -581,6 +603,8 @@ void tph_steering_reset_prepare(struct tph_vdev *tph)
  * tph_steering_reset_done() - the reset is over: the user finds everything as it was
  * @tph: the device
  *
+ * A guest finds it as hardware is after a reset.
+ *
  * What its holders may not have any more does not come back.
  *
  * Context: as for tph_steering_reset_prepare().
@@ -602,6 +626,8 @@ void tph_steering_reset_done(struct tph_vdev *tph)
 	scoped_guard(mutex, &tph->lock) {
 		trace_tph_reset(tph->core.pdev, true);
 		tph->resetting = false;
+		if (tph->opened)
+			tph_guest_reset_locked(tph);
 		if (later && tph->opened) {
 			/* at once what needs no memory: bus master is on again already */
 			if (!away(tph))

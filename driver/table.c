@@ -166,6 +166,34 @@ err_give_up:
 	return ret;
 }
 
+static bool changes_tag(const struct tph_table *table, u32 i, const struct tph_entry *entry,
+			u8 width)
+{
+	return tph_entry_tag(&table->ledger.entries[i], width) != tph_entry_tag(entry, width);
+}
+
+/**
+ * tph_table_differs() - whether a commit would have to write to hardware
+ * @table: the table
+ * @index: first entry
+ * @count: number of entries
+ * @entries: what they shall be
+ *
+ * Return: true if steering is live, and the tag of one is not what hardware holds.
+ */
+bool tph_table_differs(const struct tph_table *table, u32 index, u32 count,
+		       const struct tph_entry *entries)
+{
+	u32 i;
+
+	if (!tph_control_tagged(table->live) || table->cap->place == TPH_PLACE_NONE)
+		return false;
+	for (i = 0; i < count; i++)
+		if (changes_tag(table, index + i, &entries[i], table->live.width))
+			return true;
+	return false;
+}
+
 /**
  * tph_table_commit() - replace entries, all or nothing
  * @table: the table
@@ -173,7 +201,8 @@ err_give_up:
  * @count: number of entries; the caller has checked the range with tph_ledger_holds()
  * @entries: what they shall be
  *
- * With the requester enabled, it is off once for the whole batch.
+ * With the requester enabled, it is off once for the whole batch; what hardware holds already is not
+ * written again, and a batch that changes no tag leaves it alone.
  *
  * Return: 0; -EOPNOTSUPP if an entry has no tag of the width in force; what the hardware access
  * failed with. On failure ledger, enable state and hardware are as before, except that a function
@@ -183,7 +212,7 @@ int tph_table_commit(struct tph_table *table, u32 index, u32 count,
 		     const struct tph_entry *entries)
 {
 	bool tagged = tph_control_tagged(table->wanted);
-	u32 i;
+	u32 first = 0, last = count, i;
 	int ret;
 
 	if (!tph_entries_valid(entries, count, tagged ? table->wanted.width : TPH_WIDTH_NONE))
@@ -194,8 +223,14 @@ int tph_table_commit(struct tph_table *table, u32 index, u32 count,
 	if (ret)
 		return ret;
 
-	if (tph_control_tagged(table->live) && table->cap->place != TPH_PLACE_NONE) {
-		ret = apply(table, table->live, index, count, entries);
+	if (tph_table_differs(table, index, count, entries)) {
+		/* while tags are live, the ledger says what hardware holds */
+		while (!changes_tag(table, index + first, &entries[first], table->live.width))
+			first++;
+		while (!changes_tag(table, index + last - 1, &entries[last - 1],
+				    table->live.width))
+			last--;
+		ret = apply(table, table->live, index + first, last - first, &entries[first]);
 		if (ret)
 			return ret;
 	}

@@ -64,6 +64,8 @@ struct tph_table {
 
 int tph_table_commit(struct tph_table *table, u32 index, u32 count,
 		     const struct tph_entry *entries);
+bool tph_table_differs(const struct tph_table *table, u32 index, u32 count,
+		       const struct tph_entry *entries);
 u32 tph_table_revoke(struct tph_table *table,
 		     bool (*lost)(const struct tph_entry *entry, u32 index, void *arg), void *arg,
 		     bool defer);

@@ -17,12 +17,16 @@
 #include <linux/workqueue.h>
 
 #include "areas.h"
+#include "budget.h"
 #include "capability.h"
 #include "compat/ops.h"
+#include "guest_map.h"
 #include "table.h"
+#include "virtual_table.h"
 
 struct dentry;
 struct vfio_device_pci_tph_op;
+struct vfio_device_feature_tph_guest;
 struct tph_answer;
 struct tph_vdev;
 struct vfio_device_feature_dma_buf_tph;
@@ -74,6 +78,34 @@ struct tph_dmabufs {
 	DECLARE_HASHTABLE(by_node, 8);
 };
 
+/**
+ * struct tph_guest - a guest that steers by tags of its own
+ * @settle: applies what @budget has put off
+ * @place: where in configuration space the operator wants a table in the MSI-X table to be shown, 0
+ *	if behind the capability; does not change while the device is busy
+ * @shown: where the capability is shown. This, @header and the size of @table are valid while the
+ *	device is open, and do not change then
+ * @header: the capability's, where it is not shown in its own place
+ * @map: what the guest's tags stand for
+ * @table: what it wrote into the ST table; all 0 without a map
+ * @budget: for changes while steering is enabled
+ * @pending: the ledger is not what @map makes of @table: @settle sees to it, or the next sync
+ * @batch: room for what @table comes to
+ *
+ * Guarded by the device's lock, as what it belongs to.
+ */
+struct tph_guest {
+	struct delayed_work settle;
+	u16 place;
+	u16 shown;
+	u32 header;
+	struct tph_guest_map map;
+	struct tph_virtual_table table;
+	struct tph_budget budget;
+	bool pending;
+	struct tph_entry batch[TPH_CAPABILITY_ENTRIES_MAX];
+};
+
 /* Why a function sleeps; each is a hold of its table. */
 #define TPH_ASLEEP_RUNTIME	BIT(0)	/* runtime suspend: D3hot or D3cold */
 #define TPH_ASLEEP_SYSTEM	BIT(1)	/* the whole machine: suspend or hibernation */
@@ -114,7 +146,8 @@ struct tph_dmabufs {
  * @cap: the function's TPH Requester capability
  * @offer: what of it the user is offered
  * @table: the function's steering state
- * @leases: who holds the entries
+ * @guest: what a guest makes of it
+ * @leases: who holds the entries, and what @guest's map has
  * @epoch: the review period: each review ends one, and judges what was set in it or before
  * @asked: up to when the budget for reviews that somebody asks for is spent, in jiffies
  * @due: when the next one is due that nobody has to ask for, in jiffies; 0 while nothing is held
@@ -152,6 +185,7 @@ struct tph_vdev {
 	struct tph_capability cap;
 	struct tph_offer offer;
 	struct tph_table table;
+	struct tph_guest guest;
 	struct tph_lease leases[TPH_LEASES_MAX];
 	u32 epoch;
 	u64 asked;
@@ -232,6 +266,7 @@ enum tph_reason {
 	TPH_REASON_HARDWARE,	/* the function does not take it */
 	TPH_REASON_ERROR,	/* the function was lost to an error */
 	TPH_REASON_CLOSE,	/* the user closed the device */
+	TPH_REASON_BUSY,	/* another process holds some, or the guest does */
 	TPH_REASON_LEASES,	/* TPH_LEASES_MAX processes hold entries already */
 	TPH_REASON_REMOVED,	/* the driver lets go of the device */
 };
@@ -262,6 +297,9 @@ bool tph_grant_lacking(struct task_struct *leader, struct cpumask *cpus, u32 *lo
 
 /* lease.c: for how long? */
 int tph_lease_take_locked(struct tph_vdev *tph);
+struct tph_entry *tph_lease_held_locked(struct tph_vdev *tph, u32 at);
+bool tph_lease_others_hold_locked(struct tph_vdev *tph);
+void tph_lease_settle(struct tph_vdev *tph);
 void tph_lease_review(struct tph_vdev *tph);
 void tph_lease_review_held(struct tph_vdev *tph);
 void tph_lease_drop_all(struct tph_vdev *tph);
@@ -371,13 +409,29 @@ void tph_power_exit(struct tph_vdev *tph);
 
 /* request.c: the way through grant, source and table */
 int tph_request_offered(struct tph_vdev *tph);
+int tph_request_resolve(struct tph_vdev *tph, const struct tph_target *targets, u32 count,
+			struct tph_entry *entries);
 int tph_request_set(struct tph_vdev *tph, const struct tph_target *targets, u32 count);
 int tph_request_tags(struct tph_vdev *tph, const struct tph_target *targets, u32 count, u16 *tags);
+
+/* guest.c: a guest that steers by tags of its own */
+void tph_guest_init(struct tph_vdev *tph);
+void tph_guest_close(struct tph_vdev *tph);
+void tph_guest_settle(struct tph_vdev *tph);
+bool tph_guest_mapped_locked(struct tph_vdev *tph);
+void tph_guest_offer(const struct tph_vdev *tph, struct tph_offer *offer);
+void tph_guest_write(struct tph_vdev *tph, unsigned int at, const u8 *bytes, unsigned int count);
+int tph_guest_control_locked(struct tph_vdev *tph, struct tph_control control);
+void tph_guest_sync_locked(struct tph_vdev *tph);
+void tph_guest_reset_locked(struct tph_vdev *tph);
+int tph_guest_feature(struct tph_vdev *tph, u32 flags,
+		      struct vfio_device_feature_tph_guest __user *arg, size_t argsz);
 
 /* legacy.c: VFIO_DEVICE_PCI_TPH */
 long tph_legacy_ioctl(struct tph_vdev *tph, struct vfio_device_pci_tph_op __user *arg);
 
 /* feature.c: VFIO_DEVICE_FEATURE */
+int tph_feature_offered(struct tph_vdev *tph, u32 flags);
 int tph_feature(struct vfio_device *vdev, u32 flags, void __user *arg, size_t argsz);
 
 /* config.c: the virtual capability */

@@ -28,6 +28,7 @@
 	TPH_REASON(TPH_REASON_HARDWARE,		"hardware")			\
 	TPH_REASON(TPH_REASON_ERROR,		"device-error")			\
 	TPH_REASON(TPH_REASON_CLOSE,		"closed")			\
+	TPH_REASON(TPH_REASON_BUSY,		"held-by-another")		\
 	TPH_REASON(TPH_REASON_LEASES,		"too-many-processes")		\
 	TPH_REASON_LAST(TPH_REASON_REMOVED,	"removed")
 
@@ -101,6 +102,26 @@ TRACE_EVENT(tph_revoke,
 		__entry->reason = reason;
 	),
 	TP_printk("%s index=%u cpu=%u reason=%s", __get_str(device), __entry->index, __entry->cpu,
+		  __print_symbolic(__entry->reason, TPH_REASONS))
+);
+
+/* a virtual tag of a guest's was taken back: no write of the guest's brings its CPU back */
+TRACE_EVENT(tph_unmap,
+	TP_PROTO(struct pci_dev *pdev, u32 tag, u32 cpu, enum tph_reason reason),
+	TP_ARGS(pdev, tag, cpu, reason),
+	TP_STRUCT__entry(
+		__string(device, pci_name(pdev))
+		__field(u32, tag)
+		__field(u32, cpu)
+		__field(u32, reason)
+	),
+	TP_fast_assign(
+		__assign_str(device);
+		__entry->tag = tag;
+		__entry->cpu = cpu;
+		__entry->reason = reason;
+	),
+	TP_printk("%s tag=%u cpu=%u reason=%s", __get_str(device), __entry->tag, __entry->cpu,
 		  __print_symbolic(__entry->reason, TPH_REASONS))
 );
 

@@ -158,13 +158,18 @@ static u16 device_tag(unsigned int i)
 	return config_get(table_at() + 2 * i, 2);
 }
 
+static u16 ledger_tag(const struct grant *grant, unsigned int bits)
+{
+	if (grant->cpu == NOBODY)
+		return 0;
+	return bits == 16 ? grant->tag16 : grant->tag8;
+}
+
 static u16 granted_tag(const struct grant *grants, unsigned int i, unsigned int bits)
 {
 	if (world.rules.table == RULE_IN_MSIX && !world.device.allocated[i])
 		return 0;
-	if (grants[i].cpu == NOBODY)
-		return 0;
-	return bits == 16 ? grants[i].tag16 : grants[i].tag8;
+	return ledger_tag(&grants[i], bits);
 }
 
 /* The first entry of the device's table that is not what @grants say, or its size. */
@@ -451,7 +456,7 @@ static void set(struct input *input)
 	u8 flags = take8(input), cpu = take8(input);
 	u32 index = flags & 1 ? take16(input) % (world.rules.slots + 4) : take8(input) % 8U;
 	u32 count = flags & 2 ? take16(input) % (world.rules.slots + 4) : 1U + take8(input) % 8;
-	bool hurt = !healthy(), valid, any;
+	bool hurt = !healthy(), valid, any, moves = false;
 	bool applied = tph_control_tagged(world.table.live) && world.rules.entries;
 	struct rule_control on = device_state();
 	int ret;
@@ -475,13 +480,17 @@ static void set(struct input *input)
 	for (u32 i = 0; i < count && any; i++)
 		any = has_tag(&world.next[index + i], 8) || has_tag(&world.next[index + i], 16);
 
+	/* what the device has already is not written, so nothing can fail */
+	for (u32 i = index; i < index + count; i++)
+		moves |= ledger_tag(&world.next[i], on.bits) != ledger_tag(&world.now[i], on.bits);
+
 	ret = tph_table_commit(&world.table, index, count, entries);
 
 	must(any || ret == -EOPNOTSUPP, "an entry without a tag is set: %d", ret);
 	/* after a loss that nobody has told of, the driver takes the requester for enabled */
 	if (!hurt && any && (writable() || !world.device.lost))
-		must(ret == (tagged(on) && !writable() ? -EIO : 0), "SET says %d", ret);
-	must(ret || !world.device.gone || !applied, "a function that is gone takes entries");
+		must(ret == (tagged(on) && moves && !writable() ? -EIO : 0), "SET says %d", ret);
+	must(ret || !world.device.gone || !applied || !moves, "a function that is gone takes entries");
 	if (ret)
 		memcpy(world.next, world.now, world.used * sizeof(world.now[0]));
 	accept_off(ret && hurt);

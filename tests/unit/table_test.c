@@ -251,6 +251,42 @@ static void a_failing_way_back_leaves_it_off(void **state)
 	assert_int_equal(given_up, 6);
 }
 
+/* What hardware has is not written again: where no tag changes the requester stays on. */
+static void what_hardware_has_is_not_written(void **state)
+{
+	static const enum tph_place places[] = { TPH_PLACE_CAPABILITY, TPH_PLACE_MSIX };
+	struct tph_entry twin = to_cpu(3);
+	struct hardware *hw;
+	unsigned int p;
+
+	(void)state;
+	for (p = 0; p < 2; p++) {
+		hw = new_hardware(places[p], 16);
+		assert_int_equal(commit(hw, 0, 16, 0), 0);
+		assert_int_equal(tph_table_control(&hw->table, iv16), 0);
+		hw->writes = hw->off_windows = 0;
+		assert_false(tph_table_differs(&hw->table, 0, 16, hw->ledger));
+		assert_int_equal(commit(hw, 0, 16, 0), 0);
+		/* another CPU, or another holder, with the same tag */
+		twin.cpu = 9;
+		twin.lease = 5;
+		assert_int_equal(tph_table_commit(&hw->table, 3, 1, &twin), 0);
+		assert_int_equal(hw->ledger[3].cpu, 9);
+		assert_int_equal(hw->ledger[3].lease, 5);
+		assert_int_equal(hw->writes, 0);
+		assert_int_equal(control(hw), 0x301);
+
+		/* of a batch what is between the first change and the last: off, entries 4 and 5, on */
+		assert_int_equal(commit(hw, 4, 1, 40), 0);
+		hw->writes = 0;
+		assert_true(tph_table_differs(&hw->table, 0, 16, (struct tph_entry [16]){ { 0 } }));
+		assert_int_equal(commit(hw, 2, 8, 2), 0);
+		assert_int_equal(hw->writes, 3);
+		check_invariants(hw);
+		free(hw);
+	}
+}
+
 static void any_failing_write_of_an_enable_leaves_it_off(void **state)
 {
 	unsigned int at;
@@ -817,6 +853,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(any_failing_write_leaves_all_or_nothing),
 		cmocka_unit_test(a_failing_way_back_leaves_it_off),
+		cmocka_unit_test(what_hardware_has_is_not_written),
 		cmocka_unit_test(any_failing_write_of_an_enable_leaves_it_off),
 		cmocka_unit_test(a_function_that_is_gone_is_off),
 		cmocka_unit_test(a_missing_namespace_is_refused),

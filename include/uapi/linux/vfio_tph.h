@@ -14,9 +14,10 @@
  * The ST table is not there: in the capability it reads as zero and takes no writes, and in the MSI-X
  * table the device file's accesses are dropped, as VFIO has it for the whole of that table. A virtual
  * machine's manager must not pass on what looks like a table: a guest's driver that writes tags is
- * told nothing and believes them set. It intercepts the guest's writes (of the table in the
- * capability, or of bits 31:16 of Vector Control in the MSI-X table that it emulates) and SETs, or
- * hides the capability, or shows No ST mode alone.
+ * told nothing and believes them set. It gives the guest tags of its own and lets the driver take its
+ * writes (VFIO_DEVICE_FEATURE_TPH_GUEST), or intercepts them (of the table in the capability, or of
+ * bits 31:16 of Vector Control in the MSI-X table that it emulates) and SETs, or hides the
+ * capability, or shows No ST mode alone.
  *
  * A device with this driver does not migrate: it has no VFIO_DEVICE_FEATURE_MIGRATION, and entries
  * are not part of any state that could be carried to another host.
@@ -67,6 +68,7 @@
  *	list for the device; a policy; a device that is not attached to an I/O address space. EUSERS
  *	- too many other processes hold entries of the device. EOPNOTSUPP - no TPH, no completer on
  *	the way up, no steering tags in firmware, or none valid for that CPU, memory type and width.
+ *	EBUSY - SET while a guest's map is in force (VFIO_DEVICE_FEATURE_TPH_GUEST).
  *	ENODEV - the driver is being removed from the device, or the device is gone; the platform knows
  *	no firmware object for this device, or no firmware identity for that CPU. EIO - firmware's answer is malformed, or the device does not take configuration
  *	writes. ENOMEM - no memory; firmware is asked again next time.
@@ -177,6 +179,77 @@ struct vfio_device_feature_dma_buf_tph {
 	__u16 steering_tag_ext;
 	__u8 steering_tag;
 	__u8 ph;
+};
+
+/**
+ * VFIO_DEVICE_FEATURE_TPH_GUEST - a guest that steers, by tags of its own
+ *
+ * A guest does not know host CPUs. Its manager gives it virtual tags 1 .. @count, and says which host
+ * CPU each stands for: the map. While there is one, the ST table in the TPH capability is virtual: it
+ * takes and reads back what is written to it, in any width and alignment, and a value v in entry i
+ * steers entry i to the CPU of virtual tag v. 0, a value beyond the map, a virtual tag without a CPU,
+ * and a CPU without a tag of the width in force are tag 0; the write says nothing, as hardware. At 01b
+ * (8-bit tags) the lower byte of an entry is the value; where extended tags are not on offer, the
+ * upper byte reads 0. Entries and enable do not fail for want of a tag.
+ *
+ * Who writes configuration space is not looked at. Each virtual tag is a lease of the process that SET
+ * the map, as an entry by VFIO_DEVICE_FEATURE_TPH_ST is, and is lost for the same reasons, as soon and
+ * with the same word of it (VFIO_DEVICE_FEATURE_TPH_NOTIFY). What refers to it is tag 0 from then on,
+ * and no write of the guest brings it back. The next SET does, for what the guest wrote at any time.
+ *
+ * A write that changes no tag has no effect on hardware. Of those that do while steering is enabled,
+ * 16 take effect at once, and further ones together after 10 ms; the table reads the new values at
+ * once. After 10 ms without one it is 16 again. Nothing that is taken back waits for that.
+ *
+ * A function whose ST table is in the MSI-X table shows it in the capability while there is a map, as
+ * many entries as there is room for and 64 at most; entry i is vector i's. The room is what is behind
+ * the capability, or at the place that the operator has chosen before the device was opened (attribute
+ * tph/guest_place). Device-specific mode is not on offer while there is a map.
+ *
+ * Unlike entries by VFIO_DEVICE_FEATURE_TPH_ST, the virtual table does not outlast a reset of the
+ * function: as in hardware it is 0 then, and the requester off; a guest that boots anew must not find
+ * another's table. The map stays. It ends with @count 0, and when the device is closed; so do the
+ * guest's values and its entries.
+ *
+ * PROBE: 0 if a guest can steer here: as SET of VFIO_DEVICE_FEATURE_TPH_ST, and EOPNOTSUPP also of a
+ *	function without an ST table, without Interrupt Vector mode, or with its table in MSI-X and no
+ *	room to show it. GET alone is never EPERM for the policy. SET and GET themselves answer the same.
+ *
+ * SET: virtual tag v stands for host CPU @data[v - 1], or with VFIO_TPH_CPU_NONE for none; @count 0
+ *	removes the map. Replaces the whole map, all or nothing. Entries whose tag changes are written
+ *	in one off-window, others are not touched. The first map takes away the entries that the calling
+ *	process set by VFIO_DEVICE_FEATURE_TPH_ST. @flags may hold VFIO_TPH_GUEST_MEM_TYPE_PM. A CPU
+ *	without a valid tag is no error: its virtual tag has no CPU.
+ *
+ * GET: fills @data with the map, or with VFIO_TPH_GUEST_TABLE with what the guest wrote, by entry: as
+ *	many values as there are, and @count at most; @count says then how many there are. A virtual
+ *	tag that was taken back, or that was SET to a CPU without a tag, is VFIO_TPH_CPU_NONE.
+ *
+ * Errors: EINVAL - a payload below 8 + 4 * count bytes, undefined flag, SET and GET at once without
+ *	PROBE, neither of them, @count above VFIO_TPH_GUEST_TAGS_MAX, a CPU number that the system does
+ *	not have. EFAULT - the payload is not readable, or not writable for GET. EPERM - as
+ *	VFIO_DEVICE_FEATURE_TPH_ST. EBUSY - another living process holds virtual tags or entries of the
+ *	device; device-specific mode is enabled. SET of VFIO_DEVICE_FEATURE_TPH_ST, and enabling
+ *	device-specific mode by VFIO_DEVICE_PCI_TPH, are EBUSY while there is a map. EUSERS, ENODEV, EIO,
+ *	ENOMEM - as VFIO_DEVICE_FEATURE_TPH_ST. On any error nothing has changed.
+ */
+#define VFIO_DEVICE_FEATURE_TPH_GUEST	(VFIO_DEVICE_FEATURE_TPH_BASE + 3)
+
+#define VFIO_TPH_GUEST_TAGS_MAX	4096
+
+/**
+ * struct vfio_device_feature_tph_guest - payload of VFIO_DEVICE_FEATURE_TPH_GUEST
+ * @flags: VFIO_TPH_GUEST_*; undefined bits must be zero
+ * @count: SET: number of virtual tags, 0..VFIO_TPH_GUEST_TAGS_MAX; GET: room in @data, and how many
+ *	values there are
+ * @data: host CPU of virtual tag index + 1; GET with VFIO_TPH_GUEST_TABLE: the value of entry index
+ */
+struct vfio_device_feature_tph_guest {
+	__u32 flags;
+#define VFIO_TPH_GUEST_MEM_TYPE_PM	(1U << 0) /* SET: persistent memory; else volatile */
+#define VFIO_TPH_GUEST_TABLE		(1U << 1) /* GET: what the guest wrote; else the map */
+	__u32 count;
+	__u32 data[];
 };
 
 #endif /* _UAPI_LINUX_VFIO_TPH_H */
