@@ -79,8 +79,8 @@ static int monitor_failure(const struct follow *follow, int error)
 		return fail(follow->ctl, TPHCTL_FAILED, "monitor", path,
 			    "give the socket of -qmp", "what it says is not QMP");
 	case E2BIG:
-		return fail(follow->ctl, TPHCTL_UNSUPPORTED, "monitor", path, "",
-			    "the virtual machine has more than %u CPUs", VCPUS_MAX);
+		return fail(follow->ctl, TPHCTL_UNSUPPORTED, "monitor", path,
+			    "give it fewer (-smp)", "the virtual machine has more than %u CPUs", VCPUS_MAX);
 	default:
 		return fail(follow->ctl, exit_code_of(error), "monitor", path,
 			    "give the socket of -qmp", "%s", strerror(-error));
@@ -480,8 +480,8 @@ int follow_run(struct tphctl *ctl, const struct invocation *invocation)
 			    "it is not a number from 1 to 4294967294");
 	follow = calloc(1, sizeof(*follow));
 	if (!follow)
-		return fail(ctl, TPHCTL_FAILED, "device", invocation->operand[0], "", "%s",
-			    strerror(ENOMEM));
+		return fail(ctl, TPHCTL_FAILED, "device", invocation->operand[0], "end other "
+			    "programs", "%s", strerror(ENOMEM));
 	follow->ctl = ctl;
 	follow->invocation = invocation;
 	follow->process = -1;

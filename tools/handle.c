@@ -196,7 +196,8 @@ static int borrow_failure(struct tphctl *ctl, const char *name, int error)
 			    "run as root, or as a user that may trace it (ptrace(2))",
 			    "this user may not take a descriptor from the process");
 	default:
-		return fail(ctl, exit_code_of(error), "device", name, "", "%s", strerror(-error));
+		return fail(ctl, exit_code_of(error), "device", name, "look at dmesg", "%s",
+			    strerror(-error));
 	}
 }
 

@@ -84,9 +84,9 @@ static int qemu_setup(void **context)
 		;
 	if (second_cpu == 8)
 		second_cpu = first_cpu;
-	tree_text(TREE, "device", "");
+	tree_text(TREE, "dev/device", "");
 	tree_text(TREE, "devices/system/cpu/online", "0-7\n");
-	fd = open(TREE "/device", O_RDWR);
+	fd = open(TREE "/dev/device", O_RDWR);
 	if (fd < 0 || dup2(fd, QEMU_FD) < 0 || close(fd) || fstat(QEMU_FD, &status))
 		return 1;
 	qemu.pid = sleeper();
@@ -178,14 +178,16 @@ static void devices_that_guests_cannot_steer(void **context)
  */
 static pid_t when(const char *text, void (*act)(void))
 {
-	pid_t pid = fork();
+	pid_t pid;
+
+	remove(OUTPUT);
+	pid = fork();
 
 	assert_true(pid >= 0);
 	if (pid)
 		return pid;
-	remove(OUTPUT);
 	for (int i = 0; i < 2000; i++) {
-		if (file_has(OUTPUT, text, strlen(text))) {
+		if (!access(OUTPUT, F_OK) && file_has(OUTPUT, text, strlen(text))) {
 			act();
 			_exit(0);
 		}

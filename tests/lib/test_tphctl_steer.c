@@ -278,15 +278,16 @@ static void enable_writes_what_was_asked(void **context)
 	assert_string_equal(result.log, "control 0x0\n");
 }
 
-static void inherited_descriptor_lasts(void **context)
+static void inherited_descriptor_is_used(void **context)
 {
 	int fd = eventfd(0, EFD_CLOEXEC);
 
 	(void)context;
 	with.device_fd = fd;
 	with.simulation = "adopt=7";
+	/* the device stays open, but what was set is a lease of tphctl's */
 	assert_runs("set fd:7 3=1");
-	assert_string_equal(result.err, "");
+	assert_says(result.err, "what was set of fd:7 ends with tphctl; keep it with -b");
 	assert_string_equal(result.log, "set 3+1 flags 0: 1\n");
 	with.device_fd = fd;
 	with.simulation = "adopt=7 policy=iv-st";
@@ -309,7 +310,7 @@ int main(void)
 		cmocka_unit_test_setup(set_makes_one_request_of_each_run, setup),
 		cmocka_unit_test_setup(enable_writes_what_was_asked, setup),
 		cmocka_unit_test_setup(tokens_open_devices, setup),
-		cmocka_unit_test_setup(inherited_descriptor_lasts, setup),
+		cmocka_unit_test_setup(inherited_descriptor_is_used, setup),
 	};
 
 	cmocka_set_message_output(CM_OUTPUT_TAP);

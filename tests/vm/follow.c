@@ -24,9 +24,8 @@
 static pid_t threads[2];
 static pthread_barrier_t started;
 
-static void *virtual_cpu(void *arg)
+static void __attribute__((noreturn)) be_virtual_cpu(unsigned int index)
 {
-	unsigned int index = (uintptr_t)arg;
 	char name[16];
 
 	snprintf(name, sizeof(name), "CPU %u/TCG", index);
@@ -35,6 +34,11 @@ static void *virtual_cpu(void *arg)
 	pthread_barrier_wait(&started);
 	for (;;)
 		pause();
+}
+
+static void *virtual_cpu(void *arg)
+{
+	be_virtual_cpu((uintptr_t)arg);
 }
 
 static void pin(unsigned int index, unsigned int cpu)
