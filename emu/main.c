@@ -10,14 +10,14 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "endpoint.h"
-#include "eventfd.h"
-#include "log.h"
-#include "loop.h"
+#include "host/eventfd.h"
+#include "host/loop.h"
+#include "instrument/log.h"
+#include "instrument/qmp.h"
 #include "options.h"
-#include "protocol.h"
-#include "qmp.h"
-#include "server.h"
+#include "pcie/endpoint.h"
+#include "wire/protocol.h"
+#include "wire/server.h"
 
 #define EXIT_USAGE	    2
 #define MONITOR_PATIENCE_MS 5000

@@ -9,7 +9,7 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "log.h"
+#include "instrument/log.h"
 
 #define FUNCTIONS_MAX 256 /* as many as a bus has */
 

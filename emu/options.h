@@ -6,7 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "knobs.h"
+#include "pcie/knobs.h"
 
 /**
  * struct options - what the user asked for

@@ -20,11 +20,11 @@
 #include <json-c/json.h>
 #include <linux/vfio.h>
 
-#include "bits.h"
-#include "endpoint.h"
-#include "loop.h"
-#include "protocol.h"
-#include "session.h"
+#include "format/bits.h"
+#include "host/loop.h"
+#include "pcie/endpoint.h"
+#include "wire/protocol.h"
+#include "wire/session.h"
 
 #define COMPLETER     0
 #define REQUESTER     1

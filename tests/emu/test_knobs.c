@@ -8,8 +8,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "knobs.h"
-#include "tph.h"
+#include "pcie/knobs.h"
+#include "pcie/tph.h"
 
 #define SOCKET	"socket=/tmp/s"
 #define PCAP	"/proc/self/fd/99" /* make_pcap() puts a file there */

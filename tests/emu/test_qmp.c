@@ -14,8 +14,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "endpoint.h"
-#include "qmp.h"
+#include "instrument/qmp.h"
+#include "pcie/endpoint.h"
 
 #define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n"
 #define EVENT	 "{\"timestamp\": {}, \"event\": \"RTC_CHANGE\"}\r\n"

@@ -4,8 +4,8 @@
 
 #include <stdbool.h>
 
-#include "tlp.h"
-#include "tph.h"
+#include "pcie/tlp.h"
+#include "pcie/tph.h"
 
 #define MODES_ALL	      0x7u
 #define CONTROL(mode, enable) ((uint32_t)(mode) | (uint32_t)(enable) << 8)

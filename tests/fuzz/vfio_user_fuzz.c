@@ -27,15 +27,15 @@
 
 #include <linux/vfio.h>
 
-#include "bits.h"
-#include "endpoint.h"
+#include "format/bits.h"
+#include "host/loop.h"
 #include "input.h"
-#include "loop.h"
-#include "protocol.h"
-#include "qmp.h"
-#include "session.h"
+#include "instrument/qmp.h"
+#include "pcie/endpoint.h"
 #include "sockets.h"
 #include "verdict.h"
+#include "wire/protocol.h"
+#include "wire/session.h"
 
 #define MEMORY_SIZE	0x8000
 #define OFFERED_FDS	6
