@@ -10,6 +10,8 @@
 #include <sys/un.h>
 
 #include "instrument/log.h"
+#include "keys.h"
+#include "models/exerciser.h"
 
 #define FUNCTIONS_MAX 256 /* as many as a bus has */
 
@@ -90,7 +92,8 @@ static int add_function(struct options *options, const char *text)
 	if (!functions)
 		abort();
 	options->functions = functions;
-	if (knobs_parse(&functions[options->count], text, (unsigned int)options->count, &error)) {
+	if (knobs_parse(&functions[options->count], options->model, text,
+			(unsigned int)options->count, &error)) {
 		usage_error("--function %s: %s", text, error);
 		free(error);
 		return -1;
@@ -167,7 +170,7 @@ int options_parse(struct options *options, int argc, char **argv)
 	};
 	int option, ret = 0;
 
-	*options = (struct options){ .ready_fd = -1 };
+	*options = (struct options){ .model = &exerciser_model, .ready_fd = -1 };
 	opterr = 0;
 	while (!ret && (option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
 		switch (option) {

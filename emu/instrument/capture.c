@@ -41,7 +41,7 @@ int capture_start(struct capture *capture, struct loop *loop, int stop_fd)
 	le32_put(header, PCAP_MAGIC_MICRO);
 	le16_put(header + PCAP_VERSION_AT, PCAP_VERSION_MAJOR);
 	le16_put(header + PCAP_VERSION_MINOR_AT, PCAP_VERSION_MINOR);
-	le32_put(header + PCAP_SNAP_AT, PACKETS_LENGTH_MAX);
+	le32_put(header + PCAP_SNAP_AT, CAPTURE_LENGTH_MAX);
 	le32_put(header + PCAP_LINK_AT, PCAP_LINK_ETHERNET);
 	return sink_put(&capture->sink, header, sizeof(header));
 }
@@ -54,16 +54,16 @@ void capture_close(struct capture *capture, int64_t deadline_ms)
 		capture->error = gone ? EPIPE : EAGAIN;
 }
 
-void capture_add(struct capture *capture, const struct packet *packet)
+void capture_add(struct capture *capture, uint32_t number, const void *packet, uint32_t length)
 {
-	uint8_t record[PCAP_RECORD_HEADER + PACKETS_LENGTH_MAX];
+	uint8_t record[PCAP_RECORD_HEADER + CAPTURE_LENGTH_MAX];
 
 	if (capture->sink.fd < 0)
 		return;
-	le32_put(record + PCAP_SECONDS_AT, packet->number / MICROSECONDS);
-	le32_put(record + PCAP_FRACTION_AT, packet->number % MICROSECONDS);
-	le32_put(record + PCAP_CAPTURED_AT, packet->length);
-	le32_put(record + PCAP_ORIGINAL_AT, packet->length);
-	memcpy(record + PCAP_RECORD_HEADER, packet->data, packet->length);
-	append(capture, record, PCAP_RECORD_HEADER + packet->length);
+	le32_put(record + PCAP_SECONDS_AT, number / MICROSECONDS);
+	le32_put(record + PCAP_FRACTION_AT, number % MICROSECONDS);
+	le32_put(record + PCAP_CAPTURED_AT, length);
+	le32_put(record + PCAP_ORIGINAL_AT, length);
+	memcpy(record + PCAP_RECORD_HEADER, packet, length);
+	append(capture, record, PCAP_RECORD_HEADER + length);
 }

@@ -3,8 +3,11 @@
 #ifndef EMU_CAPTURE_H
 #define EMU_CAPTURE_H
 
-#include "models/packets.h"
+#include <stdint.h>
+
 #include "sink.h"
+
+#define CAPTURE_LENGTH_MAX 9216u /* bytes of a packet */
 
 /**
  * struct capture - a file of packets
@@ -33,6 +36,6 @@ int capture_start(struct capture *capture, struct loop *loop, int stop_fd);
 void capture_close(struct capture *capture, int64_t deadline_ms);
 
 /** capture_add() - append a packet. Its time is its number, in microseconds. */
-void capture_add(struct capture *capture, const struct packet *packet);
+void capture_add(struct capture *capture, uint32_t number, const void *packet, uint32_t length);
 
 #endif /* EMU_CAPTURE_H */

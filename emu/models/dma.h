@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* The DMA engine of an endpoint. It works TLP by TLP: a fault can come midway, as in hardware. */
+/* The DMA engine of the exerciser. It works TLP by TLP: a fault can come midway, as in hardware. */
 #ifndef EMU_DMA_H
 #define EMU_DMA_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "pcie/tag.h"
-#include "pcie/tlp.h"
+#include <tph_emu.h>
 
-struct endpoint;
+#define DMA_BUFFER 4096u /* no request is longer */
 
 /** struct dma_setup - the registers EP_DMA_SRC_LO .. EP_DMA_VECTOR */
 struct dma_setup {
@@ -32,9 +31,7 @@ struct dma_setup {
  * @done: bytes of @run that are through
  * @buffered: COPY: bytes read into @buffer
  * @drained: COPY: bytes of them written
- * @tag: of the ST entry that the command selects
  * @repeat: EP_DMA_REPEAT; survives resets, together with @run and @command
- * @stalled: the way to the client is taken: to be tried again after the next event
  * @left: runs still to be made since configuration space was last written
  */
 struct dma {
@@ -47,29 +44,24 @@ struct dma {
 	uint32_t done;
 	uint32_t buffered;
 	uint32_t drained;
-	uint8_t buffer[TLP_PAGE];
-	struct tag_lookup tag;
+	uint8_t buffer[DMA_BUFFER];
 	uint32_t repeat;
 	uint32_t left;
-	bool stalled;
 };
 
-/** dma_reset() - stop what runs, registers as after a reset, but for EP_DMA_REPEAT. */
-void dma_reset(struct endpoint *endpoint);
+/** dma_reset() - registers as after a reset, but for EP_DMA_REPEAT. */
+void dma_reset(struct dma *dma);
 
 /** dma_power_on() - dma_reset(), and nothing is repeated any more. */
-void dma_power_on(struct endpoint *endpoint);
-
-/** dma_tags_changed() - a tag that QEMU's monitor was asked for is no longer good. */
-void dma_tags_changed(struct endpoint *endpoint);
+void dma_power_on(struct dma *dma);
 
 /** dma_config_written() - configuration space was written: repeat the last command. */
-void dma_config_written(struct endpoint *endpoint);
+void dma_config_written(struct tph_emu *emu, struct dma *dma);
 
 /** dma_doorbell() - take a command; ignored while another one runs. */
-void dma_doorbell(struct endpoint *endpoint, uint32_t command);
+void dma_doorbell(struct tph_emu *emu, struct dma *dma, uint32_t command);
 
 /** dma_work() - send some TLPs of the command that runs. Return: whether it can go on right now. */
-bool dma_work(struct endpoint *endpoint);
+bool dma_work(struct tph_emu *emu, struct dma *dma);
 
 #endif /* EMU_DMA_H */

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: MIT
 #include "queue.h"
 
-#include <errno.h>
-
-#include "pcie/endpoint.h"
-#include "pcie/fault.h"
+#include "engines.h"
 
 #define BUFFER_MAX 65536u
 #define HEADER_MAX 256u
@@ -32,18 +29,19 @@ static void stop(struct queue *queue, uint32_t status)
 	queue->status = status;
 }
 
-void queue_fault(struct endpoint *endpoint, struct queue *queue, uint32_t reason,
-		 const struct tlp *tlp)
+void queue_fault(struct tph_emu *emu, struct queue *queue, uint32_t reason,
+		 const struct tph_emu_request *request)
 {
-	struct json_object *line =
-		fault_count(endpoint, reason, queue->transmit ? "transmit" : "receive",
-			    queue->under_way ? queue->done : 0, tlp);
+	const struct tph_emu_error error = {
+		.reason = reason,
+		.command = queue->transmit ? "transmit" : "receive",
+		.done = queue->under_way ? queue->done : 0,
+		.request = request,
+		.queued = true,
+		.queue = queue->number,
+	};
 
-	log_number(line, "queue", queue->number);
-	if (tlp)
-		log_string(line, "kind", tlp_kind_name(tlp->kind));
-	log_write(endpoint->log, line);
-
+	tph_emu_fault(emu, &error);
 	queue->fault = reason;
 	stop(queue, EP_QUEUE_ERROR);
 }
@@ -62,7 +60,7 @@ static bool setup_is_valid(const struct queue *queue)
 		(setup->header && setup->header <= HEADER_MAX));
 }
 
-static void enable(struct endpoint *endpoint, struct queue *queue)
+static void enable(struct tph_emu *emu, struct queue *queue)
 {
 	*queue = (struct queue){
 		.number = queue->number,
@@ -72,7 +70,7 @@ static void enable(struct endpoint *endpoint, struct queue *queue)
 		.control = queue->control,
 	};
 	if (!setup_is_valid(queue)) {
-		queue_fault(endpoint, queue, EP_FAULT_COMMAND, NULL);
+		queue_fault(emu, queue, EP_FAULT_COMMAND, NULL);
 		return;
 	}
 	queue->run = queue->setup;
@@ -80,36 +78,35 @@ static void enable(struct endpoint *endpoint, struct queue *queue)
 	queue->status = EP_QUEUE_RUNNING;
 }
 
-static void announce(struct endpoint *endpoint, struct queue *queue)
+static void announce(struct tph_emu *emu, struct queue *queue)
 {
 	if (!queue->unannounced || !(queue->control & EP_QUEUE_INTERRUPT))
 		return;
 	queue->unannounced = false;
-	if (queue->run.vector < endpoint->msix.count)
-		endpoint_interrupt(endpoint, queue->run.vector);
+	tph_emu_interrupt(emu, queue->run.vector);
 }
 
-static void control_write(struct endpoint *endpoint, struct queue *queue, uint32_t value)
+static void control_write(struct tph_emu *emu, struct queue *queue, uint32_t value)
 {
 	const uint32_t old = queue->control;
 
 	queue->control = value & (EP_QUEUE_ENABLE | EP_QUEUE_INTERRUPT |
 				  (queue->transmit ? 0 : EP_QUEUE_SPLIT));
 	if (~old & value & EP_QUEUE_ENABLE)
-		enable(endpoint, queue);
+		enable(emu, queue);
 	else if (old & ~value & EP_QUEUE_ENABLE)
 		stop(queue, 0);
-	announce(endpoint, queue);
+	announce(emu, queue);
 }
 
-static void tail_write(struct endpoint *endpoint, struct queue *queue, uint32_t value)
+static void tail_write(struct tph_emu *emu, struct queue *queue, uint32_t value)
 {
 	if (queue->status != EP_QUEUE_RUNNING)
 		return;
 	if (value < queue->run.size)
 		queue->tail = value;
 	else
-		queue_fault(endpoint, queue, EP_FAULT_COMMAND, NULL);
+		queue_fault(emu, queue, EP_FAULT_COMMAND, NULL);
 }
 
 uint32_t queue_read(const struct queue *queue, size_t at)
@@ -159,14 +156,14 @@ uint32_t queue_read(const struct queue *queue, size_t at)
 	}
 }
 
-void queue_write(struct endpoint *endpoint, struct queue *queue, size_t at, uint32_t value)
+void queue_write(struct tph_emu *emu, struct queue *queue, size_t at, uint32_t value)
 {
 	struct queue_setup *setup = &queue->setup;
 	struct queue_hints *hints = &queue->hints;
 
 	switch (at) {
 	case EP_QUEUE_CONTROL:
-		control_write(endpoint, queue, value);
+		control_write(emu, queue, value);
 		break;
 	case EP_QUEUE_BASE_LO:
 		setup->base = (setup->base & ~(uint64_t)UINT32_MAX) | value;
@@ -178,7 +175,7 @@ void queue_write(struct endpoint *endpoint, struct queue *queue, size_t at, uint
 		setup->size = value;
 		break;
 	case EP_QUEUE_TAIL:
-		tail_write(endpoint, queue, value);
+		tail_write(emu, queue, value);
 		break;
 	case EP_QUEUE_BUFFER:
 		setup->buffer = queue->transmit ? 0 : value;
@@ -203,83 +200,42 @@ void queue_write(struct endpoint *endpoint, struct queue *queue, size_t at, uint
 	}
 }
 
-static uint32_t hint_of(const struct queue *queue, enum tlp_kind kind)
+static uint32_t hint_of(const struct queue *queue, uint32_t kind)
 {
 	switch (kind) {
-	case TLP_DESCRIPTOR:
+	case TPH_EMU_DESCRIPTOR:
 		return queue->hints.descriptor;
-	case TLP_HEADER:
+	case TPH_EMU_HEADER:
 		return queue->hints.header;
-	case TLP_PAYLOAD:
+	case TPH_EMU_PAYLOAD:
 		return queue->hints.payload;
 	default:
-		return 0;
+		return TPH_EMU_NO_HINT;
 	}
 }
 
-/*
- * To a driver that polls, the status at the end of a descriptor tells that all else is there: it
- * must not be seen first, and nothing else promises that of one copy.
- */
-static int write_memory(struct endpoint *endpoint, const struct tlp *tlp, const uint8_t *data)
+int queue_send(struct tph_emu *emu, struct queue *queue, struct tph_emu_request *request)
 {
-	const uint32_t last = tlp->kind == TLP_DESCRIPTOR ? 4 : 0, first = tlp->length - last;
-	int ret = iova_map_write(&endpoint->map, tlp->address, data, first);
-
-	if (ret || !last)
-		return ret;
-	return iova_map_write(&endpoint->map, tlp->address + first, data + first, last);
-}
-
-bool queue_may_send(struct endpoint *endpoint, struct queue *queue)
-{
-	if (!endpoint_powered(endpoint))
-		queue_fault(endpoint, queue, EP_FAULT_POWER, NULL);
-	else if (!endpoint_bus_master(endpoint))
-		queue_fault(endpoint, queue, EP_FAULT_BUS_MASTER, NULL);
-	else
-		return true;
-	return false;
-}
-
-bool queue_send(struct endpoint *endpoint, struct queue *queue, struct tag_lookup *lookup,
-		struct tlp *tlp, uint8_t *data)
-{
-	const uint32_t control = tph_control(&endpoint->knobs, &endpoint->config);
-	const uint32_t hint = hint_of(queue, tlp->kind);
-	uint16_t tag;
+	const unsigned int engine = queue->transmit ? ENGINE_TRANSMIT : ENGINE_RECEIVE;
 	int ret;
 
-	ret = tag_get(endpoint, lookup, hint, &tag);
-	if (ret == -EIO)
-		queue_fault(endpoint, queue, EP_FAULT_TAG, NULL);
-	if (ret)
-		return false;
-	tlp->queue = queue->number;
-	tlp->transmit = queue->transmit;
-	tlp->hint = tlp_hint(&endpoint->knobs, control, hint, tag, tlp);
-	if (tlp->type == TLP_MEMORY_WRITE)
-		ret = write_memory(endpoint, tlp, data);
-	else
-		ret = iova_map_read(&endpoint->map, tlp->address, data, tlp->length);
-	if (ret) {
-		if (tlp->type == TLP_MEMORY_READ)
-			endpoint_master_abort(endpoint);
-		queue_fault(endpoint, queue,
-			    ret == -EACCES ? EP_FAULT_PERMISSION : EP_FAULT_UNMAPPED, tlp);
-		return false;
-	}
-	queue->tlps++;
-	endpoint_tlp_sent(endpoint, tlp, hint, NULL);
-	return true;
+	request->hint = hint_of(queue, request->kind);
+	request->queue = queue->number;
+	request->transmit = queue->transmit;
+	ret = tph_emu_send(emu, engine, request);
+	if (ret < 0)
+		queue_fault(emu, queue, (uint32_t)-ret, request);
+	if (ret > 0)
+		queue->tlps++;
+	return ret;
 }
 
-void queue_advance(struct endpoint *endpoint, struct queue *queue, uint32_t bytes)
+void queue_advance(struct tph_emu *emu, struct queue *queue, uint32_t bytes)
 {
 	queue->under_way = false;
 	queue->head = (queue->head + 1) % queue->run.size;
 	queue->packets++;
 	queue->bytes += bytes;
 	queue->unannounced = true;
-	announce(endpoint, queue);
+	announce(emu, queue);
 }

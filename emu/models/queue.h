@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* One queue of an endpoint, of either direction: a ring of descriptors in the client's memory. */
+/* One queue of the exerciser, of either direction: a ring of descriptors in the client's memory. */
 #ifndef EMU_QUEUE_H
 #define EMU_QUEUE_H
 
@@ -7,11 +7,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "endpoint_regs.h"
-#include "pcie/tag.h"
-#include "pcie/tlp.h"
+#include <tph_emu.h>
 
-struct endpoint;
+#include "endpoint_regs.h"
 
 /** struct queue_setup - the registers that enabling a queue takes */
 struct queue_setup {
@@ -71,7 +69,7 @@ struct queue {
 uint32_t queue_read(const struct queue *queue, size_t at);
 
 /** queue_write() - write one; read-only and undefined ones ignore it. */
-void queue_write(struct endpoint *endpoint, struct queue *queue, size_t at, uint32_t value);
+void queue_write(struct tph_emu *emu, struct queue *queue, size_t at, uint32_t value);
 
 /** queue_has_descriptor() - runs, and a descriptor is the device's. */
 bool queue_has_descriptor(const struct queue *queue);
@@ -85,26 +83,20 @@ void queue_drop(struct queue *queue);
 /**
  * queue_fault() - stop the queue and drop its packet under way
  * @reason: EP_FAULT_*
- * @tlp: the request that could not be sent, NULL if it did not come to one
+ * @request: the one that could not be sent, NULL if it did not come to one
  */
-void queue_fault(struct endpoint *endpoint, struct queue *queue, uint32_t reason,
-		 const struct tlp *tlp);
-
-/** queue_may_send() - whether the function's state allows requests; if not, the queue faults. */
-bool queue_may_send(struct endpoint *endpoint, struct queue *queue);
+void queue_fault(struct tph_emu *emu, struct queue *queue, uint32_t reason,
+		 const struct tph_emu_request *request);
 
 /**
  * queue_send() - send a request of the packet under way
- * @lookup: of the queue's direction
- * @tlp: type, kind, address, length
- * @data: what a write carries, or where a read's data goes
+ * @request: type, kind, address, data, length
  *
- * Return: whether it was sent. If not, the queue has faulted or waits for a tag.
+ * Return: as tph_emu_send(); a fault has stopped the queue then.
  */
-bool queue_send(struct endpoint *endpoint, struct queue *queue, struct tag_lookup *lookup,
-		struct tlp *tlp, uint8_t *data);
+int queue_send(struct tph_emu *emu, struct queue *queue, struct tph_emu_request *request);
 
 /** queue_advance() - the packet under way, of @bytes, is done: on to the next descriptor. */
-void queue_advance(struct endpoint *endpoint, struct queue *queue, uint32_t bytes);
+void queue_advance(struct tph_emu *emu, struct queue *queue, uint32_t bytes);
 
 #endif /* EMU_QUEUE_H */

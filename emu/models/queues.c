@@ -1,26 +1,19 @@
 // SPDX-License-Identifier: MIT
 #include "queues.h"
 
-#include "pcie/endpoint.h"
-
 #define STEPS_AT_ONCE 16 /* then it is other functions' and clients' turn */
 
-void queues_reset(struct endpoint *endpoint)
+void queues_reset(struct queues *queues)
 {
-	struct queues *queues = &endpoint->queues;
-
-	queues_tags_changed(endpoint);
-	*queues = (struct queues){ .receiver.spread = endpoint->knobs.queues };
+	*queues = (struct queues){
+		.count = queues->count,
+		.packets = queues->packets,
+		.receiver.spread = queues->count,
+	};
 	for (unsigned int q = 0; q < EP_QUEUE_MAX; q++) {
 		queues->receiver.queues[q].number = queues->transmitter.queues[q].number = q;
 		queues->transmitter.queues[q].transmit = true;
 	}
-}
-
-void queues_tags_changed(struct endpoint *endpoint)
-{
-	tag_forget(endpoint, &endpoint->queues.receiver.tag);
-	tag_forget(endpoint, &endpoint->queues.transmitter.tag);
 }
 
 /* Which queue a register is of, if those of the first one begin at @first; beyond all if of none.
@@ -30,12 +23,12 @@ static size_t queue_at(size_t at, size_t first)
 	return at >= first ? (at - first) / EP_QUEUE_STRIDE : EP_QUEUE_MAX;
 }
 
-uint32_t queues_read(const struct endpoint *endpoint, size_t at)
+uint32_t queues_read(const struct queues *queues, size_t at)
 {
-	const unsigned int count = endpoint->knobs.queues;
+	const unsigned int count = queues->count;
 	const size_t rx = queue_at(at, EP_RXQ), tx = queue_at(at, EP_TXQ);
-	const struct transmitter *transmitter = &endpoint->queues.transmitter;
-	const struct receiver *receiver = &endpoint->queues.receiver;
+	const struct transmitter *transmitter = &queues->transmitter;
+	const struct receiver *receiver = &queues->receiver;
 
 	if (rx < count)
 		return queue_read(&receiver->queues[rx], at % EP_QUEUE_STRIDE);
@@ -52,7 +45,7 @@ uint32_t queues_read(const struct endpoint *endpoint, size_t at)
 	case EP_RX_SPREAD:
 		return receiver->spread;
 	case EP_RX_SOURCE:
-		return endpoint->knobs.packets.file ? EP_RX_FILE : EP_RX_PATTERN;
+		return queues->packets.file ? EP_RX_FILE : EP_RX_PATTERN;
 	case EP_TX_NEXT:
 		return transmitter->next;
 	default:
@@ -60,19 +53,19 @@ uint32_t queues_read(const struct endpoint *endpoint, size_t at)
 	}
 }
 
-void queues_write(struct endpoint *endpoint, size_t at, uint32_t value)
+void queues_write(struct tph_emu *emu, struct queues *queues, size_t at, uint32_t value)
 {
-	const unsigned int count = endpoint->knobs.queues;
+	const unsigned int count = queues->count;
 	const size_t rx = queue_at(at, EP_RXQ), tx = queue_at(at, EP_TXQ);
-	struct transmitter *transmitter = &endpoint->queues.transmitter;
-	struct receiver *receiver = &endpoint->queues.receiver;
+	struct transmitter *transmitter = &queues->transmitter;
+	struct receiver *receiver = &queues->receiver;
 
 	if (!count)
 		return;
 	if (rx < count)
-		queue_write(endpoint, &receiver->queues[rx], at % EP_QUEUE_STRIDE, value);
+		queue_write(emu, &receiver->queues[rx], at % EP_QUEUE_STRIDE, value);
 	if (tx < count)
-		queue_write(endpoint, &transmitter->queues[tx], at % EP_QUEUE_STRIDE, value);
+		queue_write(emu, &transmitter->queues[tx], at % EP_QUEUE_STRIDE, value);
 
 	switch (at) {
 	case EP_RX_GENERATE:
@@ -89,22 +82,15 @@ void queues_write(struct endpoint *endpoint, size_t at, uint32_t value)
 	}
 }
 
-static bool can_step(const struct queues *queues)
+bool queues_work(struct tph_emu *emu, struct queues *queues)
 {
-	return receive_can_step(&queues->receiver) || transmit_can_step(&queues->transmitter);
-}
+	bool moves = true;
 
-bool queues_work(struct endpoint *endpoint)
-{
-	const struct queues *queues = &endpoint->queues;
-
-	for (int i = 0; i < STEPS_AT_ONCE && can_step(queues); i++) {
-		if (receive_can_step(&queues->receiver))
-			receive_step(endpoint);
-		if (transmit_can_step(&queues->transmitter))
-			transmit_step(endpoint);
+	for (int i = 0; i < STEPS_AT_ONCE && moves; i++) {
+		moves = receive_step(emu, &queues->receiver, &queues->packets);
+		moves |= transmit_step(emu, &queues->transmitter);
 	}
-	return can_step(queues);
+	return moves && !queues_are_idle(queues);
 }
 
 bool queues_are_idle(const struct queues *queues)

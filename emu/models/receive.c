@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: MIT
 #include "receive.h"
 
+#include "engines.h"
 #include "format/bits.h"
-#include "pcie/endpoint.h"
 
 #define WRITTEN (EP_DESCRIPTOR_SIZE - EP_RXD_WRITTEN)
 
@@ -11,23 +11,18 @@ bool receive_is_idle(const struct receiver *receiver)
 	return !receiver->pending && !receiver->queues[receiver->current].under_way;
 }
 
-bool receive_can_step(const struct receiver *receiver)
-{
-	return !receive_is_idle(receiver) && receiver->tag.state != TAG_ASKED;
-}
-
 /* Takes the next packet from its source, and drops it if its queue cannot take it. */
-static void begin(struct endpoint *endpoint, struct receiver *receiver)
+static void begin(struct tph_emu *emu, struct receiver *receiver, const struct packets *packets)
 {
 	struct packet *packet = &receiver->packet;
 	struct queue *queue;
 
 	receiver->pending--;
-	packets_get(&endpoint->knobs.packets, receiver->next++, packet);
+	packets_get(packets, receiver->next++, packet);
 	receiver->current = packets_queue(packet->hash, receiver->spread);
 	receiver->stage = RECEIVE_FETCH;
 	receiver->header = 0;
-	tag_forget(endpoint, &receiver->tag);
+	tph_emu_begin(emu, ENGINE_RECEIVE);
 
 	queue = &receiver->queues[receiver->current];
 	if (queue->split)
@@ -40,97 +35,112 @@ static void begin(struct endpoint *endpoint, struct receiver *receiver)
 		queue_drop(queue);
 }
 
-static void fetch(struct endpoint *endpoint, struct receiver *receiver, struct queue *queue)
+/* Each of these sends a request. Return: as queue_send(). */
+
+static int fetch(struct tph_emu *emu, struct receiver *receiver, struct queue *queue)
 {
 	uint8_t descriptor[EP_RXD_WRITTEN];
-	struct tlp tlp = {
-		.type = TLP_MEMORY_READ,
-		.kind = TLP_FETCH,
+	struct tph_emu_request request = {
+		.type = TPH_EMU_READ,
+		.kind = TPH_EMU_FETCH,
 		.address = queue_descriptor(queue),
+		.data = descriptor,
 		.length = sizeof(descriptor),
 	};
+	int ret = queue_send(emu, queue, &request);
 
-	if (!queue_send(endpoint, queue, &receiver->tag, &tlp, descriptor))
-		return;
+	if (ret <= 0)
+		return ret;
 	receiver->payload_at = le64_get(descriptor + EP_DESCRIPTOR_PAYLOAD);
 	receiver->header_at = le64_get(descriptor + EP_DESCRIPTOR_HEADER);
 	receiver->stage = receiver->header ? RECEIVE_HEADER : RECEIVE_PAYLOAD;
+	return ret;
 }
 
-/* Sends the next piece of packet bytes that end at @end, and whose first is at @address. */
-static void write_bytes(struct endpoint *endpoint, struct receiver *receiver, struct queue *queue,
-			enum tlp_kind kind, uint64_t address, uint32_t end)
+/* The next piece of packet bytes that end at @end, and whose first is at @address. */
+static int write_bytes(struct tph_emu *emu, struct receiver *receiver, struct queue *queue,
+		       uint32_t kind, uint64_t address, uint32_t end)
 {
-	struct tlp tlp = { .type = TLP_MEMORY_WRITE, .kind = kind, .address = address };
+	struct tph_emu_request request = {
+		.type = TPH_EMU_WRITE,
+		.kind = kind,
+		.address = address,
+		.data = receiver->packet.data + queue->done,
+		.length = tph_emu_length(emu, TPH_EMU_WRITE, address, end - queue->done),
+	};
+	int ret = queue_send(emu, queue, &request);
 
-	tlp.length = tlp_length(address, end - queue->done, endpoint_payload_size(endpoint));
-	if (queue_send(endpoint, queue, &receiver->tag, &tlp, receiver->packet.data + queue->done))
-		queue->done += tlp.length;
+	if (ret > 0)
+		queue->done += (uint32_t)ret;
+	return ret;
 }
 
-static void write_header(struct endpoint *endpoint, struct receiver *receiver, struct queue *queue)
+static int write_header(struct tph_emu *emu, struct receiver *receiver, struct queue *queue)
 {
-	write_bytes(endpoint, receiver, queue, TLP_HEADER, receiver->header_at + queue->done,
-		    receiver->header);
-	if (queue->done == receiver->header)
+	int ret = write_bytes(emu, receiver, queue, TPH_EMU_HEADER,
+			      receiver->header_at + queue->done, receiver->header);
+
+	if (ret > 0 && queue->done == receiver->header)
 		receiver->stage = queue->done < receiver->packet.length ? RECEIVE_PAYLOAD
 									: RECEIVE_DESCRIPTOR;
+	return ret;
 }
 
-static void write_payload(struct endpoint *endpoint, struct receiver *receiver, struct queue *queue)
+static int write_payload(struct tph_emu *emu, struct receiver *receiver, struct queue *queue)
 {
-	write_bytes(endpoint, receiver, queue, TLP_PAYLOAD,
-		    receiver->payload_at + (queue->done - receiver->header),
-		    receiver->packet.length);
-	if (queue->done == receiver->packet.length)
+	int ret = write_bytes(emu, receiver, queue, TPH_EMU_PAYLOAD,
+			      receiver->payload_at + (queue->done - receiver->header),
+			      receiver->packet.length);
+
+	if (ret > 0 && queue->done == receiver->packet.length)
 		receiver->stage = RECEIVE_DESCRIPTOR;
+	return ret;
 }
 
-static void write_descriptor(struct endpoint *endpoint, struct receiver *receiver,
-			     struct queue *queue)
+static int write_descriptor(struct tph_emu *emu, struct receiver *receiver, struct queue *queue)
 {
 	const struct packet *packet = &receiver->packet;
 	uint8_t written[WRITTEN];
-	struct tlp tlp = {
-		.type = TLP_MEMORY_WRITE,
-		.kind = TLP_DESCRIPTOR,
+	struct tph_emu_request request = {
+		.type = TPH_EMU_WRITE,
+		.kind = TPH_EMU_DESCRIPTOR,
 		.address = queue_descriptor(queue) + EP_RXD_WRITTEN,
+		.data = written,
 		.length = sizeof(written),
 	};
+	int ret;
 
 	le32_put(written + (EP_RXD_NUMBER - EP_RXD_WRITTEN), packet->number);
 	le32_put(written + (EP_RXD_HASH - EP_RXD_WRITTEN), packet->hash);
 	le32_put(written + (EP_RXD_LENGTH - EP_RXD_WRITTEN),
 		 receiver->header << 16 | (packet->length - receiver->header));
 	le32_put(written + (EP_DESCRIPTOR_STATUS - EP_RXD_WRITTEN), EP_DESCRIPTOR_DONE);
-	if (queue_send(endpoint, queue, &receiver->tag, &tlp, written))
-		queue_advance(endpoint, queue, packet->length);
+	ret = queue_send(emu, queue, &request);
+	if (ret > 0)
+		queue_advance(emu, queue, packet->length);
+	return ret;
 }
 
-void receive_step(struct endpoint *endpoint)
+bool receive_step(struct tph_emu *emu, struct receiver *receiver, const struct packets *packets)
 {
-	struct receiver *receiver = &endpoint->queues.receiver;
 	struct queue *queue = &receiver->queues[receiver->current];
 
+	if (receive_is_idle(receiver))
+		return false;
 	if (!queue->under_way) {
-		begin(endpoint, receiver);
-		return;
+		begin(emu, receiver, packets);
+		return true;
 	}
-	if (!queue_may_send(endpoint, queue))
-		return;
 
 	switch (receiver->stage) {
 	case RECEIVE_FETCH:
-		fetch(endpoint, receiver, queue);
-		break;
+		return fetch(emu, receiver, queue);
 	case RECEIVE_HEADER:
-		write_header(endpoint, receiver, queue);
-		break;
+		return write_header(emu, receiver, queue);
 	case RECEIVE_PAYLOAD:
-		write_payload(endpoint, receiver, queue);
-		break;
+		return write_payload(emu, receiver, queue);
 	case RECEIVE_DESCRIPTOR:
-		write_descriptor(endpoint, receiver, queue);
-		break;
+		return write_descriptor(emu, receiver, queue);
 	}
+	return false;
 }

@@ -38,17 +38,16 @@ struct receiver {
 	uint64_t header_at;
 	uint64_t payload_at;
 	struct packet packet;
-	struct tag_lookup tag;
 };
-
-/** receive_can_step() - there is something to do that waits for nobody. */
-bool receive_can_step(const struct receiver *receiver);
 
 /** receive_is_idle() - no packet is ordered or under way. */
 bool receive_is_idle(const struct receiver *receiver);
 
-/** receive_step() - take the next packet from its source, or send a request for the one under way.
+/**
+ * receive_step() - take the next packet from its source, or send a request for the one under way
+ *
+ * Return: whether it did something; if not, it is idle or waits for somebody.
  */
-void receive_step(struct endpoint *endpoint);
+bool receive_step(struct tph_emu *emu, struct receiver *receiver, const struct packets *packets);
 
 #endif /* EMU_RECEIVE_H */

@@ -2,35 +2,14 @@
 #include "registers.h"
 
 #include "endpoint_regs.h"
-#include "pcie/endpoint.h"
 
-static uint32_t count_config(const struct endpoint *endpoint, bool write)
+uint32_t registers_read(const struct tph_emu *emu, const struct dma *dma,
+			const struct queues *queues, uint64_t at)
 {
-	const struct counters *counters = &endpoint->counters;
-	uint32_t at = endpoint->count_select;
+	uint32_t value;
 
-	if (at == EP_COUNT_ALL)
-		return write ? counters->writes : counters->reads;
-	if (at >= CONFIG_SPACE_SIZE)
-		return 0;
-	return write ? counters->config_writes[at / 4] : counters->config_reads[at / 4];
-}
-
-static uint32_t trace_read(const struct tlp_trace *trace, size_t at)
-{
-	return trace->slots[at / EP_TRACE_STRIDE][at % EP_TRACE_STRIDE / 4];
-}
-
-uint32_t registers_read(const struct endpoint *endpoint, size_t at)
-{
-	const struct counters *counters = &endpoint->counters;
-	const struct knobs *knobs = &endpoint->knobs;
-	const struct dma *dma = &endpoint->dma;
-
-	if (at >= EP_RECEIVED && at < EP_RECEIVED + EP_TRACE_SLOTS * EP_TRACE_STRIDE)
-		return trace_read(&endpoint->received, at - EP_RECEIVED);
-	if (at >= EP_TRACE && at < EP_TRACE + EP_TRACE_SLOTS * EP_TRACE_STRIDE)
-		return trace_read(&endpoint->trace, at - EP_TRACE);
+	if (tph_emu_instrument_read(emu, at, &value))
+		return value;
 
 	switch (at) {
 	case EP_ID:
@@ -38,9 +17,9 @@ uint32_t registers_read(const struct endpoint *endpoint, size_t at)
 	case EP_VERSION:
 		return EP_VERSION_VALUE;
 	case EP_VECTORS:
-		return knobs->vectors;
+		return tph_emu_function(emu)->vectors;
 	case EP_ENTRIES:
-		return knobs->tph ? tph_entries(knobs) : 0;
+		return tph_emu_function(emu)->entries;
 	case EP_DMA_SRC_LO:
 		return (uint32_t)dma->setup.source;
 	case EP_DMA_SRC_HI:
@@ -65,38 +44,8 @@ uint32_t registers_read(const struct endpoint *endpoint, size_t at)
 		return dma->sum;
 	case EP_DMA_REPEAT:
 		return dma->repeat;
-	case EP_COUNT_SELECT:
-		return endpoint->count_select;
-	case EP_COUNT_CFG_READS:
-		return count_config(endpoint, false);
-	case EP_COUNT_CFG_WRITES:
-		return count_config(endpoint, true);
-	case EP_COUNT_TPH:
-		return counters->tph;
-	case EP_COUNT_OFF_WINDOWS:
-		return counters->off_windows;
-	case EP_COUNT_ST_WRITES:
-		return counters->st_writes;
-	case EP_COUNT_FAULTS:
-		return counters->faults;
-	case EP_COUNT_RESETS:
-		return counters->resets;
-	case EP_COUNT_RECEIVED:
-		return counters->received;
-	case EP_COUNT_MALFORMED:
-		return counters->malformed;
-	case EP_COUNT_ASLEEP_READS:
-		return counters->asleep_reads;
-	case EP_COUNT_ASLEEP_WRITES:
-		return counters->asleep_writes;
-	case EP_COUNT_ASLEEP_MEMORY:
-		return counters->asleep_memory;
-	case EP_TRACE_HEAD:
-		return endpoint->trace.head;
-	case EP_RECEIVED_HEAD:
-		return endpoint->received.head;
 	default:
-		return queues_read(endpoint, at);
+		return queues_read(queues, at);
 	}
 }
 
@@ -110,9 +59,13 @@ static uint64_t high(uint64_t old, uint32_t value)
 	return (old & UINT32_MAX) | (uint64_t)value << 32;
 }
 
-void registers_write(struct endpoint *endpoint, size_t at, uint32_t value)
+void registers_write(struct tph_emu *emu, struct dma *dma, struct queues *queues, uint64_t at,
+		     uint32_t value)
 {
-	struct dma_setup *setup = &endpoint->dma.setup;
+	struct dma_setup *setup = &dma->setup;
+
+	if (tph_emu_instrument_write(emu, at, value))
+		return;
 
 	switch (at) {
 	case EP_DMA_SRC_LO:
@@ -140,25 +93,19 @@ void registers_write(struct endpoint *endpoint, size_t at, uint32_t value)
 		setup->vector = value;
 		break;
 	case EP_DMA_DOORBELL:
-		dma_doorbell(endpoint, value);
+		dma_doorbell(emu, dma, value);
 		break;
 	case EP_DMA_REPEAT:
-		endpoint->dma.repeat = value;
-		break;
-	case EP_COUNT_SELECT:
-		endpoint->count_select = value;
-		break;
-	case EP_COUNT_CLEAR:
-		counters_clear(&endpoint->counters);
+		dma->repeat = value;
 		break;
 	case EP_ERROR_CORRECTABLE:
-		endpoint_error(endpoint, value, 0);
+		tph_emu_detect(emu, value, 0);
 		break;
 	case EP_ERROR_UNCORRECTABLE:
-		endpoint_error(endpoint, 0, value);
+		tph_emu_detect(emu, 0, value);
 		break;
 	default:
-		queues_write(endpoint, at, value);
+		queues_write(emu, queues, at, value);
 		break;
 	}
 }

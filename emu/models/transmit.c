@@ -3,10 +3,11 @@
 
 #include <string.h>
 
+#include "engines.h"
 #include "format/bits.h"
-#include "pcie/endpoint.h"
 
 #define DWORD	4u
+#define PAGE	4096u /* no request is longer */
 #define WRITTEN (EP_DESCRIPTOR_SIZE - EP_TXD_WRITTEN)
 
 /* The next queue with a packet, each in its turn; EP_QUEUE_MAX if there is none. */
@@ -27,46 +28,45 @@ bool transmit_is_idle(const struct transmitter *transmitter)
 	       next_queue(transmitter) == EP_QUEUE_MAX;
 }
 
-bool transmit_can_step(const struct transmitter *transmitter)
-{
-	return transmitter->tag.state != TAG_ASKED && !transmit_is_idle(transmitter);
-}
-
-static void begin(struct endpoint *endpoint, struct transmitter *transmitter)
+static void begin(struct tph_emu *emu, struct transmitter *transmitter)
 {
 	struct queue *queue;
 
 	transmitter->current = next_queue(transmitter);
 	transmitter->stage = TRANSMIT_FETCH;
-	tag_forget(endpoint, &transmitter->tag);
+	tph_emu_begin(emu, ENGINE_TRANSMIT);
 	queue = &transmitter->queues[transmitter->current];
 	queue->under_way = true;
 	queue->done = 0;
 }
 
-static void fetch(struct endpoint *endpoint, struct transmitter *transmitter, struct queue *queue)
+/* Each of these sends a request. Return: as queue_send(). */
+
+static int fetch(struct tph_emu *emu, struct transmitter *transmitter, struct queue *queue)
 {
 	uint8_t descriptor[EP_TXD_WRITTEN];
-	struct tlp tlp = {
-		.type = TLP_MEMORY_READ,
-		.kind = TLP_FETCH,
+	struct tph_emu_request request = {
+		.type = TPH_EMU_READ,
+		.kind = TPH_EMU_FETCH,
 		.address = queue_descriptor(queue),
+		.data = descriptor,
 		.length = sizeof(descriptor),
 	};
+	int ret = queue_send(emu, queue, &request);
 	uint32_t length;
 
-	if (!queue_send(endpoint, queue, &transmitter->tag, &tlp, descriptor))
-		return;
+	if (ret <= 0)
+		return ret;
 	length = le32_get(descriptor + EP_TXD_LENGTH);
 	transmitter->payload_at = le64_get(descriptor + EP_DESCRIPTOR_PAYLOAD);
 	transmitter->header_at = le64_get(descriptor + EP_DESCRIPTOR_HEADER);
 	transmitter->header = length >> 16;
 	transmitter->packet.length = transmitter->header + (length & 0xffff);
-	if (!transmitter->packet.length || transmitter->packet.length > PACKETS_LENGTH_MAX) {
-		queue_fault(endpoint, queue, EP_FAULT_COMMAND, NULL);
-		return;
-	}
-	transmitter->stage = transmitter->header ? TRANSMIT_HEADER : TRANSMIT_PAYLOAD;
+	if (transmitter->packet.length && transmitter->packet.length <= PACKETS_LENGTH_MAX)
+		transmitter->stage = transmitter->header ? TRANSMIT_HEADER : TRANSMIT_PAYLOAD;
+	else
+		queue_fault(emu, queue, EP_FAULT_COMMAND, NULL);
+	return ret;
 }
 
 /*
@@ -74,95 +74,104 @@ static void fetch(struct endpoint *endpoint, struct transmitter *transmitter, st
  * for whole dwords and throws away what is around them: a read with a hint has no byte enables to
  * ask for less (PCIe 6.2, 2.2.7.1.1), and no dword reaches into another page.
  */
-static void read_bytes(struct endpoint *endpoint, struct transmitter *transmitter,
-		       struct queue *queue, enum tlp_kind kind, uint64_t address, uint32_t end)
+static int read_bytes(struct tph_emu *emu, struct transmitter *transmitter, struct queue *queue,
+		      uint32_t kind, uint64_t address, uint32_t end)
 {
+	const uint32_t bytes = tph_emu_length(emu, TPH_EMU_READ, address, end - queue->done);
 	const uint32_t before = address % DWORD;
-	uint8_t data[TLP_PAGE];
-	struct tlp tlp = { .type = TLP_MEMORY_READ, .kind = kind, .address = address - before };
-	uint32_t bytes;
+	uint8_t data[PAGE];
+	struct tph_emu_request request = {
+		.type = TPH_EMU_READ,
+		.kind = kind,
+		.address = address - before,
+		.data = data,
+		.length = (before + bytes + DWORD - 1) / DWORD * DWORD,
+	};
+	int ret = queue_send(emu, queue, &request);
 
-	bytes = tlp_length(address, end - queue->done, endpoint_read_request_size(endpoint));
-	tlp.length = (before + bytes + DWORD - 1) / DWORD * DWORD;
-	if (!queue_send(endpoint, queue, &transmitter->tag, &tlp, data))
-		return;
+	if (ret <= 0)
+		return ret;
 	memcpy(transmitter->packet.data + queue->done, data + before, bytes);
 	queue->done += bytes;
+	return ret;
 }
 
-static void read_header(struct endpoint *endpoint, struct transmitter *transmitter,
-			struct queue *queue)
+static int read_header(struct tph_emu *emu, struct transmitter *transmitter, struct queue *queue)
 {
-	read_bytes(endpoint, transmitter, queue, TLP_HEADER, transmitter->header_at + queue->done,
-		   transmitter->header);
-	if (queue->done == transmitter->header)
+	int ret = read_bytes(emu, transmitter, queue, TPH_EMU_HEADER,
+			     transmitter->header_at + queue->done, transmitter->header);
+
+	if (ret > 0 && queue->done == transmitter->header)
 		transmitter->stage = TRANSMIT_PAYLOAD;
+	return ret;
 }
 
-static void read_payload(struct endpoint *endpoint, struct transmitter *transmitter,
-			 struct queue *queue)
+static int read_payload(struct tph_emu *emu, struct transmitter *transmitter, struct queue *queue)
 {
-	read_bytes(endpoint, transmitter, queue, TLP_PAYLOAD,
-		   transmitter->payload_at + (queue->done - transmitter->header),
-		   transmitter->packet.length);
+	return read_bytes(emu, transmitter, queue, TPH_EMU_PAYLOAD,
+			  transmitter->payload_at + (queue->done - transmitter->header),
+			  transmitter->packet.length);
 }
 
 /* All of it is here: on the wire with it. */
-static void send(struct endpoint *endpoint, struct transmitter *transmitter)
+static void send(struct tph_emu *emu, struct transmitter *transmitter)
 {
 	struct packet *packet = &transmitter->packet;
 
 	packet->number = transmitter->next++;
 	packet->hash = packets_hash(packet->data, packet->length);
-	capture_add(&endpoint->capture, packet);
+	tph_emu_capture(emu, packet->number, packet->data, packet->length);
 	transmitter->stage = TRANSMIT_DESCRIPTOR;
 }
 
-static void write_descriptor(struct endpoint *endpoint, struct transmitter *transmitter,
-			     struct queue *queue)
+static int write_descriptor(struct tph_emu *emu, struct transmitter *transmitter,
+			    struct queue *queue)
 {
 	const struct packet *packet = &transmitter->packet;
 	uint8_t written[WRITTEN];
-	struct tlp tlp = {
-		.type = TLP_MEMORY_WRITE,
-		.kind = TLP_DESCRIPTOR,
+	struct tph_emu_request request = {
+		.type = TPH_EMU_WRITE,
+		.kind = TPH_EMU_DESCRIPTOR,
 		.address = queue_descriptor(queue) + EP_TXD_WRITTEN,
+		.data = written,
 		.length = sizeof(written),
 	};
+	int ret;
 
 	le32_put(written + (EP_TXD_NUMBER - EP_TXD_WRITTEN), packet->number);
 	le32_put(written + (EP_TXD_HASH - EP_TXD_WRITTEN), packet->hash);
 	le32_put(written + (EP_DESCRIPTOR_STATUS - EP_TXD_WRITTEN), EP_DESCRIPTOR_DONE);
-	if (queue_send(endpoint, queue, &transmitter->tag, &tlp, written))
-		queue_advance(endpoint, queue, packet->length);
+	ret = queue_send(emu, queue, &request);
+	if (ret > 0)
+		queue_advance(emu, queue, packet->length);
+	return ret;
 }
 
-void transmit_step(struct endpoint *endpoint)
+bool transmit_step(struct tph_emu *emu, struct transmitter *transmitter)
 {
-	struct transmitter *transmitter = &endpoint->queues.transmitter;
 	struct queue *queue = &transmitter->queues[transmitter->current];
+	int ret = 0;
 
+	if (transmit_is_idle(transmitter))
+		return false;
 	if (!queue->under_way) {
-		begin(endpoint, transmitter);
-		return;
+		begin(emu, transmitter);
+		return true;
 	}
-	if (!queue_may_send(endpoint, queue))
-		return;
 
 	switch (transmitter->stage) {
 	case TRANSMIT_FETCH:
-		fetch(endpoint, transmitter, queue);
-		return;
+		return fetch(emu, transmitter, queue);
 	case TRANSMIT_HEADER:
-		read_header(endpoint, transmitter, queue);
+		ret = read_header(emu, transmitter, queue);
 		break;
 	case TRANSMIT_PAYLOAD:
-		read_payload(endpoint, transmitter, queue);
+		ret = read_payload(emu, transmitter, queue);
 		break;
 	case TRANSMIT_DESCRIPTOR:
-		write_descriptor(endpoint, transmitter, queue);
-		return;
+		return write_descriptor(emu, transmitter, queue);
 	}
-	if (queue->under_way && queue->done == transmitter->packet.length)
-		send(endpoint, transmitter);
+	if (ret > 0 && queue->done == transmitter->packet.length)
+		send(emu, transmitter);
+	return ret;
 }

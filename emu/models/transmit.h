@@ -7,7 +7,6 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "instrument/capture.h"
 #include "packets.h"
 #include "queue.h"
 
@@ -36,16 +35,16 @@ struct transmitter {
 	uint64_t header_at;
 	uint64_t payload_at;
 	struct packet packet;
-	struct tag_lookup tag;
 };
-
-/** transmit_can_step() - there is something to do that waits for nobody. */
-bool transmit_can_step(const struct transmitter *transmitter);
 
 /** transmit_is_idle() - no packet waits or is under way. */
 bool transmit_is_idle(const struct transmitter *transmitter);
 
-/** transmit_step() - go to the next queue's packet, or send a request for the one under way. */
-void transmit_step(struct endpoint *endpoint);
+/**
+ * transmit_step() - go to the next queue's packet, or send a request for the one under way
+ *
+ * Return: whether it did something; if not, it is idle or waits for somebody.
+ */
+bool transmit_step(struct tph_emu *emu, struct transmitter *transmitter);
 
 #endif /* EMU_TRANSMIT_H */

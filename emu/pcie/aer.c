@@ -4,6 +4,7 @@
 #include <linux/pci_regs.h>
 
 #include "format/bits.h"
+#include "layout.h"
 
 /*
  * Data Link Protocol, Surprise Down, Poisoned TLP, Flow Control Protocol, Completion Timeout,

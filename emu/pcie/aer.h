@@ -5,9 +5,6 @@
 
 #include "config_space.h"
 
-#define AER_SIZE 0x48u
-#define AER_AT	 (CONFIG_SPACE_SIZE - AER_SIZE) /* behind all that can be moved */
-
 /** aer_define() - lay out the capability, the last of the chain. */
 void aer_define(struct config_space *config);
 

@@ -4,28 +4,25 @@
 #include <errno.h>
 #include <string.h>
 
-#include "endpoint.h"
-
-void fabric_join(struct fabric *fabric, struct endpoint *endpoint)
+void fabric_join(struct fabric *fabric, struct port *port)
 {
-	endpoint->fabric = fabric;
-	endpoint->fabric_next = fabric->first;
-	fabric->first = endpoint;
+	port->fabric = fabric;
+	port->next = fabric->first;
+	fabric->first = port;
 }
 
 /* All functions but @self. */
-static struct endpoint *next_other(const struct endpoint *self, struct endpoint *after)
+static struct port *next_other(const struct port *self, struct port *after)
 {
-	struct endpoint *other;
+	struct port *other;
 
 	if (!self->fabric)
 		return NULL;
-	other = after ? after->fabric_next : self->fabric->first;
-	return other == self ? other->fabric_next : other;
+	other = after ? after->next : self->fabric->first;
+	return other == self ? other->next : other;
 }
 
-int fabric_depart(struct endpoint *requester, const struct tlp *tlp, uint32_t select,
-		  const void *data)
+int fabric_depart(struct port *requester, const struct tlp *tlp, const void *data)
 {
 	struct flight *flight = &requester->flight;
 	int ret = requester->carrier->send(requester->carrier, tlp, data);
@@ -33,9 +30,8 @@ int fabric_depart(struct endpoint *requester, const struct tlp *tlp, uint32_t se
 	if (ret)
 		return ret;
 	flight->state = FLIGHT_SENT;
-	flight->abandoned = flight->logged = flight->landed = flight->lost = false;
+	flight->logged = flight->landed = flight->lost = false;
 	flight->tlp = *tlp;
-	flight->select = select;
 	flight->completer = NULL;
 	flight->arrived = 0;
 	if (tlp->type == TLP_MEMORY_WRITE)
@@ -43,7 +39,7 @@ int fabric_depart(struct endpoint *requester, const struct tlp *tlp, uint32_t se
 	return 0;
 }
 
-void fabric_answered(struct endpoint *requester, int error, const void *data)
+void fabric_answered(struct port *requester, int error, const void *data)
 {
 	struct flight *flight = &requester->flight;
 
@@ -54,23 +50,23 @@ void fabric_answered(struct endpoint *requester, int error, const void *data)
 }
 
 /* The request left @requester; @completer: where it has arrived, NULL if that is not known. */
-static void log_request(struct endpoint *requester, const struct endpoint *completer)
+static void log_request(struct port *requester, const struct port *completer)
 {
 	struct flight *flight = &requester->flight;
 	const struct tlp_path path = {
-		.peer = completer ? completer->knobs.name : NULL,
+		.peer = completer ? completer->name : NULL,
 	};
 
 	if (flight->logged)
 		return;
 	flight->logged = true;
-	endpoint_tlp_sent(requester, &flight->tlp, flight->select, &path);
+	requester->events->sent(requester, &flight->tlp, &path);
 }
 
-static void land(struct endpoint *requester)
+static void land(struct port *requester)
 {
 	struct flight *flight = &requester->flight;
-	struct endpoint *completer = flight->completer;
+	struct port *completer = flight->completer;
 	struct tlp tlp = flight->tlp;
 	bool served;
 
@@ -78,25 +74,26 @@ static void land(struct endpoint *requester)
 	flight->landed = true;
 	flight->completer = NULL;
 	tlp.length = flight->arrived;
-	served = endpoint_tlp_received(completer, &tlp, flight->bar, flight->offset, flight->data,
-				       requester->knobs.rid);
+	served = completer->events->received(completer, &tlp, flight->bar, flight->offset,
+					     flight->data, requester->rid);
 	flight->lost = !served && tlp.type == TLP_MEMORY_READ;
 }
 
 /* What @flight holds back was written by somebody else. */
 static void release(struct flight *flight)
 {
-	struct endpoint *completer = flight->completer;
+	struct port *completer = flight->completer;
 	uint32_t length = flight->arrived;
 
 	flight->completer = NULL;
 	flight->arrived = 0;
 	if (completer && flight->tlp.type == TLP_MEMORY_WRITE)
-		endpoint_bar_write(completer, flight->bar, flight->offset, flight->data, length);
+		completer->events->write(completer, flight->bar, flight->offset, flight->data,
+					 length);
 }
 
-static bool is_place(const struct flight *flight, const struct endpoint *completer,
-		     unsigned int bar, size_t at)
+static bool is_place(const struct flight *flight, const struct port *completer, unsigned int bar,
+		     size_t at)
 {
 	/* Translation leaves the place in a page alone, and BARs are of whole pages. */
 	if (!flight->arrived)
@@ -105,7 +102,7 @@ static bool is_place(const struct flight *flight, const struct endpoint *complet
 	       at == flight->offset + flight->arrived;
 }
 
-static bool is_expected(const struct flight *flight, const struct endpoint *completer,
+static bool is_expected(const struct flight *flight, const struct port *completer,
 			enum tlp_type type, unsigned int bar, size_t at, size_t length)
 {
 	return flight->state != FLIGHT_NONE && !flight->landed && flight->tlp.type == type &&
@@ -113,7 +110,7 @@ static bool is_expected(const struct flight *flight, const struct endpoint *comp
 	       is_place(flight, completer, bar, at);
 }
 
-static void arrive(struct flight *flight, struct endpoint *completer, unsigned int bar, size_t at,
+static void arrive(struct flight *flight, struct port *completer, unsigned int bar, size_t at,
 		   size_t length)
 {
 	if (!flight->arrived) {
@@ -125,10 +122,10 @@ static void arrive(struct flight *flight, struct endpoint *completer, unsigned i
 }
 
 /* Whether it is the first part of a request, or the next one if @begun. */
-static bool take_write(struct endpoint *completer, bool begun, unsigned int bar, size_t at,
+static bool take_write(struct port *completer, bool begun, unsigned int bar, size_t at,
 		       const uint8_t *data, size_t length)
 {
-	struct endpoint *requester = NULL;
+	struct port *requester = NULL;
 
 	while ((requester = next_other(completer, requester))) {
 		struct flight *flight = &requester->flight;
@@ -145,19 +142,19 @@ static bool take_write(struct endpoint *completer, bool begun, unsigned int bar,
 	return false;
 }
 
-void fabric_write(struct endpoint *completer, unsigned int bar, size_t at, const uint8_t *data,
+void fabric_write(struct port *completer, unsigned int bar, size_t at, const uint8_t *data,
 		  size_t length)
 {
 	if (take_write(completer, true, bar, at, data, length))
 		return;
 	fabric_settle(completer);
 	if (!take_write(completer, false, bar, at, data, length))
-		endpoint_bar_write(completer, bar, at, data, length);
+		completer->events->write(completer, bar, at, data, length);
 }
 
-void fabric_read(struct endpoint *completer, unsigned int bar, size_t at, size_t length)
+void fabric_read(struct port *completer, unsigned int bar, size_t at, size_t length)
 {
-	struct endpoint *requester = NULL;
+	struct port *requester = NULL;
 
 	while ((requester = next_other(completer, requester))) {
 		struct flight *flight = &requester->flight;
@@ -172,9 +169,9 @@ void fabric_read(struct endpoint *completer, unsigned int bar, size_t at, size_t
 	}
 }
 
-void fabric_settle(struct endpoint *completer)
+void fabric_settle(struct port *completer)
 {
-	struct endpoint *requester = NULL;
+	struct port *requester = NULL;
 
 	while ((requester = next_other(completer, requester))) {
 		struct flight *flight = &requester->flight;
@@ -188,10 +185,10 @@ void fabric_settle(struct endpoint *completer)
  * The client answers us when it has done the write, but by another socket than the one by which it
  * tells the function that is written to. What it has told is there to be read by now.
  */
-static bool underway(const struct endpoint *requester)
+static bool underway(const struct port *requester)
 {
 	const struct flight *flight = &requester->flight;
-	struct endpoint *other = NULL;
+	struct port *other = NULL;
 
 	if (flight->landed || flight->error || flight->tlp.type != TLP_MEMORY_WRITE)
 		return false;
@@ -201,7 +198,7 @@ static bool underway(const struct endpoint *requester)
 	return false;
 }
 
-bool fabric_conclude(struct endpoint *requester)
+bool fabric_conclude(struct port *requester)
 {
 	struct flight *flight = &requester->flight;
 
@@ -222,19 +219,14 @@ bool fabric_conclude(struct endpoint *requester)
 	return true;
 }
 
-void fabric_abandon(struct endpoint *requester)
+void fabric_forget(struct port *port)
 {
-	requester->flight.abandoned = true;
-}
+	struct port *other = NULL;
 
-void fabric_forget(struct endpoint *endpoint)
-{
-	struct endpoint *other = NULL;
-
-	release(&endpoint->flight);
-	endpoint->flight.state = FLIGHT_NONE;
-	while ((other = next_other(endpoint, other))) {
-		if (other->flight.completer != endpoint)
+	release(&port->flight);
+	port->flight.state = FLIGHT_NONE;
+	while ((other = next_other(port, other))) {
+		if (other->flight.completer != port)
 			continue;
 		other->flight.completer = NULL;
 		other->flight.arrived = 0;

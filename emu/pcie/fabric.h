@@ -13,9 +13,9 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "tlp.h"
+#include "format/tlp.h"
 
-struct endpoint;
+struct port;
 
 /**
  * struct carrier - the way to the client, as a session offers it
@@ -36,10 +36,8 @@ enum flight_state {
 
 /**
  * struct flight - the request of a function that is at the client; one at a time
- * @abandoned: the function was reset meanwhile: the answer concerns nobody
  * @error: of the answer, 0 or a positive errno
  * @tlp: the request
- * @select: EP_DMA_HINT that it was made with
  * @data: what it writes, or has read
  * @logged: the request is in the log
  * @landed: it has arrived whole
@@ -51,65 +49,93 @@ enum flight_state {
  */
 struct flight {
 	enum flight_state state;
-	bool abandoned;
 	int error;
 	struct tlp tlp;
-	uint32_t select;
 	uint8_t data[TLP_PAGE];
 	bool logged;
 	bool landed;
 	bool lost;
-	struct endpoint *completer;
+	struct port *completer;
 	unsigned int bar;
 	size_t offset;
 	uint32_t arrived;
 };
 
+/**
+ * struct port_events - what a function does with requests
+ * @sent: a request of it has left; @path tells where it went
+ * @received: a request of another one has arrived; @at: offset in the BAR; @data: what it writes;
+ *	@requester: its requester id. Return: whether it was accepted
+ * @write: the client writes to a BAR of it
+ */
+struct port_events {
+	void (*sent)(struct port *port, const struct tlp *tlp, const struct tlp_path *path);
+	bool (*received)(struct port *port, const struct tlp *tlp, unsigned int bar, size_t at,
+			 const uint8_t *data, uint16_t requester);
+	void (*write)(struct port *port, unsigned int bar, size_t at, const uint8_t *data,
+		      size_t length);
+};
+
+/**
+ * struct port - a function's way to the client, and to other functions
+ * @name: of the function
+ * @rid: its requester id
+ * @carrier: way to the client, NULL without one that has negotiated
+ * @fabric: where other functions are, NULL if alone
+ * @flight: what the client carries out for it
+ */
+struct port {
+	const struct port_events *events;
+	const char *name;
+	uint16_t rid;
+	struct carrier *carrier;
+	struct fabric *fabric;
+	struct port *next;
+	struct flight flight;
+};
+
 /** struct fabric - the functions of this process */
 struct fabric {
-	struct endpoint *first;
+	struct port *first;
 };
 
 /** fabric_join() - add a function, for good. */
-void fabric_join(struct fabric *fabric, struct endpoint *endpoint);
+void fabric_join(struct fabric *fabric, struct port *port);
 
 /** fabric_depart() - send a request by the client. Return: as send of struct carrier. */
-int fabric_depart(struct endpoint *requester, const struct tlp *tlp, uint32_t select,
-		  const void *data);
+int fabric_depart(struct port *requester, const struct tlp *tlp, const void *data);
 
 /**
  * fabric_answered() - the client has answered
  * @error: 0, or a positive errno
  * @data: what was read, NULL for a write
  */
-void fabric_answered(struct endpoint *requester, int error, const void *data);
+void fabric_answered(struct port *requester, int error, const void *data);
 
 /**
  * fabric_conclude() - take note of the end of a request
  *
- * Return: whether there is one to take note of: it was answered, and nothing of it can be on its way
- * to another function any more. Then @requester->flight tells the outcome, and is free for another.
+ * Return: whether there is one to take note of: it was answered, and nothing of it can be on its
+ * way to another function any more. Then @requester->flight tells the outcome, and is free for
+ * another.
  */
-bool fabric_conclude(struct endpoint *requester);
+bool fabric_conclude(struct port *requester);
 
-/** fabric_abandon() - @requester was reset; what it has sent goes its way. */
-void fabric_abandon(struct endpoint *requester);
-
-/** fabric_forget() - the client of @endpoint is gone, and with it its requests and arrivals. */
-void fabric_forget(struct endpoint *endpoint);
+/** fabric_forget() - the client of @port is gone, and with it its requests and arrivals. */
+void fabric_forget(struct port *port);
 
 /** fabric_write() - the client writes to a BAR of @completer, on whosever behalf. */
-void fabric_write(struct endpoint *completer, unsigned int bar, size_t at, const uint8_t *data,
+void fabric_write(struct port *completer, unsigned int bar, size_t at, const uint8_t *data,
 		  size_t length);
 
 /** fabric_read() - the client has read from a BAR of @completer, on whosever behalf. */
-void fabric_read(struct endpoint *completer, unsigned int bar, size_t at, size_t length);
+void fabric_read(struct port *completer, unsigned int bar, size_t at, size_t length);
 
 /**
  * fabric_settle() - the client asks @completer for something else
  *
  * No such thing comes in the midst of a request, so bytes that are held back were no request's.
  */
-void fabric_settle(struct endpoint *completer);
+void fabric_settle(struct port *completer);
 
 #endif /* EMU_FABRIC_H */

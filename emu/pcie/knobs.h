@@ -1,21 +1,25 @@
 /* SPDX-License-Identifier: MIT */
-/* How one function is to be: what KEY=VALUE,... of --function says. */
+/* How one function is to be: its model, and what the keys of --function say. */
 #ifndef EMU_KNOBS_H
 #define EMU_KNOBS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "models/packets.h"
+#include <tph_emu.h>
+
+#define REGISTERS_BAR	   0 /* the BAR of its model */
+#define REGISTERS_SIZE_MIN 0x1000u
+#define REGISTERS_SIZE_MAX 0x1000000u
 
 #define KNOBS_CAPABILITY_ENTRIES_MAX 64u   /* ST table in the TPH capability */
 #define KNOBS_VECTORS_MAX	     2048u /* MSI-X table, and an ST table in it */
 
 /* Values as the ST Table Location field has them (PCIe 6.2, 7.9.13.2). */
 enum st_table {
-	ST_TABLE_NONE = 0,
-	ST_TABLE_CAPABILITY = 1,
-	ST_TABLE_MSIX = 2,
+	ST_TABLE_NONE = TPH_EMU_TABLE_NONE,
+	ST_TABLE_CAPABILITY = TPH_EMU_TABLE_CAPABILITY,
+	ST_TABLE_MSIX = TPH_EMU_TABLE_MSIX,
 };
 
 /* ST modes of operation; 1 << mode is also their bit in the TPH Requester Capability register. */
@@ -40,8 +44,9 @@ enum completer {
 #define KNOBS_VSECS_MAX	  4u
 #define KNOBS_VSEC_HEADER 8u /* bytes before its registers */
 
-#define KNOBS_MSIX_SIZE_MIN 0x1000u
-#define KNOBS_MSIX_SIZE_MAX 0x10000u
+#define KNOBS_MSIX_SIZE_MIN	0x1000u
+#define KNOBS_MSIX_SIZE_MAX	0x10000u
+#define KNOBS_MSIX_SIZE_DEFAULT 0x10000u
 
 #define KNOBS_MEMORY_MIN     0x1000u
 #define KNOBS_MEMORY_MAX     0x1000000u
@@ -49,6 +54,11 @@ enum completer {
 
 /**
  * struct knobs - one function
+ * @model: what is behind its registers
+ * @model_state: what that has of this function, from model->state_size; the keys that the model has
+ *	of its own are there
+ * @registers_size: bytes of the BAR with the registers, a power of two
+ * @registers_end: where they end
  * @socket: path to listen on
  * @name: what the log calls it
  * @rid: requester id on its TLPs in the log
@@ -78,8 +88,6 @@ enum completer {
  * @memory_bar: BAR of its memory, 2 or 4; 0 without
  * @memory_size: bytes of it, a power of two
  * @p2p: whether requests to what the client did not map go by the client
- * @queues: receive queues, and as many transmit queues; 0 without
- * @packets: what is received
  * @sent: path of the file for what is transmitted, or NULL
  * @flr: whether it can be reset by FLR
  * @af: whether it has the Advanced Features capability, with an FLR of its own
@@ -90,6 +98,10 @@ enum completer {
  * @extra_value: what it reads
  */
 struct knobs {
+	const struct tph_emu_model *model;
+	void *model_state;
+	uint32_t registers_size;
+	uint32_t registers_end;
 	char *socket;
 	char *name;
 	uint16_t rid;
@@ -120,8 +132,6 @@ struct knobs {
 	unsigned int memory_bar;
 	uint32_t memory_size;
 	bool p2p;
-	unsigned int queues;
-	struct packets packets;
 	char *sent;
 	bool flr;
 	bool af;
@@ -131,21 +141,15 @@ struct knobs {
 	uint16_t vendor;
 	uint16_t device;
 	uint32_t class_code;
+	uint8_t revision;
 	uint8_t extra_at;
 	uint32_t extra_value;
 };
 
-/**
- * knobs_parse() - read KEY=VALUE,...
- * @text: what the user wrote
- * @number: position among the functions, for the default name
- * @error: receives what is wrong and what is allowed, to be freed by the caller
- *
- * Return: 0, or -1 with @error set and nothing left to free in @knobs.
- */
-int knobs_parse(struct knobs *knobs, const char *text, unsigned int number, char **error);
+/** knobs_msix_bar_is_wide() - the BAR for MSI-X alone has 64 bits. */
+bool knobs_msix_bar_is_wide(const struct knobs *knobs);
 
-/** knobs_free() - free the strings and packets in it. */
+/** knobs_free() - free the strings in it, and what its model has. */
 void knobs_free(struct knobs *knobs);
 
 #endif /* EMU_KNOBS_H */

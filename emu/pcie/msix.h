@@ -7,9 +7,10 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "config_space.h"
 #include "knobs.h"
 
-#define MSIX_BAR	   4 /* the default of the BAR, */
+#define MSIX_BAR	   4	   /* the default of the BAR, */
 #define MSIX_PBA_AT	   0xf000u /* and of the PBA there */
 #define MSIX_ENTRY_SIZE	   16u
 #define MSIX_ENTRY_CONTROL 12u /* Vector Control within an entry; the tag is in 31:16 */
@@ -60,6 +61,9 @@ static inline size_t msix_pba_size(unsigned int vectors)
 {
 	return ((size_t)vectors + 63) / 64 * 8;
 }
+
+/** msix_define() - lay the capability out in configuration space, if there are vectors. */
+void msix_define(const struct knobs *knobs, struct config_space *config);
 
 /** msix_init() - make the vectors. Return: 0 or -ENOMEM. */
 int msix_init(struct msix *msix, const struct knobs *knobs);

@@ -6,8 +6,27 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-struct endpoint;
+#include "config_space.h"
+#include "knobs.h"
+#include "msix.h"
+
+struct qmp;
 struct qmp_request;
+
+/**
+ * struct tag_source - the ST table of a function
+ * @monitor: of QEMU, which keeps the MSI-X table; NULL: the client writes the table to us
+ * @msix_address: what was last programmed into the BAR with the MSI-X table. It survives function
+ *	level reset, unlike the BAR: QEMU answers reads of BARs by itself, so a guest finds nothing
+ *	to restore after an FLR.
+ */
+struct tag_source {
+	const struct knobs *knobs;
+	const struct config_space *config;
+	const struct msix *msix;
+	struct qmp *monitor;
+	uint64_t msix_address;
+};
 
 /** enum tag_state - what is known of a tag in the MSI-X table of QEMU */
 enum tag_state {
@@ -33,14 +52,15 @@ struct tag_lookup {
 /**
  * tag_get() - the ST entry that a hint selects
  * @lookup: keeps what the monitor has answered, for one entry, until tag_forget()
- * @hint: EP_DMA_HINT register
+ * @hint: TPH_EMU_HINT_*
  * @tag: receives it; 0 if the hint needs none
  *
  * Return: 0; -EAGAIN: not known yet; -EIO: the monitor cannot tell.
  */
-int tag_get(struct endpoint *endpoint, struct tag_lookup *lookup, uint32_t hint, uint16_t *tag);
+int tag_get(const struct tag_source *source, struct tag_lookup *lookup, uint32_t hint,
+	    uint16_t *tag);
 
 /** tag_forget() - what is known may be out of date: ask anew. */
-void tag_forget(struct endpoint *endpoint, struct tag_lookup *lookup);
+void tag_forget(const struct tag_source *source, struct tag_lookup *lookup);
 
 #endif /* EMU_TAG_H */

@@ -26,11 +26,11 @@ static void client_gone(void *owner)
 
 static void log_refused(struct server *server, const char *reason)
 {
-	struct endpoint *endpoint = server->endpoint;
-	struct json_object *line = log_event(endpoint->log, "refused", endpoint->knobs.name);
+	struct instrument *instrument = &server->endpoint->instrument;
+	struct json_object *line = instrument_event(instrument, "refused");
 
 	log_string(line, "reason", reason);
-	log_write(endpoint->log, line);
+	instrument_write_line(instrument, line);
 }
 
 static void spare_take(struct server *server)

@@ -92,7 +92,7 @@ static int handle_version(struct session *session, size_t *reply_size)
 		return error;
 	}
 	session->negotiated = true;
-	session->endpoint->carrier = &session->carrier;
+	session->endpoint->port.carrier = &session->carrier;
 	loop_clear_alarm(session->loop, &session->silence);
 	return 0;
 }
@@ -100,17 +100,17 @@ static int handle_version(struct session *session, size_t *reply_size)
 static void log_map(struct session *session, const char *event, uint64_t address, uint64_t size,
 		    int error)
 {
-	struct endpoint *endpoint = session->endpoint;
+	struct instrument *instrument = &session->endpoint->instrument;
 	struct json_object *line;
 
-	if (!endpoint->log->verbose)
+	if (!instrument->log->verbose)
 		return;
-	line = log_event(endpoint->log, event, endpoint->knobs.name);
+	line = instrument_event(instrument, event);
 	log_hex(line, "address", address, 1);
 	log_hex(line, "size", size, 1);
-	log_number(line, "maps", endpoint->map.count);
+	log_number(line, "maps", session->endpoint->map.count);
 	log_number(line, "error", (uint64_t)error);
-	log_write(endpoint->log, line);
+	instrument_write_line(instrument, line);
 }
 
 static int handle_dma_map(struct session *session, size_t *reply_size)
@@ -327,10 +327,10 @@ static void region_write(struct session *session, const struct vfu_region_access
 			 const uint8_t *data)
 {
 	if (access->region == VFIO_PCI_CONFIG_REGION_INDEX) {
-		fabric_settle(session->endpoint);
+		fabric_settle(&session->endpoint->port);
 		endpoint_config_write(session->endpoint, access->offset, data, access->count);
 	} else {
-		fabric_write(session->endpoint, access->region, access->offset, data,
+		fabric_write(&session->endpoint->port, access->region, access->offset, data,
 			     access->count);
 	}
 }
@@ -351,7 +351,7 @@ static int handle_region_read(struct session *session, size_t *reply_size)
 	} else {
 		endpoint_bar_read(session->endpoint, access.region, access.offset,
 				  reply + sizeof(access), access.count);
-		fabric_read(session->endpoint, access.region, access.offset, access.count);
+		fabric_read(&session->endpoint->port, access.region, access.offset, access.count);
 	}
 	*reply_size = sizeof(access) + access.count;
 	return 0;
@@ -480,7 +480,7 @@ static int dispatch(struct session *session, size_t *reply_size)
 		return EINVAL;
 	if (channel->header.command != VFU_REGION_WRITE &&
 	    channel->header.command != VFU_REGION_WRITE_MULTI)
-		fabric_settle(session->endpoint);
+		fabric_settle(&session->endpoint->port);
 	return handler->run(session, reply_size);
 }
 
@@ -631,7 +631,7 @@ static bool answer(struct session *session)
 			return false;
 	}
 	session->asked = false;
-	fabric_answered(session->endpoint, error,
+	fabric_answered(&session->endpoint->port, error,
 			write || error ? NULL : channel->payload + sizeof(access));
 	return true;
 }

@@ -7,6 +7,9 @@
 
 #include <stdbool.h>
 
+#include "endpoint_regs.h"
+#include "keys.h"
+#include "models/exerciser.h"
 #include "pcie/endpoint.h"
 
 #define MEMORY_IOVA    0x100000u
