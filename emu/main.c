@@ -10,14 +10,14 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "endpoint.h"
-#include "eventfd.h"
-#include "log.h"
-#include "loop.h"
+#include "host/eventfd.h"
+#include "host/loop.h"
+#include "instrument/log.h"
+#include "instrument/qmp.h"
 #include "options.h"
-#include "protocol.h"
-#include "qmp.h"
-#include "server.h"
+#include "pcie/endpoint.h"
+#include "wire/protocol.h"
+#include "wire/server.h"
 
 #define EXIT_USAGE	    2
 #define MONITOR_PATIENCE_MS 5000
@@ -125,12 +125,13 @@ static int function_start(struct emulator *emulator, struct knobs *knobs)
 		return complain("cannot write packets to", knobs->sent, ret);
 	ret = endpoint_init(&function->endpoint, knobs, &emulator->log, emulator->qmp);
 	knobs->socket = knobs->name = knobs->sent = NULL;
-	knobs->packets = (struct packets){ 0 };
+	knobs->model_state = NULL;
 	if (ret) {
 		capture_close(&capture, 0);
 		return complain("cannot make a function", "", ret);
 	}
 	function->endpoint.capture = capture;
+	function->endpoint.loop = &emulator->loop;
 	ret = server_open(&function->server, &emulator->loop, &function->endpoint,
 			  &emulator->spare);
 	if (ret) {
@@ -138,7 +139,7 @@ static int function_start(struct emulator *emulator, struct knobs *knobs)
 		endpoint_fini(&function->endpoint);
 		return ret;
 	}
-	fabric_join(&emulator->fabric, &function->endpoint);
+	fabric_join(&emulator->fabric, &function->endpoint.port);
 	function->work = (struct work){ .run = function_work, .owner = function };
 	loop_add_work(&emulator->loop, &function->work);
 	emulator->count++;
@@ -216,7 +217,7 @@ static void summarize(struct emulator *emulator)
 		struct json_object *function = json_object_new_object();
 
 		log_string(function, "function", endpoint->knobs.name);
-		counters_report(&endpoint->counters, function);
+		counters_report(&endpoint->instrument.counters, function);
 		json_object_array_add(functions, function);
 	}
 	json_object_object_add(line, "functions", functions);

@@ -9,7 +9,10 @@
 #include <string.h>
 #include <sys/un.h>
 
-#include "log.h"
+#include "instrument/log.h"
+#include "keys.h"
+#include "model.h"
+#include "models/exerciser.h"
 
 #define FUNCTIONS_MAX 256 /* as many as a bus has */
 
@@ -54,6 +57,7 @@ static const char help[] =
 	"      chain-first=tph|vsec  which of them come first in the chain (tph)\n"
 	"      vendor=ID device=ID class=CODE  PCI ids (0x1234, 0x7450, 0x120000)\n"
 	"      config=AT:VALUE       a dword of its own at 0xb0..0xfc, read only (none)\n"
+	"  --model FILE              functions named behind it are of the model in this shared object\n"
 	"  --log FILE                write events there, one JSON object a line; - is stdout\n"
 	"  --log-limit SIZE          most bytes of it, 4096 or more, with K, M or G behind it (none)\n"
 	"  --qmp PATH                QEMU's monitor socket, to read tags out of its MSI-X table\n"
@@ -90,7 +94,8 @@ static int add_function(struct options *options, const char *text)
 	if (!functions)
 		abort();
 	options->functions = functions;
-	if (knobs_parse(&functions[options->count], text, (unsigned int)options->count, &error)) {
+	if (knobs_parse(&functions[options->count], options->model, text,
+			(unsigned int)options->count, &error)) {
 		usage_error("--function %s: %s", text, error);
 		free(error);
 		return -1;
@@ -105,6 +110,21 @@ static int add_function(struct options *options, const char *text)
 		return -1;
 	}
 	options->count++;
+	return 0;
+}
+
+static int set_model(struct options *options, const char *path)
+{
+	const struct tph_emu_model *model;
+	char *error;
+
+	model = model_load(path, &error);
+	if (!model) {
+		usage_error("--model %s: %s", path, error);
+		free(error);
+		return -1;
+	}
+	options->model = model;
 	return 0;
 }
 
@@ -158,6 +178,7 @@ int options_parse(struct options *options, int argc, char **argv)
 		{ "function", required_argument, NULL, 'f' },
 		{ "log", required_argument, NULL, 'l' },
 		{ "log-limit", required_argument, NULL, 'L' },
+		{ "model", required_argument, NULL, 'm' },
 		{ "qmp", required_argument, NULL, 'q' },
 		{ "ready-fd", required_argument, NULL, 'r' },
 		{ "verbose", no_argument, NULL, 'v' },
@@ -167,7 +188,7 @@ int options_parse(struct options *options, int argc, char **argv)
 	};
 	int option, ret = 0;
 
-	*options = (struct options){ .ready_fd = -1 };
+	*options = (struct options){ .model = &exerciser_model, .ready_fd = -1 };
 	opterr = 0;
 	while (!ret && (option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
 		switch (option) {
@@ -179,6 +200,9 @@ int options_parse(struct options *options, int argc, char **argv)
 			break;
 		case 'L':
 			ret = set_log_limit(options, optarg);
+			break;
+		case 'm':
+			ret = set_model(options, optarg);
 			break;
 		case 'q':
 			ret = set_qmp(options, optarg);

@@ -6,10 +6,11 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "knobs.h"
+#include "pcie/knobs.h"
 
 /**
  * struct options - what the user asked for
+ * @model: of the functions that are named from here on
  * @functions: knobs of each function
  * @count: how many
  * @log: path of the log
@@ -19,6 +20,7 @@
  * @verbose: log maps and unmaps too
  */
 struct options {
+	const struct tph_emu_model *model;
 	struct knobs *functions;
 	size_t count;
 	const char *log;

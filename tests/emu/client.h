@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include "protocol.h"
+#include "wire/protocol.h"
 
 #define CLIENT_CLOSED (-1) /* the server closed the connection */
 

@@ -15,7 +15,7 @@ static void make(struct fixture *f, const char *keys)
 
 	snprintf(text, sizeof(text), "socket=/nowhere,name=ep,rid=01:00.0%s%s", *keys ? "," : "",
 		 keys);
-	if (knobs_parse(&knobs, text, 0, &error))
+	if (knobs_parse(&knobs, &exerciser_model, text, 0, &error))
 		fail_msg("%s", error);
 	assert_int_equal(endpoint_init(&f->endpoint, &knobs, &f->log, NULL), 0);
 	assert_int_equal(iova_map_add(&f->endpoint.map, MEMORY_IOVA, MEMORY_SIZE,
@@ -104,7 +104,7 @@ uint64_t signalled(struct fixture *f)
 
 const uint32_t *slot(struct fixture *f, uint32_t i)
 {
-	return f->endpoint.trace.slots[i % EP_TRACE_SLOTS];
+	return f->endpoint.instrument.sent.slots[i % EP_TRACE_SLOTS];
 }
 
 struct json_object *last_event(struct fixture *f, const char *event)

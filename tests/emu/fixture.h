@@ -7,7 +7,10 @@
 
 #include <stdbool.h>
 
-#include "endpoint.h"
+#include "endpoint_regs.h"
+#include "keys.h"
+#include "models/exerciser.h"
+#include "pcie/endpoint.h"
 
 #define MEMORY_IOVA    0x100000u
 #define MEMORY_SIZE    0x200000u

@@ -10,7 +10,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "loop.h"
+#include "host/loop.h"
 
 const char *program;
 struct rlimit program_fd_limit;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* The endpoint as its software sees it: configuration space, BARs, DMA, interrupts, resets. */
 #include "fixture.h"
+#include "pcie/header.h"
 
 #include <stdbool.h>
 #include <stdio.h>
@@ -335,7 +336,7 @@ static void msix_is_where_it_was_asked_for(void **state)
 		assert_int_equal(config_in(f, bar + 4, 4), variants[i].size & 4 ? 0xffffffff : 0);
 		assert_int_equal(endpoint_bar_size(&f->endpoint, variants[i].bar),
 				 ~(variants[i].size & ~7u) + 1);
-		assert_int_equal(f->endpoint.msix_address & 0xffffffff, variants[i].size & ~7u);
+		assert_int_equal(f->endpoint.tags.msix_address & 0xffffffff, variants[i].size & ~7u);
 
 		config_out(f, COMMAND, 2, MEMORY_AND_MASTER);
 		config_out(f, MSIX_CONTROL, 2, 0xc000); /* a masked message stays pending */
@@ -352,7 +353,7 @@ static void error_bits_clear_by_writing_one(void **state)
 {
 	struct fixture *f = *state;
 
-	endpoint_master_abort(&f->endpoint);
+	header_master_abort(&f->endpoint.config);
 	assert_int_equal(config_in(f, STATUS, 2), 0x2010);
 	config_out(f, STATUS, 2, 0);
 	config_out(f, STATUS + 1, 1, 0xdf);
@@ -613,7 +614,7 @@ static void copy_reads_and_writes(void **state)
 	assert_int_equal(trace(f, 1, EP_TLP_FLAGS), EP_TLP_MWR);
 	assert_int_equal(trace(f, 1, EP_TLP_LENGTH), 127);
 	/* the destination is protected: the read is sent, the write is not */
-	f->endpoint.trace.head = 0;
+	f->endpoint.instrument.sent.head = 0;
 	dma(f, EP_DMA_COPY, MEMORY_IOVA, PROTECTED_IOVA, 8, 0);
 	assert_fault(f, EP_FAULT_PERMISSION, "permission");
 	assert_int_equal(reg(f, EP_TRACE_HEAD), 1);
@@ -677,8 +678,8 @@ static void hint_is_in_trace_and_log(void **state)
 	assert_no_field(line, "st");
 	assert_no_field(line, "width");
 	json_object_put(line);
-	assert_int_equal(f->endpoint.counters.tlps, 3);
-	assert_int_equal(f->endpoint.counters.tlps_hinted, 2);
+	assert_int_equal(f->endpoint.instrument.counters.tlps, 3);
+	assert_int_equal(f->endpoint.instrument.counters.tlps_hinted, 2);
 }
 
 static void tag_in_the_msix_table_of_a_client_that_writes_it(void **state)
@@ -916,7 +917,7 @@ static void repetition_outlives_resets_and_faults(void **state)
 	dma(f, EP_DMA_WRITE, 0, MEMORY_IOVA, 64, HINT_ENTRY(0));
 	config_out(f, COMMAND, 2, 0);
 	work_all(f);
-	assert_int_equal(f->endpoint.counters.faults, 1);
+	assert_int_equal(f->endpoint.instrument.counters.faults, 1);
 	config_out(f, COMMAND, 2, MEMORY_AND_MASTER);
 	work_all(f);
 	assert_int_equal(reg(f, EP_TRACE_HEAD), 2);
@@ -924,7 +925,7 @@ static void repetition_outlives_resets_and_faults(void **state)
 	/* the FLR's own write is one that is followed by a request, which has no bus master now */
 	config_out(f, DEVICE_CONTROL, 2, 0x8000);
 	work_all(f);
-	assert_int_equal(f->endpoint.counters.faults, 2);
+	assert_int_equal(f->endpoint.instrument.counters.faults, 2);
 	config_out(f, COMMAND, 2, MEMORY_AND_MASTER);
 	work_all(f);
 	assert_int_equal(reg(f, EP_DMA_REPEAT), 1);
@@ -981,7 +982,7 @@ static void interrupt_needs_enable_unmask_and_bus_master(void **state)
 	reg_set(f, EP_DMA_VECTOR, EP_DMA_NO_VECTOR);
 	dma(f, EP_DMA_WRITE, 0, MEMORY_IOVA, 4, 0);
 	assert_int_equal(signalled(f), 0);
-	assert_int_equal(f->endpoint.counters.interrupts, 3);
+	assert_int_equal(f->endpoint.instrument.counters.interrupts, 3);
 }
 
 static void mask_bit_counts_once_the_client_has_written_it(void **state)

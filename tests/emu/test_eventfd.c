@@ -11,7 +11,7 @@
 
 #include <cmocka.h>
 
-#include "eventfd.h"
+#include "host/eventfd.h"
 
 #define FULL	    (UINT64_MAX - 1)
 #define PATIENCE_S  10

@@ -20,11 +20,14 @@
 #include <json-c/json.h>
 #include <linux/vfio.h>
 
-#include "bits.h"
-#include "endpoint.h"
-#include "loop.h"
-#include "protocol.h"
-#include "session.h"
+#include "format/bits.h"
+#include "endpoint_regs.h"
+#include "host/loop.h"
+#include "keys.h"
+#include "models/exerciser.h"
+#include "pcie/endpoint.h"
+#include "wire/protocol.h"
+#include "wire/session.h"
 
 #define COMPLETER     0
 #define REQUESTER     1
@@ -195,10 +198,14 @@ static void make(struct side *side, const char *keys)
 	struct knobs knobs;
 	char *error;
 
-	if (knobs_parse(&knobs, keys, 0, &error))
+	if (knobs_parse(&knobs, &exerciser_model, keys, 0, &error))
 		fail_msg("%s", error);
 	assert_int_equal(endpoint_init(&side->endpoint, &knobs, &event_log, NULL), 0);
-	fabric_join(&fabric, &side->endpoint);
+	fabric_join(&fabric, &side->endpoint.port);
+}
+
+static void use(struct side *side)
+{
 	come(side, "");
 	power_up(side);
 }
@@ -210,6 +217,8 @@ static void setup_pair(const char *completes, const char *asks)
 	event_log = (struct log){ .sink.fd = memfd_create("log", MFD_CLOEXEC) };
 	make(&sides[COMPLETER], completes);
 	make(&sides[REQUESTER], asks);
+	use(&sides[COMPLETER]);
+	use(&sides[REQUESTER]);
 }
 
 #define COMPLETES "socket=/a,name=target,rid=01:00.0,memory-bar=2,completer="
@@ -246,10 +255,10 @@ static int setup_off(void **state)
 static int teardown(void **state)
 {
 	(void)state;
-	for (size_t i = 0; i < 2; i++) {
+	for (size_t i = 0; i < 2; i++)
 		leave(&sides[i]);
+	for (size_t i = 0; i < 2; i++)
 		endpoint_fini(&sides[i].endpoint);
-	}
 	log_close(&event_log, 0);
 	loop_fini(&loop);
 	return 0;
@@ -323,7 +332,7 @@ static uint32_t hint(uint32_t tag)
 
 static uint32_t status(void)
 {
-	return requester->dma.status;
+	return ((const struct exerciser *)requester->knobs.model_state)->dma.status;
 }
 
 /* The request must be at the client now. */
@@ -373,7 +382,7 @@ static const uint8_t *data_of(const struct message *asked)
 
 static uint32_t memory_at(size_t at)
 {
-	return le32_get(completer->memory + at);
+	return le32_get(completer->memory.bytes + at);
 }
 
 static void assert_closed(void)
@@ -384,7 +393,7 @@ static void assert_closed(void)
 	assert_null(sides[REQUESTER].session);
 	assert_int_equal(recv(sides[REQUESTER].fd, &byte, 1, MSG_DONTWAIT), 0);
 	assert_int_equal(status(), EP_DMA_IDLE);
-	assert_int_equal(requester->flight.state, FLIGHT_NONE);
+	assert_int_equal(requester->port.flight.state, FLIGHT_NONE);
 }
 
 /* A function whose session was closed takes another, and what it sends then is all new. */
@@ -535,7 +544,7 @@ static void no_answer(void **state)
 	asked(VFU_DMA_WRITE, IOVA + 0x40, 16);
 	leave(&sides[REQUESTER]);
 	assert_int_equal(status(), EP_DMA_IDLE);
-	assert_int_equal(requester->flight.state, FLIGHT_NONE);
+	assert_int_equal(requester->port.flight.state, FLIGHT_NONE);
 	/* what comes at the other end now is nobody's request */
 	tell(MEMORY, PLACE, data, sizeof(data));
 	turn();
@@ -852,7 +861,7 @@ static void unpowered_does_not_answer(void **state)
 	answer(&message, 0);
 	turn();
 	assert_int_equal(memory_at(PLACE), 0);
-	assert_int_equal(completer->received.slots[0][EP_TLP_ARRIVAL / 4],
+	assert_int_equal(completer->instrument.received.slots[0][EP_TLP_ARRIVAL / 4],
 			 MEMORY | EP_TLP_UNSUPPORTED << EP_TLP_VERDICT_SHIFT);
 }
 
@@ -1010,7 +1019,7 @@ static void read_arrives(void **state)
 	struct message message, reply;
 
 	(void)state;
-	memset(completer->memory + PLACE, 3, 16);
+	memset(completer->memory.bytes + PLACE, 3, 16);
 	ring(EP_DMA_READ, 16, hint(0x1234));
 	message = asked(VFU_DMA_READ, IOVA + 0x40, 16);
 	call(&sides[COMPLETER], VFU_REGION_READ, &other, sizeof(other), &reply);

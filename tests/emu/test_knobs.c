@@ -8,12 +8,21 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "knobs.h"
-#include "tph.h"
+#include "keys.h"
+#include "models/exerciser.h"
+#include "pcie/tph.h"
 
 #define SOCKET	"socket=/tmp/s"
 #define PCAP	"/proc/self/fd/99" /* make_pcap() puts a file there */
 #define PCAP_FD 99
+
+/* What its model has of the function */
+static const struct queues *queues_of(const struct knobs *knobs)
+{
+	const struct exerciser *exerciser = knobs->model_state;
+
+	return &exerciser->queues;
+}
 
 /* The error must name the key and the value, and say what is allowed. */
 static void bad_values_are_explained(void **state)
@@ -175,7 +184,7 @@ static void bad_values_are_explained(void **state)
 		struct knobs knobs;
 		char *error = NULL;
 
-		if (!knobs_parse(&knobs, bad[i].text, 0, &error))
+		if (!knobs_parse(&knobs, &exerciser_model, bad[i].text, 0, &error))
 			fail_msg("'%s' was accepted", bad[i].text);
 		if (strncmp(error, bad[i].key, strlen(bad[i].key)) || !strstr(error, bad[i].why))
 			fail_msg("'%s' was refused by '%s'", bad[i].text, error);
@@ -191,11 +200,11 @@ static void long_socket_path_is_refused(void **state)
 
 	(void)state;
 	memset(text + 8, 'x', 107);
-	assert_int_equal(knobs_parse(&knobs, text, 0, &error), -1);
+	assert_int_equal(knobs_parse(&knobs, &exerciser_model, text, 0, &error), -1);
 	assert_non_null(strstr(error, "107 bytes"));
 	free(error);
 	text[8 + 106] = '\0';
-	assert_int_equal(knobs_parse(&knobs, text, 0, &error), 0);
+	assert_int_equal(knobs_parse(&knobs, &exerciser_model, text, 0, &error), 0);
 	knobs_free(&knobs);
 }
 
@@ -204,7 +213,7 @@ static struct knobs parse(const char *text)
 	struct knobs knobs;
 	char *error = NULL;
 
-	if (knobs_parse(&knobs, text, 7, &error))
+	if (knobs_parse(&knobs, &exerciser_model, text, 7, &error))
 		fail_msg("'%s' was refused: %s", text, error);
 	return knobs;
 }
@@ -240,8 +249,8 @@ static void defaults_are_those_of_the_manual(void **state)
 	assert_int_equal(knobs.pba_at, 0xf000);
 	assert_false(knobs.pasid);
 	assert_true(knobs.no_soft_reset);
-	assert_int_equal(knobs.queues, 0);
-	assert_null(knobs.packets.file);
+	assert_int_equal(queues_of(&knobs)->count, 0);
+	assert_null(queues_of(&knobs)->packets.file);
 	assert_null(knobs.sent);
 	knobs_free(&knobs);
 }
@@ -273,8 +282,8 @@ static void every_key_takes_effect(void **state)
 	assert_int_equal(knobs.vendor, 0x8086);
 	assert_int_equal(knobs.device, 0x10fb);
 	assert_int_equal(knobs.class_code, 0x020000);
-	assert_int_equal(knobs.queues, 16);
-	assert_int_equal(knobs.packets.count, 1);
+	assert_int_equal(queues_of(&knobs)->count, 16);
+	assert_int_equal(queues_of(&knobs)->packets.count, 1);
 	assert_string_equal(knobs.sent, "/tmp/sent");
 	assert_int_equal(knobs.extra_at, 0xfc);
 	assert_int_equal(knobs.extra_value, 0x12345678);

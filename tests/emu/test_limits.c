@@ -19,9 +19,9 @@
 #include <linux/vfio.h>
 
 #include "client.h"
-#include "loop.h"
+#include "host/loop.h"
+#include "instrument/sink.h"
 #include "program.h"
-#include "sink.h"
 
 #define CONFIG	    VFIO_PCI_CONFIG_REGION_INDEX
 #define TPH_CONTROL 0x118

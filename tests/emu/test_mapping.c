@@ -9,7 +9,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "mapping.h"
+#include "host/mapping.h"
 
 #define PAGE 4096u
 #define RW   (MAPPING_READ | MAPPING_WRITE)

@@ -8,7 +8,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "packets.h"
+#include "models/packets.h"
 
 static uint8_t file[70000];
 static size_t size;

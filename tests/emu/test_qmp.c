@@ -14,8 +14,11 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "endpoint.h"
-#include "qmp.h"
+#include "endpoint_regs.h"
+#include "instrument/qmp.h"
+#include "keys.h"
+#include "models/exerciser.h"
+#include "pcie/endpoint.h"
 
 #define GREETING "{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n"
 #define EVENT	 "{\"timestamp\": {}, \"event\": \"RTC_CHANGE\"}\r\n"
@@ -288,10 +291,11 @@ struct engine {
 static bool engine_work(struct work *work)
 {
 	struct engine *engine = work->owner;
+	const struct exerciser *model = engine->endpoint.knobs.model_state;
 	bool more = endpoint_work(&engine->endpoint);
 
-	engine->fixture->loop.stop = engine->endpoint.dma.status != EP_DMA_BUSY &&
-				     queues_are_idle(&engine->endpoint.queues);
+	engine->fixture->loop.stop =
+		model->dma.status != EP_DMA_BUSY && queues_are_idle(&model->queues);
 	return more;
 }
 
@@ -327,7 +331,8 @@ static void engine_open(struct engine *engine, struct fixture *f)
 
 	*engine = (struct engine){ .log.sink.fd = -1, .fixture = f };
 	engine->work = (struct work){ .run = engine_work, .owner = engine };
-	assert_int_equal(knobs_parse(&knobs, "socket=/nowhere,st-table=msix,queues=1", 0, &error),
+	assert_int_equal(knobs_parse(&knobs, &exerciser_model,
+				     "socket=/nowhere,st-table=msix,queues=1", 0, &error),
 			 0);
 	assert_int_equal(endpoint_init(&engine->endpoint, &knobs, &engine->log, f->qmp), 0);
 	assert_int_equal(ftruncate(fd, 4096), 0);

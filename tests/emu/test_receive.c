@@ -98,7 +98,7 @@ static void without_the_key_there_are_none(void **state)
 	for (size_t at = EP_RXQ; at < EP_RECEIVED; at += 4)
 		assert_int_equal(reg(f, at), 0);
 	assert_false(endpoint_work(&f->endpoint));
-	assert_int_equal(f->endpoint.trace.head, 0);
+	assert_int_equal(f->endpoint.instrument.sent.head, 0);
 
 	restart(f, "queues=2");
 	assert_int_equal(reg(f, EP_QUEUES), 2);
@@ -140,7 +140,7 @@ static void bad_registers_stop_the_queue(void **state)
 		generate(f, 1);
 		assert_int_equal(queue(f, 0, EP_QUEUE_DROPS), 1);
 	}
-	assert_int_equal(f->endpoint.trace.head, 0);
+	assert_int_equal(f->endpoint.instrument.sent.head, 0);
 }
 
 static void without_bus_master_nothing_is_sent(void **state)
@@ -152,7 +152,7 @@ static void without_bus_master_nothing_is_sent(void **state)
 	config_out(f, COMMAND, 2, 2);
 	generate(f, 3);
 	assert_stopped(f, 0, EP_FAULT_BUS_MASTER, "bus-master");
-	assert_int_equal(f->endpoint.trace.head, 0);
+	assert_int_equal(f->endpoint.instrument.sent.head, 0);
 	assert_int_equal(queue(f, 0, EP_QUEUE_DROPS), 3);
 	assert_int_equal(get32(ring(f, 0, 0) + EP_DESCRIPTOR_STATUS), 0);
 	assert_int_equal(reg(f, EP_COUNT_FAULTS), 1);
@@ -169,7 +169,7 @@ static void in_d3hot_nothing_is_sent(void **state)
 	work(f);
 	config_out(f, POWER, 2, 0);
 	assert_stopped(f, 0, EP_FAULT_POWER, "power");
-	assert_int_equal(f->endpoint.trace.head, 0);
+	assert_int_equal(f->endpoint.instrument.sent.head, 0);
 }
 
 static void addresses_without_a_map_stop_the_queue(void **state)
@@ -193,7 +193,7 @@ static void addresses_without_a_map_stop_the_queue(void **state)
 
 	spread_one(f);
 	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
-		uint32_t head = f->endpoint.trace.head;
+		uint32_t head = f->endpoint.instrument.sent.head;
 		struct json_object *line;
 
 		endpoint_reset(&f->endpoint, ENDPOINT_RESET_FLR);
@@ -201,7 +201,7 @@ static void addresses_without_a_map_stop_the_queue(void **state)
 		spread_one(f);
 		start(f, 0, EP_QUEUE_SPLIT);
 		generate(f, 4); /* so that the next has 60 + 4 * 97 = 448 bytes */
-		head = f->endpoint.trace.head;
+		head = f->endpoint.instrument.sent.head;
 		put32(ring(f, 0, 4), bad[i].payload);
 		put32(ring(f, 0, 4) + 8, bad[i].header);
 		generate(f, 1);
@@ -210,13 +210,13 @@ static void addresses_without_a_map_stop_the_queue(void **state)
 		assert_field(line, "kind", bad[i].kind);
 		assert_field(line, "type", "MWr");
 		json_object_put(line);
-		assert_int_equal(f->endpoint.trace.head, head + bad[i].tlps);
+		assert_int_equal(f->endpoint.instrument.sent.head, head + bad[i].tlps);
 		assert_int_equal(queue(f, 0, EP_QUEUE_PACKETS), 4);
 		assert_int_equal(queue(f, 0, EP_QUEUE_HEAD), 4);
 		assert_int_equal(get32(ring(f, 0, 4) + EP_DESCRIPTOR_STATUS), 0);
 		/* and there it stays */
 		generate(f, 1);
-		assert_int_equal(f->endpoint.trace.head, head + bad[i].tlps);
+		assert_int_equal(f->endpoint.instrument.sent.head, head + bad[i].tlps);
 		assert_int_equal(queue(f, 0, EP_QUEUE_DROPS), 2);
 	}
 }
@@ -232,7 +232,7 @@ static void ring_without_a_map_stops_the_queue(void **state)
 	queue_set(f, 0, EP_QUEUE_TAIL, 1);
 	generate(f, 1);
 	assert_stopped(f, 0, EP_FAULT_UNMAPPED, "unmapped");
-	assert_int_equal(f->endpoint.trace.head, 0);
+	assert_int_equal(f->endpoint.instrument.sent.head, 0);
 	assert_true(config_get16(&f->endpoint.config, STATUS) & MASTER_ABORT);
 
 	/* A ring that can only be read gets its packet, but not the news of it. */
@@ -255,14 +255,14 @@ static void packets_without_a_descriptor_are_dropped(void **state)
 	spread_one(f);
 	generate(f, 2); /* the queue is off */
 	assert_int_equal(queue(f, 0, EP_QUEUE_DROPS), 2);
-	assert_int_equal(f->endpoint.trace.head, 0);
+	assert_int_equal(f->endpoint.instrument.sent.head, 0);
 
 	prepare(f, 0);
 	queue_set(f, 0, EP_QUEUE_CONTROL, EP_QUEUE_ENABLE);
 	assert_int_equal(queue(f, 0, EP_QUEUE_DROPS), 0);
 	generate(f, 2); /* it is on, without a descriptor */
 	assert_int_equal(queue(f, 0, EP_QUEUE_DROPS), 2);
-	assert_int_equal(f->endpoint.trace.head, 0);
+	assert_int_equal(f->endpoint.instrument.sent.head, 0);
 
 	queue_set(f, 0, EP_QUEUE_TAIL, 3);
 	generate(f, 5);
@@ -386,7 +386,7 @@ static void packet_that_is_all_header_has_no_payload(void **state)
 	queue_set(f, 0, EP_QUEUE_CONTROL, EP_QUEUE_ENABLE | EP_QUEUE_SPLIT);
 	queue_set(f, 0, EP_QUEUE_TAIL, 1);
 	generate(f, 1);
-	assert_int_equal(f->endpoint.trace.head, 3);
+	assert_int_equal(f->endpoint.instrument.sent.head, 3);
 	assert_int_equal(slot_kind(f, 0), EP_TLP_FETCH);
 	assert_int_equal(slot_kind(f, 1), EP_TLP_HEADER);
 	assert_int_equal(slot_kind(f, 2), EP_TLP_DESCRIPTOR);
@@ -424,15 +424,15 @@ static void each_kind_carries_its_own_hint(void **state)
 	spread_one(f);
 	start(f, 0, EP_QUEUE_SPLIT);
 	generate(f, 1);
-	for (uint32_t i = 0; i < f->endpoint.trace.head; i++)
+	for (uint32_t i = 0; i < f->endpoint.instrument.sent.head; i++)
 		assert_false(slot(f, i)[EP_TLP_FLAGS / 4] & EP_TLP_TH);
 
 	config_out(f, TPH_CONTROL, 2, ENABLE_16);
-	total = f->endpoint.trace.head;
+	total = f->endpoint.instrument.sent.head;
 	generate(f, 1); /* 157 bytes: 54, 103 */
-	assert_int_equal(f->endpoint.trace.head - total, 4);
+	assert_int_equal(f->endpoint.instrument.sent.head - total, 4);
 	generate(f, 1); /* 254 bytes: 54, 128, 72 */
-	assert_int_equal(f->endpoint.trace.head - total, 9);
+	assert_int_equal(f->endpoint.instrument.sent.head - total, 9);
 	for (unsigned int i = 0; i < 5; i++) {
 		uint32_t flags = slot(f, total + 4 + i)[EP_TLP_FLAGS / 4];
 
@@ -463,7 +463,7 @@ static void each_queue_has_its_own_entries(void **state)
 	for (unsigned int q = 0; q < 4; q++)
 		start(f, q, EP_QUEUE_SPLIT);
 	generate(f, 16);
-	for (uint32_t i = 0; i < f->endpoint.trace.head && i < EP_TRACE_SLOTS; i++) {
+	for (uint32_t i = 0; i < f->endpoint.instrument.sent.head && i < EP_TRACE_SLOTS; i++) {
 		static const unsigned int entry[] = {
 			[EP_TLP_DESCRIPTOR] = 0, [EP_TLP_HEADER] = 1, [EP_TLP_PAYLOAD] = 2
 		};
@@ -497,7 +497,7 @@ static void tag_changes_in_the_middle_of_a_packet(void **state)
 	reg_set(f, EP_RX_GENERATE, 14);
 	for (int i = 0; i < 4; i++) /* it stops in the midst of packet 9 */
 		assert_true(endpoint_work(&f->endpoint));
-	head = f->endpoint.trace.head;
+	head = f->endpoint.instrument.sent.head;
 	assert_int_equal(slot_kind(f, head - 1), EP_TLP_PAYLOAD);
 	assert_int_equal(slot(f, head - 1)[EP_TLP_ST / 4], 0x1100);
 	config_out(f, TPH_TABLE, 2, 0x1107);
@@ -521,7 +521,7 @@ static void register_changes_in_the_middle_of_a_packet(void **state)
 	reg_set(f, EP_RX_GENERATE, 14);
 	for (int i = 0; i < 4; i++)
 		assert_true(endpoint_work(&f->endpoint));
-	head = f->endpoint.trace.head;
+	head = f->endpoint.instrument.sent.head;
 	assert_int_equal(slot_kind(f, head - 1), EP_TLP_PAYLOAD);
 	assert_int_equal(slot(f, head - 1)[EP_TLP_ST / 4], 0x1101);
 	queue_set(f, 0, EP_QUEUE_HINT_PAYLOAD, own | 0x1105);
@@ -603,11 +603,11 @@ static void reset_in_the_middle_ends_it_all(void **state)
 		start(f, 0, EP_QUEUE_SPLIT);
 		reg_set(f, EP_RX_GENERATE, 15);
 		assert_true(endpoint_work(&f->endpoint));
-		head = f->endpoint.trace.head;
+		head = f->endpoint.instrument.sent.head;
 		endpoint_reset(&f->endpoint, how);
 		config_out(f, COMMAND, 2, MEMORY_AND_MASTER);
 		assert_false(endpoint_work(&f->endpoint));
-		assert_int_equal(f->endpoint.trace.head, head);
+		assert_int_equal(f->endpoint.instrument.sent.head, head);
 		assert_int_equal(reg(f, EP_RX_NEXT), 0);
 		assert_int_equal(reg(f, EP_RX_GENERATE), 0);
 		assert_int_equal(reg(f, EP_RX_SPREAD), 4);
@@ -633,7 +633,7 @@ static void dma_engine_works_beside_the_queues(void **state)
 	reg_set(f, EP_RX_GENERATE, 15);
 	reg_set(f, EP_DMA_DOORBELL, EP_DMA_WRITE);
 	assert_true(endpoint_work(&f->endpoint));
-	for (uint32_t i = 0; i < f->endpoint.trace.head; i++)
+	for (uint32_t i = 0; i < f->endpoint.instrument.sent.head; i++)
 		kinds[slot_kind(f, i) != EP_TLP_DMA]++;
 	assert_true(kinds[0] && kinds[1]);
 	work(f);

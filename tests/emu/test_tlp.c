@@ -4,8 +4,10 @@
 
 #include <stdbool.h>
 
-#include "tlp.h"
-#include "tph.h"
+#include "endpoint_regs.h"
+#include "instrument/trace.h"
+#include "pcie/tlp.h"
+#include "pcie/tph.h"
 
 #define MODES_ALL	      0x7u
 #define CONTROL(mode, enable) ((uint32_t)(mode) | (uint32_t)(enable) << 8)
@@ -227,7 +229,7 @@ static void request_ends_with_the_address_space(void **state)
 
 static void trace_keeps_the_last_requests(void **state)
 {
-	static struct tlp_trace trace;
+	static struct trace trace;
 	struct tlp tlp = {
 		.type = TLP_MEMORY_WRITE,
 		.address = 0x123456789aULL,
@@ -238,8 +240,8 @@ static void trace_keeps_the_last_requests(void **state)
 
 	(void)state;
 	for (uint32_t i = 0; i < EP_TRACE_SLOTS + 2; i++)
-		tlp_trace_add(&trace, &a_read, 0x0108);
-	tlp_trace_add(&trace, &tlp, 0x0109);
+		trace_sent(&trace, &a_read, 0x0108);
+	trace_sent(&trace, &tlp, 0x0109);
 	assert_int_equal(trace.head, EP_TRACE_SLOTS + 3);
 
 	slot = trace.slots[2];

@@ -116,7 +116,7 @@ static void without_the_key_there_are_none(void **state)
 	doorbell(f, 2, 1);
 	for (size_t at = EP_TXQ + 2 * EP_QUEUE_STRIDE; at < EP_RECEIVED; at += 4)
 		assert_int_equal(reg(f, at), 0);
-	assert_int_equal(f->endpoint.trace.head, 0);
+	assert_int_equal(f->endpoint.instrument.sent.head, 0);
 }
 
 static void bad_registers_stop_the_queue(void **state)
@@ -142,7 +142,7 @@ static void bad_registers_stop_the_queue(void **state)
 		assert_stopped(f, 0, EP_FAULT_COMMAND, "command");
 		doorbell(f, 0, 1);
 	}
-	assert_int_equal(f->endpoint.trace.head, 0);
+	assert_int_equal(f->endpoint.instrument.sent.head, 0);
 }
 
 /* These belong to receive queues. */
@@ -194,7 +194,7 @@ static void function_that_may_not_send_sends_nothing(void **state)
 	work(f);
 	config_out(f, POWER, 2, 0);
 	assert_stopped(f, 0, EP_FAULT_POWER, "power");
-	assert_int_equal(f->endpoint.trace.head, 0);
+	assert_int_equal(f->endpoint.instrument.sent.head, 0);
 }
 
 static void addresses_without_a_map_stop_the_queue(void **state)
@@ -293,7 +293,7 @@ static void buffers_may_begin_anywhere(void **state)
 		      MEMORY_IOVA + PAYLOADS_AT + 4096 - 100 + by);
 		doorbell(f, 0, 1);
 		assert_sent(f, 0, 0, 14, by);
-		for (uint32_t i = 0; i < f->endpoint.trace.head; i++) {
+		for (uint32_t i = 0; i < f->endpoint.instrument.sent.head; i++) {
 			uint32_t at = slot(f, i)[EP_TLP_ADDR_LO / 4];
 			uint32_t bytes = slot(f, i)[EP_TLP_LENGTH / 4];
 
@@ -324,7 +324,7 @@ static void each_kind_carries_its_own_hint(void **state)
 
 	config_out(f, TPH_CONTROL, 2, ENABLE_16);
 	doorbell(f, 2, 2);
-	assert_int_equal(f->endpoint.trace.head, 8);
+	assert_int_equal(f->endpoint.instrument.sent.head, 8);
 	for (uint32_t i = 0; i < 4; i++) {
 		uint32_t flags = slot(f, 4 + i)[EP_TLP_FLAGS / 4];
 
@@ -390,7 +390,7 @@ static void receive_queue_works_beside_it(void **state)
 	reg_set(f, EP_RX_GENERATE, 15);
 	queue_set(f, 1, EP_QUEUE_TAIL, RING - 1);
 	assert_true(endpoint_work(&f->endpoint));
-	for (uint32_t i = 0; i < f->endpoint.trace.head; i++) {
+	for (uint32_t i = 0; i < f->endpoint.instrument.sent.head; i++) {
 		bool transmit = slot(f, i)[EP_TLP_FLAGS / 4] & EP_TLP_TRANSMIT;
 
 		sent = sent || transmit;
@@ -428,11 +428,11 @@ static void reset_in_the_middle_ends_it_all(void **state)
 			fill(f, 0, i, 14, 0);
 		queue_set(f, 0, EP_QUEUE_TAIL, RING - 1);
 		assert_true(endpoint_work(&f->endpoint));
-		head = f->endpoint.trace.head;
+		head = f->endpoint.instrument.sent.head;
 		endpoint_reset(&f->endpoint, how);
 		config_out(f, COMMAND, 2, MEMORY_AND_MASTER);
 		assert_false(endpoint_work(&f->endpoint));
-		assert_int_equal(f->endpoint.trace.head, head);
+		assert_int_equal(f->endpoint.instrument.sent.head, head);
 		assert_int_equal(reg(f, EP_TX_NEXT), 0);
 		for (size_t at = 0; at < EP_QUEUE_STRIDE; at += 4)
 			assert_int_equal(queue(f, 0, at), 0);

@@ -27,15 +27,20 @@
 
 #include <linux/vfio.h>
 
-#include "bits.h"
-#include "endpoint.h"
+#include "format/bits.h"
+#include "host/loop.h"
 #include "input.h"
-#include "loop.h"
-#include "protocol.h"
-#include "qmp.h"
-#include "session.h"
+#include "keys.h"
+#include "models/exerciser.h"
+#include "instrument/qmp.h"
+#include "pcie/endpoint.h"
+#include "pcie/express.h"
+#include "pcie/header.h"
+#include "pcie/tph.h"
 #include "sockets.h"
 #include "verdict.h"
+#include "wire/protocol.h"
+#include "wire/session.h"
 
 #define MEMORY_SIZE	0x8000
 #define OFFERED_FDS	6
@@ -208,7 +213,8 @@ static void check_reply(const struct vfu_header *header)
 
 static uint32_t limit(const struct endpoint *endpoint, bool write)
 {
-	return write ? endpoint_payload_size(endpoint) : endpoint_read_request_size(endpoint);
+	return write ? express_payload_size(&endpoint->config)
+		     : express_read_request_size(&endpoint->config);
 }
 
 static void check_command(const struct vfu_header *header, const uint8_t *payload)
@@ -305,13 +311,13 @@ static void check_request(const uint32_t *slot)
 	must(mapping && mapping->access & (write ? MAPPING_WRITE : MAPPING_READ),
 	     "request of %u bytes at 0x%llx without a mapping", length,
 	     (unsigned long long)address);
-	must(endpoint_bus_master(endpoint), "request without bus mastering");
+	must(header_bus_master(&endpoint->config), "request without bus mastering");
 	must(!(flags & EP_TLP_TH) || tph_control_on(control), "hint with control 0x%x", control);
 }
 
 static void work_one(void)
 {
-	struct tlp_trace *trace = &now->endpoint->trace;
+	struct trace *trace = &now->endpoint->instrument.sent;
 
 	for (int i = 0; i < WORK_MAX; i++) {
 		const uint32_t before = now->sent;
@@ -617,18 +623,18 @@ static void answer_command(struct input *input)
 
 	memcpy(payload, &now->access, sizeof(now->access));
 	/* what it does arrives before, at the right place or not */
-	for (uint32_t at = 0; how & 1 && at < now->endpoint->flight.tlp.length; at += 8) {
+	for (uint32_t at = 0; how & 1 && at < now->endpoint->port.flight.tlp.length; at += 8) {
 		uint64_t place = (now->access.address + at) % other_function()->knobs.memory_size;
 
 		if (place + 8 > other_function()->knobs.memory_size)
 			break;
 		if (write)
-			fabric_write(other_function(), 2, place, now->endpoint->flight.data + at,
-				     8);
+			fabric_write(&other_function()->port, 2, place,
+				     now->endpoint->port.flight.data + at, 8);
 		else
-			fabric_read(other_function(), 2, place, 8);
+			fabric_read(&other_function()->port, 2, place, 8);
 		if (how & 2)
-			fabric_settle(other_function());
+			fabric_settle(&other_function()->port);
 	}
 	if (how & 4)
 		endpoint_reset(how & 8 ? other_function() : now->endpoint, ENDPOINT_RESET_FLR);
@@ -788,26 +794,35 @@ static void operate(struct input *input)
 static struct function {
 	const char *text;
 	struct endpoint endpoint, fresh;
+	struct exerciser model;
 } known[2 * ARRAY_SIZE(functions) + 1];
+
+static void forget_trace(struct trace *trace)
+{
+	memset(trace->slots, 0, sizeof(trace->slots[0]) *
+	       (trace->head < EP_TRACE_SLOTS ? trace->head : EP_TRACE_SLOTS));
+	trace->head = 0;
+}
 
 /* What outlives clients by design, so that an input finds none of another's. */
 static void forget(struct endpoint *endpoint)
 {
 	iova_map_fini(&endpoint->map);
-	memset(endpoint->trace.slots, 0, sizeof(endpoint->trace.slots[0]) *
-	       (endpoint->trace.head < EP_TRACE_SLOTS ? endpoint->trace.head : EP_TRACE_SLOTS));
-	memset(endpoint->received.slots, 0, sizeof(endpoint->received.slots[0]) *
-	       (endpoint->received.head < EP_TRACE_SLOTS ? endpoint->received.head :
-							   EP_TRACE_SLOTS));
-	endpoint->trace.head = endpoint->received.head = 0;
+	forget_trace(&endpoint->instrument.sent);
+	forget_trace(&endpoint->instrument.received);
 	/* finish() has seen that it is over: the next one begins with other values */
-	endpoint->flight = (struct flight){ 0 };
-	endpoint->count_select = 0;
+	endpoint->port.flight = (struct flight){ 0 };
+	endpoint->instrument.select = 0;
 	endpoint->descriptors_told = false;
-	counters_clear(&endpoint->counters);
-	endpoint->fabric = NULL;
-	endpoint->fabric_next = NULL;
-	endpoint->qmp = NULL;
+	counters_clear(&endpoint->instrument.counters);
+	endpoint->port.fabric = NULL;
+	endpoint->port.next = NULL;
+	endpoint->tags.monitor = NULL;
+}
+
+static const struct exerciser *model_of(const struct function *function)
+{
+	return function->endpoint.knobs.model_state;
 }
 
 static struct function *find_function(const char *text, unsigned int number)
@@ -820,12 +835,13 @@ static struct function *find_function(const char *text, unsigned int number)
 		function++;
 	if (function->text)
 		return function;
-	must(!knobs_parse(&knobs, text, number, &error), "%s: %s", text, error);
+	must(!knobs_parse(&knobs, &exerciser_model, text, number, &error), "%s: %s", text, error);
 	must(!endpoint_init(&function->endpoint, &knobs, &log_of_all, NULL), "no endpoint");
 	endpoint_connect(&function->endpoint);
 	endpoint_disconnect(&function->endpoint, "none");
 	forget(&function->endpoint);
 	function->fresh = function->endpoint;
+	function->model = *model_of(function);
 	function->text = strdup(text);
 	return function;
 }
@@ -836,7 +852,7 @@ static void begin(struct talker *talker, const char *text, unsigned int number, 
 
 	talker->function = function;
 	talker->endpoint = &function->endpoint;
-	talker->endpoint->qmp = qmp;
+	talker->endpoint->tags.monitor = qmp;
 	talker->fd = -1;
 	talker->came = false;
 	talker->id = 0;
@@ -856,13 +872,15 @@ static void check_fresh(const struct function *function)
 	for (size_t i = 0; memcmp(bytes, fresh, sizeof(*endpoint)) && i < sizeof(*endpoint); i++)
 		must(bytes[i] == fresh[i], "byte 0x%zx of the endpoint is 0x%02x, and was 0x%02x",
 		     i, bytes[i], fresh[i]);
+	must(!memcmp(model_of(function), &function->model, sizeof(function->model)),
+	     "the model is not as it was");
 	for (unsigned int i = 0; i < endpoint->msix.count; i++)
 		must(!memcmp(vectors[i].entry, vectors[endpoint->msix.count - 1].entry,
 			     sizeof(vectors[i].entry)) && vectors[i].eventfd < 0 &&
 		     !vectors[i].written && !vectors[i].masked && !vectors[i].pending,
 		     "vector %u is not as it was", i);
-	for (size_t i = 0; endpoint->memory && i < endpoint->knobs.memory_size; i += 8)
-		must(!word(endpoint->memory, i), "memory at 0x%zx keeps something", i);
+	for (size_t i = 0; endpoint->memory.bytes && i < endpoint->knobs.memory_size; i += 8)
+		must(!word(endpoint->memory.bytes, i), "memory at 0x%zx keeps something", i);
 }
 
 static void finish(struct talker *talker)
@@ -870,9 +888,9 @@ static void finish(struct talker *talker)
 	now = talker;
 	check_endpoint();
 	leave();
-	must(now->endpoint->flight.state == FLIGHT_NONE && !now->endpoint->flight.completer,
-	     "a request is left");
-	must(queues_are_idle(&now->endpoint->queues), "packets are left");
+	must(now->endpoint->port.flight.state == FLIGHT_NONE &&
+	     !now->endpoint->port.flight.completer, "a request is left");
+	must(queues_are_idle(&model_of(talker->function)->queues), "packets are left");
 	if (!now->came)
 		endpoint_disconnect(now->endpoint, "none");
 }
@@ -881,6 +899,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct input input = { data, size };
 	const uint8_t enable[] = { 6, 0 };
+	const struct instrument *watched;
 	struct fabric fabric = { 0 };
 	bool second = false;
 	char text[256];
@@ -905,8 +924,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	}
 	begin(&talkers[0], text, 0, monitor.qmp);
 	begin(&talkers[1], "socket=/nowhere,memory-bar=2,completer=8", 1, NULL);
-	fabric_join(&fabric, talkers[0].endpoint);
-	fabric_join(&fabric, talkers[1].endpoint);
+	fabric_join(&fabric, &talkers[0].endpoint->port);
+	fabric_join(&fabric, &talkers[1].endpoint->port);
 	endpoint_config_write(talkers[1].endpoint, 4, enable, sizeof(enable));
 
 	now = &talkers[0];
@@ -922,9 +941,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		check_mappings();
 	}
 	/* its own client may have cleared the count */
-	must(second || talkers[1].endpoint->received.head == talkers[1].endpoint->counters.received,
-	     "%u requests, counted %u", talkers[1].endpoint->received.head,
-	     talkers[1].endpoint->counters.received);
+	watched = &talkers[1].endpoint->instrument;
+	must(second || watched->received.head == watched->counters.received,
+	     "%u requests, counted %u", watched->received.head, watched->counters.received);
 	finish(&talkers[0]);
 	finish(&talkers[1]);
 	forget(talkers[0].endpoint);
