@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: MIT
 /* tph-emu: PCIe endpoints with TLP processing hints, for QEMU's vfio-user-pci. */
 #include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -273,6 +274,12 @@ int main(int argc, char **argv)
 	int64_t deadline_ms;
 	int ret;
 
+	/* a descriptor of ours is not to be where messages go */
+	do
+		ret = open("/dev/null", O_RDONLY);
+	while (ret >= 0 && ret <= STDERR_FILENO);
+	if (ret > STDERR_FILENO)
+		close(ret);
 	ret = options_parse(&options, argc, argv);
 	if (ret) {
 		options_free(&options);

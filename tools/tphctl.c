@@ -6,6 +6,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
+
+#include <linux/magic.h>
 
 #include "operand.h"
 #include "sysfs.h"
@@ -27,7 +30,11 @@
 static bool is_kernels(const char *sysfs)
 {
 	struct stat asked, kernel;
+	struct statfs system;
 
+	/* each network namespace has one of its own */
+	if (!statfs(sysfs, &system) && system.f_type == SYSFS_MAGIC)
+		return true;
 	return !stat(sysfs, &asked) && !stat(TPHCTL_SYSFS, &kernel) &&
 	       asked.st_dev == kernel.st_dev && asked.st_ino == kernel.st_ino;
 }

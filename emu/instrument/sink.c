@@ -72,7 +72,8 @@ int sink_open(struct sink *sink, const char *path)
 	if (!sink->read)
 		return 0;
 	unshare(sink);
-	sink->queue = malloc(SINK_QUEUE_SIZE);
+	sink->room = SINK_QUEUE_SIZE;
+	sink->queue = malloc(sink->room);
 	if (!sink->queue) {
 		ret = -ENOMEM;
 		goto err_close;
@@ -130,8 +131,8 @@ static bool writable(const struct sink *sink, int64_t ms)
 
 static void copy_in(struct sink *sink, const void *data, size_t size)
 {
-	const size_t at = (sink->head + sink->used) % SINK_QUEUE_SIZE;
-	const size_t first = size < SINK_QUEUE_SIZE - at ? size : SINK_QUEUE_SIZE - at;
+	const size_t at = (sink->head + sink->used) % sink->room;
+	const size_t first = size < sink->room - at ? size : sink->room - at;
 
 	memcpy(sink->queue + at, data, first);
 	memcpy(sink->queue, (const uint8_t *)data + first, size - first);
@@ -144,7 +145,7 @@ static uint32_t first_size(const struct sink *sink)
 	uint32_t size;
 
 	for (size_t i = 0; i < sizeof(bytes); i++)
-		bytes[i] = sink->queue[(sink->head + i) % SINK_QUEUE_SIZE];
+		bytes[i] = sink->queue[(sink->head + i) % sink->room];
 	memcpy(&size, bytes, sizeof(size));
 	return size;
 }
@@ -153,7 +154,7 @@ static uint32_t first_size(const struct sink *sink)
 static bool write_first(struct sink *sink)
 {
 	const uint32_t size = first_size(sink);
-	const size_t at = (sink->head + sizeof(size) + sink->done) % SINK_QUEUE_SIZE;
+	const size_t at = (sink->head + sizeof(size) + sink->done) % sink->room;
 	size_t left = size - sink->done, first;
 	struct iovec parts[2];
 	ssize_t n;
@@ -164,7 +165,7 @@ static bool write_first(struct sink *sink)
 			return false;
 		left = left < PIPE_BUF ? left : PIPE_BUF;
 	}
-	first = left < SINK_QUEUE_SIZE - at ? left : SINK_QUEUE_SIZE - at;
+	first = left < sink->room - at ? left : sink->room - at;
 	parts[0] = (struct iovec){ sink->queue + at, first };
 	parts[1] = (struct iovec){ sink->queue, left - first };
 	n = writev(sink->fd, parts, 2);
@@ -175,11 +176,11 @@ static bool write_first(struct sink *sink)
 	sink->done += (size_t)n;
 	if (sink->done < size)
 		return sink->shared && n == (ssize_t)left ? write_first(sink) : false;
-	sink->head = (sink->head + sizeof(size) + size) % SINK_QUEUE_SIZE;
+	sink->head = (sink->head + sizeof(size) + size) % sink->room;
 	sink->used -= sizeof(size) + size;
 	sink->done = 0;
 	sink->pieces--;
-	if (sink->used < SINK_QUEUE_SIZE / 2)
+	if (sink->used < sink->room / 2)
 		sink->stuck = false;
 	return true;
 }
@@ -221,7 +222,7 @@ static void reader_ready(struct watch *watch, uint32_t events)
 
 static bool has_room(const struct sink *sink, size_t size)
 {
-	return sizeof(uint32_t) + size <= SINK_QUEUE_SIZE - sink->used;
+	return sizeof(uint32_t) + size <= sink->room - sink->used;
 }
 
 /* Waits for a reader that goes on reading, and not for long for another. */
@@ -240,10 +241,34 @@ static bool make_room(struct sink *sink, size_t size)
 	return !sink->gone;
 }
 
+/* A piece that is larger than the queue (the summary of many functions) gets a queue to fit. */
+static bool grow(struct sink *sink, size_t size)
+{
+	const size_t room = sink->used + sizeof(uint32_t) + size;
+	const size_t first = sink->used < sink->room - sink->head ? sink->used :
+							       sink->room - sink->head;
+	uint8_t *queue;
+
+	if (sizeof(uint32_t) + size <= sink->room)
+		return true;
+	queue = malloc(room);
+	if (!queue)
+		return false;
+	memcpy(queue, sink->queue + sink->head, first);
+	memcpy(queue + first, sink->queue, sink->used - first);
+	free(sink->queue);
+	sink->queue = queue;
+	sink->room = room;
+	sink->head = 0;
+	return true;
+}
+
 static int put_queue(struct sink *sink, const void *piece, size_t size)
 {
 	const uint32_t length = (uint32_t)size;
 
+	if (size > UINT32_MAX || !grow(sink, size))
+		return -ENOMEM;
 	if (!sink->stuck && !sink->gone && !has_room(sink, size))
 		sink->stuck = !make_room(sink, size);
 	if (sink->gone) {

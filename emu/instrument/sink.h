@@ -28,7 +28,7 @@
  * @shared: others use the same open description, so it may block
  * @stuck: the reader has been waited for in vain
  * @gone: the reader has left
- * @queue: pieces that were not taken yet, each behind its size; a ring
+ * @queue: pieces that were not taken yet, each behind its size; a ring of @room bytes
  * @head: where the first of them begins
  * @used: bytes
  * @done: bytes of the first one that are written
@@ -46,6 +46,7 @@ struct sink {
 	bool stuck;
 	bool gone;
 	uint8_t *queue;
+	size_t room;
 	size_t head;
 	size_t used;
 	size_t done;

@@ -20,6 +20,7 @@
 #define IRQ_TYPES (VFIO_PCI_MSIX_IRQ_INDEX + 1) /* no error and no request interrupt */
 
 #define STEPS_AT_ONCE 32 /* of one request; then it is other functions' and clients' turn */
+#define REST_MS 30000 /* until all of a message that has begun must have come */
 #define SILENCE_MS 5000 /* until a client must have negotiated; it begins with that */
 
 struct session;
@@ -43,6 +44,8 @@ struct job {
  * @negotiated: versions are agreed on; nothing else is answered before
  * @closing: close once the reply is out, for this reason; NULL: do not
  * @silence: set until versions are agreed on
+ * @rest: set while a message has begun, @begun, and not come whole. A client that has gone can be a
+ *	descriptor in its own message, so that nobody tells of its end
  * @reason: why it ends, for the log
  * @job: the request that is being carried out; nothing is received meanwhile
  * @carrier: for commands of our own
@@ -59,6 +62,8 @@ struct session {
 	bool negotiated;
 	const char *closing;
 	struct alarm silence;
+	struct alarm rest;
+	bool begun;
 	const char *reason;
 	struct job job;
 	struct carrier carrier;
@@ -660,8 +665,14 @@ static void session_ready(struct watch *watch, uint32_t events)
 	}
 
 	ret = vfu_receive(channel);
-	if (!ret)
+	if (!ret) {
+		if (channel->have && !session->begun)
+			loop_set_alarm(session->loop, &session->rest, REST_MS);
+		session->begun |= channel->have;
 		return;
+	}
+	loop_clear_alarm(session->loop, &session->rest);
+	session->begun = false;
 	if (ret == -EMSGSIZE && (channel->header.flags & VFU_TYPE_MASK) == VFU_TYPE_COMMAND) {
 		/* Where the next message would begin is not known. */
 		session->closing = "message-size";
@@ -700,6 +711,7 @@ struct session *session_open(struct loop *loop, struct endpoint *endpoint, int f
 		.endpoint = endpoint,
 		.watch = { .fd = fd, .ready = session_ready, .owner = session },
 		.silence = { .ring = too_long_silent, .owner = session },
+		.rest = { .ring = too_long_silent, .owner = session },
 		.reason = "stopped",
 		.carrier = { .send = carrier_send, .unread = carrier_unread },
 		.ended = ended,
@@ -729,6 +741,7 @@ bool session_hung_up(const struct session *session)
 void session_close(struct session *session)
 {
 	loop_clear_alarm(session->loop, &session->silence);
+	loop_clear_alarm(session->loop, &session->rest);
 	loop_remove(session->loop, &session->watch);
 	/* Who sees its connection closed finds the reason in the log. */
 	endpoint_disconnect(session->endpoint, session->reason);
