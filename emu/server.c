@@ -122,8 +122,9 @@ static int lock_once(struct server *server, const char *path)
 	int ret = 0;
 
 	server->lock = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600);
+	/* EAGAIN: somebody has a lease on it (fcntl(2)), and is not waited for */
 	if (server->lock < 0)
-		return -errno;
+		return errno == EAGAIN ? -EADDRINUSE : -errno;
 	if (flock(server->lock, LOCK_EX | LOCK_NB))
 		ret = errno == EWOULDBLOCK ? -EADDRINUSE : -errno;
 	else if (fstat(server->lock, &status))
@@ -131,7 +132,7 @@ static int lock_once(struct server *server, const char *path)
 	else if (!S_ISREG(status.st_mode) || status.st_size)
 		ret = -EEXIST; /* somebody's, which is not to be removed at the end */
 	else if (!same_file(&status, path))
-		ret = -EAGAIN;
+		ret = -ESTALE;
 	if (ret) {
 		close(server->lock);
 		server->lock = -1;
@@ -147,7 +148,7 @@ static int lock_take(struct server *server)
 	/* who ends removes the file, and may do it after it was opened here: then there is a new one */
 	while (!ret && server->lock < 0) {
 		ret = lock_once(server, path);
-		if (ret == -EAGAIN)
+		if (ret == -ESTALE)
 			ret = 0;
 	}
 	return ret;
