@@ -54,7 +54,9 @@ static bool signal_by_request(int fd)
 
 	if (syscall(SYS_io_submit, requests.context, 1L, &list) != 1)
 		return false;
-	return syscall(SYS_io_getevents, requests.context, 1L, 1L, &event, NULL) == 1;
+	/* it is signalled; this is for the next request to have room */
+	requests.ready = syscall(SYS_io_getevents, requests.context, 1L, 1L, &event, NULL) == 1;
+	return true;
 }
 
 void eventfd_signal(int fd)

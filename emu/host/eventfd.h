@@ -12,12 +12,12 @@ bool eventfd_is(int fd);
 void eventfd_prepare(void);
 
 /**
- * eventfd_signal() - add 1 to @fd, and never wait
+ * eventfd_signal() - add 1 to @fd, and do not wait for who fills it
  *
  * The client has the same open file, with its flags, and can fill it at any moment: write(2) may
  * wait for ever. The kernel's own signal of a finished request does not, and leaves a full one
- * full. Without asynchronous requests (kernels built so, filters of system calls) one that poll(2)
- * finds full is left alone.
+ * full. Without asynchronous requests (kernels built so, filters of system calls, fs.aio-max-nr) one
+ * that poll(2) finds full is left alone, and one that is filled right then is waited for.
  */
 void eventfd_signal(int fd);
 

@@ -216,18 +216,6 @@ static int region(struct guest *g, uint32_t index, uint32_t size, struct answer 
 	return ioctl(g->fd, VFIO_DEVICE_GET_REGION_INFO, answer) ? -errno : 0;
 }
 
-static bool mappable(struct guest *g, uint64_t at, uint64_t size)
-{
-	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, g->fd, (off_t)at);
-
-	if (map == MAP_FAILED) {
-		assert_int_equal(errno, EINVAL);
-		return false;
-	}
-	munmap(map, size);
-	return true;
-}
-
 static void assert_area(const struct answer *answer, unsigned int i, uint64_t from, uint64_t to)
 {
 	assert_int_equal(answer->sparse.areas[i].offset, from);
@@ -258,13 +246,13 @@ static void the_tables_pages_cannot_be_mapped(void **state)
 	/* the pending bit array has the last page */
 	assert_area(&answer, 1, TABLE_PAGES_END, EP_BAR_SIZE - PAGE);
 
-	assert_false(mappable(g, bar(0) + TABLE_PAGES, PAGE));
-	assert_false(mappable(g, bar(0) + TABLE_PAGES + PAGE, PAGE));
-	assert_false(mappable(g, bar(0) + TABLE_PAGES - PAGE, 2 * PAGE));
-	assert_false(mappable(g, bar(0) + TABLE_PAGES_END - PAGE, 2 * PAGE));
-	assert_false(mappable(g, bar(0), EP_BAR_SIZE));
-	assert_true(mappable(g, bar(0), TABLE_PAGES));
-	assert_true(mappable(g, bar(0) + TABLE_PAGES_END, EP_BAR_SIZE - TABLE_PAGES_END));
+	assert_false(guest_mappable(g, bar(0) + TABLE_PAGES, PAGE));
+	assert_false(guest_mappable(g, bar(0) + TABLE_PAGES + PAGE, PAGE));
+	assert_false(guest_mappable(g, bar(0) + TABLE_PAGES - PAGE, 2 * PAGE));
+	assert_false(guest_mappable(g, bar(0) + TABLE_PAGES_END - PAGE, 2 * PAGE));
+	assert_false(guest_mappable(g, bar(0), EP_BAR_SIZE));
+	assert_true(guest_mappable(g, bar(0), TABLE_PAGES));
+	assert_true(guest_mappable(g, bar(0) + TABLE_PAGES_END, EP_BAR_SIZE - TABLE_PAGES_END));
 
 	/* without room for the areas: how much it takes */
 	assert_int_equal(region(g, 0, bare, &answer), 0);
@@ -315,7 +303,7 @@ static void an_index_that_changes_maps_nothing(void **state)
 		answer.info.argsz = sizeof(answer);
 		assert_int_equal(ioctl(g->fd, VFIO_DEVICE_GET_REGION_INFO, &answer), 0);
 		if (i % 100 == 0)
-			assert_false(mappable(g, bar(0) + TABLE_PAGES, PAGE));
+			assert_false(guest_mappable(g, bar(0) + TABLE_PAGES, PAGE));
 	}
 	racing = false;
 	pthread_join(thread, NULL);

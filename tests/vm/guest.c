@@ -448,6 +448,19 @@ void guest_register_write(struct guest *g, unsigned int at, uint32_t value)
 		fail_msg("write of register %#x: %s", at, strerror(errno));
 }
 
+/* Whether these bytes of the device can be mapped; the kernel says EINVAL of those that cannot. */
+bool guest_mappable(struct guest *g, uint64_t at, uint64_t size)
+{
+	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, g->fd, (off_t)at);
+
+	if (map == MAP_FAILED) {
+		assert_int_equal(errno, EINVAL);
+		return false;
+	}
+	munmap(map, size);
+	return true;
+}
+
 int feature(int fd, uint32_t flags, const void *data, size_t size)
 {
 	struct vfio_device_feature *f = malloc(sizeof(*f) + size);

@@ -116,6 +116,7 @@ uint32_t raw_config(const char *bdf, unsigned int at, unsigned int bytes);
 void raw_config_write(const char *bdf, unsigned int at, unsigned int bytes, uint32_t value);
 uint16_t raw_extended(const char *bdf, uint16_t id);
 void guest_region(struct guest *g, uint32_t index, struct vfio_region_info *info);
+bool guest_mappable(struct guest *g, uint64_t at, uint64_t size);
 uint16_t guest_extended(struct guest *g, uint16_t id);
 uint32_t guest_register(struct guest *g, unsigned int at);
 void guest_register_write(struct guest *g, unsigned int at, uint32_t value);

@@ -32,18 +32,6 @@ static void region(struct guest *g, uint32_t index, struct answer *answer)
 	assert_int_equal(ioctl(g->fd, VFIO_DEVICE_GET_REGION_INFO, answer), 0);
 }
 
-static bool mappable(struct guest *g, uint64_t at, uint64_t size)
-{
-	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, g->fd, (off_t)at);
-
-	if (map == MAP_FAILED) {
-		assert_int_equal(errno, EINVAL);
-		return false;
-	}
-	munmap(map, size);
-	return true;
-}
-
 struct pages {
 	uint64_t start, end;
 };
@@ -97,11 +85,11 @@ static void check_bar(const char *bdf, uint32_t expected_areas)
 		bool offered = area < expected_areas && at >= a->offset;
 
 		assert_int_equal(offered, !within(table, at) && !within(pba, at));
-		assert_int_equal(mappable(g, bar + at, PAGE), !within(table, at));
+		assert_int_equal(guest_mappable(g, bar + at, PAGE), !within(table, at));
 		if (!offered)
 			continue;
 		if (at == a->offset)
-			assert_true(mappable(g, bar + a->offset, a->size));
+			assert_true(guest_mappable(g, bar + a->offset, a->size));
 		if (at + PAGE == a->offset + a->size)
 			area++;
 	}

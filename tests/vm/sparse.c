@@ -67,18 +67,6 @@ static bool meets(uint64_t page, uint64_t from, uint64_t to)
 	return page < to && from < page + PAGE;
 }
 
-static bool mappable(struct guest *g, uint64_t at, uint64_t size)
-{
-	void *map = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_SHARED, g->fd, (off_t)at);
-
-	if (map == MAP_FAILED) {
-		assert_int_equal(errno, EINVAL);
-		return false;
-	}
-	munmap(map, size);
-	return true;
-}
-
 static bool told(const struct answer *answer, uint64_t page)
 {
 	uint32_t i;
@@ -103,7 +91,7 @@ static void check_areas(struct guest *g, const struct answer *answer, uint64_t b
 		assert_true(area->size && area->offset % PAGE == 0 && area->size % PAGE == 0);
 		end = area->offset + area->size;
 		assert_true(end <= answer->info.size);
-		assert_true(mappable(g, bar + area->offset, area->size));
+		assert_true(guest_mappable(g, bar + area->offset, area->size));
 	}
 }
 
@@ -136,7 +124,7 @@ static void check(const char *bdf, uint32_t areas)
 			fail_msg("%s: the page at %#llx is %stold of", bdf,
 				 (unsigned long long)page, taken ? "" : "not ");
 		if (meets(page, place.table, place.table_end))
-			assert_false(mappable(g, bar + page, PAGE));
+			assert_false(guest_mappable(g, bar + page, PAGE));
 	}
 	assert_int_equal(answer.sparse.nr_areas, areas);
 	check_areas(g, &answer, bar);
@@ -184,7 +172,7 @@ static void without_tags_in_it_the_bar_is_as_any_other(void **state)
 	assert_int_equal(ioctl(g->fd, VFIO_DEVICE_GET_REGION_INFO, &answer), 0);
 	assert_true(answer.info.flags & VFIO_REGION_INFO_FLAG_MMAP);
 	assert_int_equal(answer.sparse.header.id, VFIO_REGION_INFO_CAP_MSIX_MAPPABLE);
-	assert_true(mappable(g, (uint64_t)place.bar << 40, answer.info.size));
+	assert_true(guest_mappable(g, (uint64_t)place.bar << 40, answer.info.size));
 	guest_close(g);
 }
 
