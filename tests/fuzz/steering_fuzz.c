@@ -570,7 +570,8 @@ static void release(bool kept)
 		tph_table_release(&world.table);
 	if (!last)
 		return;
-	if (!hurt)
+	/* entries that were kept are not written again: what a silent loss took stays zero */
+	if (!hurt && !kept)
 		world.device.lost = false;
 	accept_off(hurt);
 	check_after_catching_up(hurt);
