@@ -23,6 +23,5 @@ struct tph_budget {
 };
 
 u64 tph_budget_take(struct tph_budget *budget, u64 now);
-void tph_budget_batch(struct tph_budget *budget, u64 now);
 
 #endif

@@ -54,23 +54,52 @@ static int apply_locked(struct tph_vdev *tph, u8 width)
 	return 0;
 }
 
+static u64 budget_locked(struct tph_vdev *tph)
+{
+	struct tph_guest *guest = &tph->guest;
+	u64 wait = tph_budget_take(&guest->budget, ktime_get_ns());
+
+	/* queued already, it may come before its time: it asks again */
+	if (wait)
+		queue_delayed_work(tph_workqueue, &guest->settle, nsecs_to_jiffies(wait) + 1);
+	return wait;
+}
+
+/* The enable that waits is made, whole table first. */
+static void let_go_locked(struct tph_vdev *tph)
+{
+	lockdep_assert_held(&tph->lock);
+	if (!tph->guest.held)
+		return;
+	tph->guest.held = false;
+	tph_table_release(&tph->table);
+}
+
 /* Bring what the guest wrote to the table: now, or with the batch that ends the window. */
 static void update_locked(struct tph_vdev *tph)
 {
 	struct tph_guest *guest = &tph->guest;
 	u8 width = width_in_force(tph);
-	u64 wait = 0;
+	bool costs = guest->held;
 
 	lockdep_assert_held(&tph->lock);
-	tph_guest_map_entries(&guest->map, &guest->table, width, guest->batch);
-	if (tph_table_differs(&tph->table, 0, guest->table.entries, guest->batch))
-		wait = tph_budget_take(&guest->budget, ktime_get_ns());
-	if (wait) {
-		guest->pending = true;
-		queue_delayed_work(tph_workqueue, &guest->settle, nsecs_to_jiffies(wait) + 1);
-	} else {
-		apply_locked(tph, width);
+	/* what others hold costs nothing: it goes to the ledger alone */
+	if (!tph->table.holds) {
+		tph_guest_map_entries(&guest->map, &guest->table, width, guest->batch);
+		costs = tph_table_differs(&tph->table, 0, guest->table.entries, guest->batch);
 	}
+	if (costs && budget_locked(tph)) {
+		guest->pending = true;
+		return;
+	}
+	apply_locked(tph, width);
+	let_go_locked(tph);
+}
+
+static bool waits_locked(const struct tph_vdev *tph)
+{
+	lockdep_assert_held(&tph->lock);
+	return tph->opened && (tph->guest.pending || tph->guest.held);
 }
 
 static void settle_work(struct work_struct *work)
@@ -80,14 +109,12 @@ static void settle_work(struct work_struct *work)
 
 	/* whoever gets here with nothing to do is in nobody's way */
 	scoped_guard(mutex, &tph->lock)
-		if (!tph->opened || !guest->pending)
+		if (!waits_locked(tph))
 			return;
 	guard(tph_memory)(tph);
 	guard(mutex)(&tph->lock);
-	if (!tph->opened || !guest->pending)
-		return;
-	apply_locked(tph, width_in_force(tph));
-	tph_budget_batch(&guest->budget, ktime_get_ns());
+	if (waits_locked(tph))
+		update_locked(tph);
 }
 
 /**
@@ -114,6 +141,7 @@ void tph_guest_close(struct tph_vdev *tph)
 	guest->table = (struct tph_virtual_table){};
 	guest->budget = (struct tph_budget){};
 	guest->pending = false;
+	guest->held = false;
 }
 
 /**
@@ -122,7 +150,12 @@ void tph_guest_close(struct tph_vdev *tph)
  */
 void tph_guest_settle(struct tph_vdev *tph)
 {
-	flush_delayed_work(&tph->guest.settle);
+	cancel_delayed_work_sync(&tph->guest.settle);
+	guard(mutex)(&tph->lock);
+	if (!waits_locked(tph))
+		return;
+	apply_locked(tph, width_in_force(tph));
+	let_go_locked(tph);
 }
 
 /**
@@ -180,7 +213,8 @@ void tph_guest_write(struct tph_vdev *tph, unsigned int at, const u8 *bytes, uns
  * @tph: the device
  * @control: what tph_control_request() came to
  *
- * What the table's values mean depends on the width, so between two widths the requester is off.
+ * What the table's values mean depends on the width, so between two widths the requester is off. An
+ * enable writes the whole table: beyond the budget it waits, as if held. A disable never does.
  *
  * Return: 0, or what the hardware access failed with; then as before, if that can be had.
  */
@@ -196,6 +230,10 @@ int tph_guest_control_locked(struct tph_vdev *tph, struct tph_control control)
 		ret = tph_table_control(table, off);
 		if (ret)
 			return ret;
+	}
+	if (control.width != TPH_WIDTH_NONE && !table->holds && budget_locked(tph)) {
+		tph_table_hold(table);
+		tph->guest.held = true;
 	}
 	ret = apply_locked(tph, tph_control_tagged(control) ? control.width : TPH_WIDTH_NONE);
 	if (!ret)
@@ -320,8 +358,10 @@ static int replace(struct tph_vdev *tph, const struct tph_target *targets,
 	}
 	swap(guest->map, *map);
 	guest->pending = false;
-	if (!guest->map.count)
+	if (!guest->map.count) {
 		tph_virtual_table_clear(&guest->table);
+		let_go_locked(tph);
+	}
 	tph_lease_watch_locked(tph);
 	tph_operator_changed(tph);
 	return 0;

@@ -88,8 +88,9 @@ struct tph_dmabufs {
  * @header: the capability's, where it is not shown in its own place
  * @map: what the guest's tags stand for
  * @table: what it wrote into the ST table; all 0 without a map
- * @budget: for changes while steering is enabled
+ * @budget: for changes while steering is enabled, and for enables
  * @pending: the ledger is not what @map makes of @table: @settle sees to it, or the next sync
+ * @held: an enable waits for @settle: a hold of the table
  * @batch: room for what @table comes to
  *
  * Guarded by the device's lock, as what it belongs to.
@@ -103,6 +104,7 @@ struct tph_guest {
 	struct tph_virtual_table table;
 	struct tph_budget budget;
 	bool pending;
+	bool held;
 	struct tph_entry batch[TPH_CAPABILITY_ENTRIES_MAX];
 };
 

@@ -217,16 +217,17 @@ static void print_json(const struct follow *follow, const char *stamp)
 	answer_print(ctl);
 }
 
-/* @before: the map that this one takes the place of, of @count */
+/* @before: the map that this one takes the place of, of @count; @held: what was left of it */
 static void print_text(const struct follow *follow, const char *stamp, const uint32_t *before,
-		       uint32_t count)
+		       const uint32_t *held, uint32_t count)
 {
 	const char *separator = "";
 	char text[16];
 
 	say("%s%s ", stamp, follow->handle ? "" : " would set");
 	for (uint32_t i = 0; i < follow->count; i++) {
-		if (follow->started && i < count && before[i] == follow->map[i])
+		if (follow->started && i < count && before[i] == follow->map[i] &&
+		    held[i] == follow->held[i])
 			continue;
 		say("%s tag %u CPU %s%s", separator, i + 1, cpu_text(follow->map[i], text),
 		    follow->held[i] != follow->map[i] ? " (which has no tag)" : "");
@@ -280,12 +281,13 @@ static bool read_held(struct follow *follow)
 /* Return: 1 done, 0 not yet, or a negative errno. */
 static int set(struct follow *follow)
 {
-	static uint32_t before[VCPUS_MAX];
+	static uint32_t before[VCPUS_MAX], held[VCPUS_MAX];
 	const uint32_t count = follow->count;
 	char stamp[64];
 	int error = 0;
 
 	memcpy(before, follow->map, sizeof(before));
+	memcpy(held, follow->held, sizeof(held));
 	follow->set_at = now_ms();
 	follow->count = follow->cpus.count;
 	for (uint32_t i = 0; i < follow->count; i++)
@@ -305,7 +307,7 @@ static int set(struct follow *follow)
 	if (follow->ctl->json)
 		print_json(follow, stamp);
 	else
-		print_text(follow, stamp, before, count);
+		print_text(follow, stamp, before, held, count);
 	follow->started = true;
 	follow->due = false;
 	return fflush(stdout) ? -EPIPE : 1;

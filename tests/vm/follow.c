@@ -222,6 +222,7 @@ int main(void)
 	};
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
+	guest_driver("policy=iv-st");
 	start_threads();
 	return guest_run_group(tests);
 }

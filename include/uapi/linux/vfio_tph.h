@@ -198,8 +198,9 @@ struct vfio_device_feature_dma_buf_tph {
  * and no write of the guest brings it back. The next SET does, for what the guest wrote at any time.
  *
  * A write that changes no tag has no effect on hardware. Of those that do while steering is enabled,
- * 16 take effect at once, and further ones together after 10 ms; the table reads the new values at
- * once. After 10 ms without one it is 16 again. Nothing that is taken back waits for that.
+ * and of enables, 16 take effect at once, and further ones together after 10 ms; table and control
+ * register read the new values at once. After 10 ms without one it is 16 again. A disable does not
+ * wait, nor does anything that is taken back.
  *
  * A function whose ST table is in the MSI-X table shows it in the capability while there is a map, as
  * many entries as there is room for and 64 at most; entry i is vector i's. The room is what is behind
