@@ -26,20 +26,44 @@ static u8 width_in_force(const struct tph_vdev *tph)
 	return tph_control_tagged(*wanted) ? wanted->width : TPH_WIDTH_NONE;
 }
 
+static bool same_grant(const struct tph_entry *a, const struct tph_entry *b)
+{
+	return a->cpu == b->cpu &&
+	       tph_entry_tag(a, TPH_WIDTH_8) == tph_entry_tag(b, TPH_WIDTH_8) &&
+	       tph_entry_tag(a, TPH_WIDTH_16) == tph_entry_tag(b, TPH_WIDTH_16);
+}
+
+/* Which entries of the ledger @batch changes, from the first one on. */
+static void find_changed_locked(const struct tph_vdev *tph, const struct tph_entry *batch,
+				u32 count, unsigned long *changed)
+{
+	u32 i;
+
+	bitmap_zero(changed, count);
+	for (i = 0; i < count; i++)
+		if (!same_grant(&batch[i], &tph->table.ledger.entries[i]))
+			__set_bit(i, changed);
+}
+
+static void trace_changed_locked(const struct tph_vdev *tph, const unsigned long *changed, u32 count)
+{
+	u32 i;
+
+	for_each_set_bit(i, changed, count)
+		trace_tph_set(tph->core.pdev, i, &tph->table.ledger.entries[i]);
+}
+
 /* Make the ledger what the virtual table comes to at a width. One off-window, or none. */
 static int apply_locked(struct tph_vdev *tph, u8 width)
 {
 	struct tph_guest *guest = &tph->guest;
-	DECLARE_BITMAP(changed, TPH_CAPABILITY_ENTRIES_MAX) = {};
-	u32 i, count = guest->table.entries;
+	DECLARE_BITMAP(changed, TPH_CAPABILITY_ENTRIES_MAX);
+	u32 count = guest->table.entries;
 	int ret;
 
 	lockdep_assert_held(&tph->lock);
 	tph_guest_map_entries(&guest->map, &guest->table, width, guest->batch);
-	for (i = 0; i < count; i++)
-		if (guest->batch[i].cpu != tph->table.ledger.entries[i].cpu)
-			__set_bit(i, changed);
-
+	find_changed_locked(tph, guest->batch, count, changed);
 	ret = tph_table_commit(&tph->table, 0, count, guest->batch);
 	/* where the table cannot be written now, tph_guest_sync_locked() looks again */
 	guest->pending = ret;
@@ -47,8 +71,7 @@ static int apply_locked(struct tph_vdev *tph, u8 width)
 		trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, TPH_REASON_HARDWARE, ret);
 		return ret;
 	}
-	for_each_set_bit(i, changed, count)
-		trace_tph_set(tph->core.pdev, i, &guest->batch[i]);
+	trace_changed_locked(tph, changed, count);
 	if (!bitmap_empty(changed, count))
 		tph_operator_changed(tph);
 	return 0;
@@ -321,6 +344,19 @@ static bool device_specific(const struct tph_vdev *tph)
 	       tph->table.wanted.mode == PCI_TPH_ST_DS_MODE;
 }
 
+static void trace_map(struct tph_vdev *tph, const struct tph_guest_map *map)
+{
+	struct pci_dev *pdev = tph->core.pdev;
+	u32 i;
+
+	if (!trace_tph_map_enabled())
+		return;
+	trace_tph_map(pdev, map->count, 0, NULL);
+	for (i = 0; i < map->count; i++)
+		if (map->slots[i].cpu != TPH_NO_CPU)
+			trace_tph_map(pdev, map->count, i + 1, &map->slots[i]);
+}
+
 /*
  * Put @map in the place of the one that there is; that comes back in it. @batch has room for every
  * entry of the ledger: the first map clears the caller's own, wherever they are.
@@ -329,6 +365,7 @@ static int replace(struct tph_vdev *tph, const struct tph_target *targets,
 		   struct tph_guest_map *map, struct tph_entry *batch)
 {
 	struct tph_guest *guest = &tph->guest;
+	DECLARE_BITMAP(changed, TPH_MSIX_ENTRIES_MAX);
 	u32 size = tph->table.ledger.size, i;
 	int ret;
 
@@ -351,11 +388,14 @@ static int replace(struct tph_vdev *tph, const struct tph_target *targets,
 	for (i = 0; i < size; i++)
 		batch[i] = (struct tph_entry){ .cpu = TPH_NO_CPU };
 	tph_guest_map_entries(map, &guest->table, width_in_force(tph), batch);
+	find_changed_locked(tph, batch, size, changed);
 	ret = tph_table_commit(&tph->table, 0, size, batch);
 	if (ret) {
 		trace_tph_refuse(tph->core.pdev, TPH_NO_CPU, TPH_REASON_HARDWARE, ret);
 		return ret;
 	}
+	trace_map(tph, map);
+	trace_changed_locked(tph, changed, size);
 	swap(guest->map, *map);
 	guest->pending = false;
 	if (!guest->map.count) {

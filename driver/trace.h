@@ -105,6 +105,30 @@ TRACE_EVENT(tph_revoke,
 		  __print_symbolic(__entry->reason, TPH_REASONS))
 );
 
+/* a map of @count virtual tags took the place of the one before: @tag 0, then each that has a CPU */
+TRACE_EVENT(tph_map,
+	TP_PROTO(struct pci_dev *pdev, u32 count, u32 tag, const struct tph_entry *slot),
+	TP_ARGS(pdev, count, tag, slot),
+	TP_STRUCT__entry(
+		__string(device, pci_name(pdev))
+		__field(u32, count)
+		__field(u32, tag)
+		__field(u32, cpu)
+		__field(u16, st)
+		__field(u16, xst)
+	),
+	TP_fast_assign(
+		__assign_str(device);
+		__entry->count = count;
+		__entry->tag = tag;
+		__entry->cpu = slot ? slot->cpu : TPH_NO_CPU;
+		__entry->st = slot ? tph_entry_tag(slot, TPH_WIDTH_8) : 0;
+		__entry->xst = slot ? tph_entry_tag(slot, TPH_WIDTH_16) : 0;
+	),
+	TP_printk("%s count=%u tag=%u cpu=%d st=%#x xst=%#x", __get_str(device), __entry->count,
+		  __entry->tag, (int)__entry->cpu, __entry->st, __entry->xst)
+);
+
 /* a virtual tag of a guest's was taken back: no write of the guest's brings its CPU back */
 TRACE_EVENT(tph_unmap,
 	TP_PROTO(struct pci_dev *pdev, u32 tag, u32 cpu, enum tph_reason reason),

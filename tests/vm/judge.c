@@ -13,6 +13,7 @@
  *
  * Judged is, for every request between two writes: that it has no hint if the requester is off, and
  * no tag, or that of a grant that was live for its entry in that interval, in the width in force.
+ * While there is a map for a guest, an entry is granted what a virtual tag stands for, and nothing else.
  * An entry that is taken back is live until the first write behind it, and that write has to follow
  * at once and to disable the requester. The table is changed while the requester is off alone, and
  * when it is switched on it holds what is granted. Grants are held against what the test knows: the
@@ -31,6 +32,7 @@
 
 #define DEVICES_MAX 8
 #define ENTRIES_MAX 2048
+#define VIRTUAL_MAX 4096
 #define REASONS_MAX 16
 #define SHOWN_MAX   20
 
@@ -47,6 +49,8 @@ enum kind {
 	/* the kernel's */
 	APPLY,
 	SET,
+	MAP, /* tag 0: a new map */
+	UNMAP,
 	REVOKE,
 	VECTOR, /* a tag that went to the MSI-X table */
 	RESET_PREPARE,
@@ -70,7 +74,8 @@ struct event {
 	enum kind kind;
 	unsigned long line;
 	uint32_t at, length, value;   /* WRITE, APPLY; VECTOR: entry in @at */
-	uint32_t index, cpu, st, xst; /* SET, REVOKE; TLP: entry in @index; marks: mask in @value */
+	uint32_t index, cpu, st, xst; /* SET, REVOKE; MAP, UNMAP: tag in @index, MAP: count in @value;
+					 TLP: entry in @index; marks: mask in @value */
 	bool hinted, has_entry;	      /* TLP */
 	unsigned int width;
 };
@@ -96,6 +101,8 @@ struct device {
 	bool msix;
 	/* the kernel's word */
 	struct grant ledger[ENTRIES_MAX];
+	struct grant slots[VIRTUAL_MAX]; /* of virtual tag v at v - 1 */
+	uint32_t mapped;		 /* how many there are, 0: no map */
 	bool settled_due; /* switched on; to be held against the ledger at the next event */
 	uint32_t settled_control;
 	uint16_t settled_table[ENTRIES_MAX];
@@ -116,7 +123,7 @@ static uint32_t offline; /* CPUs that are surely offline; marks are of all devic
 
 static struct {
 	char seed[32];
-	uint64_t tlps, hinted, tagged, sets, revocations, resets, writes, vectors, off_windows,
+	uint64_t tlps, hinted, tagged, sets, maps, by_guests, revocations, resets, writes, vectors, off_windows,
 		enables;
 	struct {
 		char name[40];
@@ -348,6 +355,15 @@ static bool read_tracepoint(const char *line, struct event *e)
 		e->kind = SET;
 		e->cpu = (uint32_t)cpu;
 		add_to(bdf, e);
+	} else if (sscanf(line, "tph_map: %15s count=%u tag=%u cpu=%d st=%x xst=%x", bdf, &e->value,
+			  &e->index, &cpu, &e->st, &e->xst) == 6) {
+		e->kind = MAP;
+		e->cpu = (uint32_t)cpu;
+		add_to(bdf, e);
+	} else if (sscanf(line, "tph_unmap: %15s tag=%u cpu=%u reason=%39s", bdf, &e->index, &e->cpu,
+			  word) == 4) {
+		e->kind = UNMAP;
+		add_to(bdf, e);
 	} else if (sscanf(line, "tph_revoke: %15s index=%u cpu=%u reason=%39s", bdf, &e->index,
 			  &e->cpu, word) == 4) {
 		e->kind = REVOKE;
@@ -518,6 +534,60 @@ static void judge_tlp(struct device *d, const struct event *e, const struct gran
 				  : -1);
 }
 
+/* What is granted at all, to an entry or a virtual tag. */
+static void may_be_granted(struct device *d, const struct event *e)
+{
+	if (e->cpu >= 32 || !((d->operator_cpus | d->operator_coming) & 1u << e->cpu))
+		violation(d, e, "CPU %u is granted, and the operator's list is %#x", e->cpu,
+			  d->operator_cpus);
+	else if (offline & 1u << e->cpu)
+		violation(d, e, "CPU %u is granted, and is offline", e->cpu);
+	if (!d->attached)
+		violation(d, e, "CPU %u is granted, and the device is detached", e->cpu);
+	if (d->removing)
+		violation(d, e, "CPU %u is granted, and the driver has let go", e->cpu);
+}
+
+static void map_set(struct device *d, const struct event *e)
+{
+	if (e->index > VIRTUAL_MAX || e->value > VIRTUAL_MAX) {
+		violation(d, e, "virtual tag %u of %u", e->index, e->value);
+		return;
+	}
+	if (!e->index) {
+		figures.maps++;
+		d->mapped = e->value;
+		memset(d->slots, 0, sizeof(d->slots));
+		return;
+	}
+	if (e->index > d->mapped)
+		violation(d, e, "virtual tag %u, and the map has %u", e->index, d->mapped);
+	d->slots[e->index - 1] = (struct grant){ true, e->cpu, e->st, e->xst };
+	may_be_granted(d, e);
+}
+
+static void map_lost(struct device *d, const struct event *e)
+{
+	struct grant *slot = e->index && e->index <= VIRTUAL_MAX ? &d->slots[e->index - 1] : NULL;
+
+	if (!slot || !slot->live || slot->cpu != e->cpu)
+		violation(d, e, "virtual tag %u is taken back from CPU %u, and it was not mapped",
+			  e->index, e->cpu);
+	else
+		slot->live = false;
+}
+
+static bool is_mapped(const struct device *d, const struct event *e)
+{
+	uint32_t i;
+
+	for (i = 0; i < d->mapped; i++)
+		if (d->slots[i].live && d->slots[i].cpu == e->cpu && d->slots[i].st == e->st &&
+		    d->slots[i].xst == e->xst)
+			return true;
+	return false;
+}
+
 static void grant_set(struct device *d, const struct event *e)
 {
 	figures.sets++;
@@ -533,15 +603,15 @@ static void grant_set(struct device *d, const struct event *e)
 	};
 	if (e->cpu == UINT32_MAX)
 		return;
-	if (e->cpu >= 32 || !((d->operator_cpus | d->operator_coming) & 1u << e->cpu))
-		violation(d, e, "CPU %u is granted, and the operator's list is %#x", e->cpu,
-			  d->operator_cpus);
-	else if (offline & 1u << e->cpu)
-		violation(d, e, "CPU %u is granted, and is offline", e->cpu);
-	if (!d->attached)
-		violation(d, e, "CPU %u is granted, and the device is detached", e->cpu);
-	if (d->removing)
-		violation(d, e, "CPU %u is granted, and the driver has let go", e->cpu);
+	if (!d->mapped) {
+		may_be_granted(d, e);
+		return;
+	}
+	/* when the virtual tag was granted its CPU was looked at, and it was not taken back since */
+	figures.by_guests++;
+	if (!is_mapped(d, e))
+		violation(d, e, "a guest was granted CPU %u, which no virtual tag stands for",
+			  e->cpu);
 }
 
 /* What may not be live any more, as of a mark that the test set after it had done something. */
@@ -556,6 +626,12 @@ static void none_left(struct device *d, const struct event *e, uint32_t cpus, co
 		if (d->ledger[i].live && d->ledger[i].cpu < 32 && cpus & 1u << d->ledger[i].cpu) {
 			violation(d, e, "entry %u is still granted CPU %u %s", i, d->ledger[i].cpu,
 				  why);
+			return;
+		}
+	for (i = 0; i < d->mapped; i++)
+		if (d->slots[i].live && d->slots[i].cpu < 32 && cpus & 1u << d->slots[i].cpu) {
+			violation(d, e, "virtual tag %u still stands for CPU %u %s", i + 1,
+				  d->slots[i].cpu, why);
 			return;
 		}
 }
@@ -573,7 +649,7 @@ static void kernel_event(struct device *d, const struct event *e, bool reset)
 				  "written");
 			d->revoked = false;
 		}
-		if (e->kind != SET)
+		if (e->kind != SET && e->kind != MAP)
 			settle(d, e);
 		/* vectors come and go: known are the tags written right before the enable */
 		if (e->kind != VECTOR)
@@ -583,6 +659,12 @@ static void kernel_event(struct device *d, const struct event *e, bool reset)
 	switch (e->kind) {
 	case SET:
 		grant_set(d, e);
+		break;
+	case MAP:
+		map_set(d, e);
+		break;
+	case UNMAP:
+		map_lost(d, e);
 		break;
 	case REVOKE:
 		figures.revocations++;
@@ -816,7 +898,9 @@ int main(int argc, char **argv)
 	       " of them with a tag\n",
 	       figures.seed, figures.tlps, figures.tlps - figures.hinted, figures.hinted,
 	       figures.tagged);
-	printf("# %" PRIu64 " sets, %" PRIu64 " revocations", figures.sets, figures.revocations);
+	printf("# %" PRIu64 " maps for guests, %" PRIu64 " sets, %" PRIu64 " of them by a guest, %" PRIu64
+	       " revocations",
+	       figures.maps, figures.sets, figures.by_guests, figures.revocations);
 	for (i = 0; i < REASONS_MAX && figures.reasons[i].count; i++)
 		printf("%s %" PRIu64 " %s", i ? "," : ":", figures.reasons[i].count,
 		       figures.reasons[i].name);

@@ -328,7 +328,7 @@ static void set(struct worker *w, struct device *d, struct seat *seat, int fd)
 	if (bad)
 		answer(w, error, (const int[]){ EINVAL, EPERM, -1 }, details);
 	else
-		answer(w, error, MAY(EPERM, EOPNOTSUPP, hardware ? EIO : 0), details);
+		answer(w, error, MAY(EPERM, EBUSY, EOPNOTSUPP, hardware ? EIO : 0), details);
 	if (gone && !error)
 		answer(w, ERANGE, MAY(0), "set, and the driver has let go");
 }
@@ -361,6 +361,75 @@ static void get(struct worker *w, struct device *d, struct seat *seat, int fd)
 	for (i = 0; !bad && !error && flags & VFIO_TPH_ST_CPU && i < count; i++)
 		if (call.values[i] != NONE && call.values[i] >= CPUS)
 			answer(w, ERANGE, MAY(0), "an entry holds a CPU that is none");
+}
+
+/* ---- a guest, and its manager ---- */
+
+#define VIRTUAL_TAGS 6
+
+/* struct vfio_device_feature, and in it struct vfio_device_feature_tph_guest */
+struct map_call {
+	uint32_t argsz, feature;
+	uint32_t flags, count;
+	uint32_t values[64];
+};
+
+static void map_call_init(struct map_call *call, uint32_t operation, uint32_t flags, uint32_t count)
+{
+	call->argsz = (uint32_t)(offsetof(struct map_call, values) + count * sizeof(uint32_t));
+	call->feature = operation | VFIO_DEVICE_FEATURE_TPH_GUEST;
+	call->flags = flags;
+	call->count = count;
+}
+
+static int map_remove(int fd)
+{
+	struct map_call call;
+
+	map_call_init(&call, VFIO_DEVICE_FEATURE_SET, 0, 0);
+	return ioctl(fd, VFIO_DEVICE_FEATURE, &call) ? errno : 0;
+}
+
+/* Half of them remove it, else there would be one all the time, and no entry of a process's own. */
+static void map(struct worker *w, struct device *d, struct seat *seat, int fd)
+{
+	uint32_t flags = one_in(w, 3) ? VFIO_TPH_GUEST_MEM_TYPE_PM : 0;
+	uint32_t count = one_in(w, 2) ? 0 : 1 + below(w, VIRTUAL_TAGS), i;
+	bool gone = seat->removing == HAS_BEGUN, bad;
+	struct map_call call;
+	int error;
+
+	if (one_in(w, 40))
+		flags |= 1u << (1 + below(w, 31));
+	bad = flags & ~VFIO_TPH_GUEST_MEM_TYPE_PM;
+	map_call_init(&call, VFIO_DEVICE_FEATURE_SET, flags, count);
+	for (i = 0; i < count; i++) {
+		call.values[i] = draw_cpu(w);
+		bad |= call.values[i] != NONE && call.values[i] >= CPUS;
+	}
+	error = CALL(w, ioctl(fd, VFIO_DEVICE_FEATURE, &call));
+	/* EBUSY: the other process holds something, or device-specific mode is enabled */
+	if (bad)
+		answer(w, error, (const int[]){ EINVAL, EPERM, -1 }, d->bdf);
+	else
+		answer(w, error, MAY(EPERM, EBUSY, d->msix ? EIO : 0), d->bdf);
+	if (gone && !error && count)
+		answer(w, ERANGE, MAY(0), "a map, and the driver has let go");
+}
+
+static void map_get(struct worker *w, struct device *d, struct seat *seat, int fd)
+{
+	uint32_t flags = one_in(w, 2) ? VFIO_TPH_GUEST_TABLE : 0, room = below(w, 64), i;
+	struct map_call call;
+	int error;
+
+	(void)seat;
+	map_call_init(&call, VFIO_DEVICE_FEATURE_GET, flags, room);
+	error = CALL(w, ioctl(fd, VFIO_DEVICE_FEATURE, &call));
+	answer(w, error, MAY(0), d->bdf);
+	for (i = 0; !error && !flags && i < call.count && i < room; i++)
+		if (call.values[i] != NONE && call.values[i] >= CPUS)
+			answer(w, ERANGE, MAY(0), "a virtual tag stands for a CPU that is none");
 }
 
 /* ---- configuration space ---- */
@@ -408,6 +477,16 @@ static void capability_access(struct worker *w, struct device *d, struct seat *s
 		answer(w, CALL(w, pread(fd, &value, size, (off_t)CONFIG_AT(at))), MAY(0), d->bdf);
 	else
 		answer(w, CALL(w, config_put(fd, at, &value, size)), MAY(0), d->bdf);
+}
+
+/* Where there is no map this is nothing, and behind the capability of the second device. */
+static void guest_table(struct worker *w, struct device *d, struct seat *seat, int fd)
+{
+	unsigned int at = d->cap + TPH_TABLE + 2 * below(w, d->entries);
+
+	(void)seat;
+	answer(w, CALL(w, config_put16(fd, at, (uint16_t)below(w, VIRTUAL_TAGS + 2))), MAY(0),
+	       d->bdf);
 }
 
 static void command(struct worker *w, struct device *d, struct seat *seat, int fd)
@@ -756,7 +835,7 @@ static void child(struct worker *w, struct device *d, struct seat *seat, int fd)
 		answer(w, errno, MAY(0), "fork");
 	else
 		answer(w, WIFEXITED(status) ? WEXITSTATUS(status) : ECHILD,
-		       MAY(EPERM, EOPNOTSUPP, d->msix ? EIO : 0), d->bdf);
+		       MAY(EPERM, EBUSY, EOPNOTSUPP, d->msix ? EIO : 0), d->bdf);
 	drop(w, fd);
 	for (i = DEVICES; i-- > 0;)
 		pthread_rwlock_unlock(&shared->seats[i].lock);
@@ -1117,6 +1196,9 @@ static void unbind(struct worker *w, struct device *d, struct seat *seat, int fd
 static const struct operation operations[] = {
 	{ "set", 300, set, INJECT | GOES },
 	{ "get", 80, get, INJECT },
+	{ "map", 60, map, INJECT | GOES },
+	{ "map-get", 20, map_get, INJECT },
+	{ "guest-table", 120, guest_table, INJECT },
 	{ "control", 260, control_register, INJECT },
 	{ "capability", 60, capability_access, INJECT },
 	{ "command", 40, command, 0 },
@@ -1485,6 +1567,8 @@ static void quiet_devices_work(void **state)
 		control(&g, TPH_CTRL_IV);
 		for (j = 0; j < d->entries; j++)
 			wanted[j] = j % CPU_WITHOUT_TAGS;
+		if (st_probe(&g, VFIO_DEVICE_FEATURE_SET) != -EPERM)
+			assert_int_equal(map_remove(g.fd), 0);
 		if (st_probe(&g, VFIO_DEVICE_FEATURE_SET) == -EPERM) {
 			/* policy no-st, by chance of the last open: no entry, and no tag */
 			assert_int_equal(st_set(&g, 0, 0, d->entries, wanted), -EPERM);
