@@ -31,6 +31,7 @@
 #define ON_8	(TPH_CTRL_IV | TPH_CTRL_8)
 #define FREE	0xf00u	/* no endpoint has a capability there */
 #define STORM	100000
+#define ENABLES	20000	/* each writes a whole table, which the emulator takes one by one */
 #define CONFIG	((off_t)VFIO_PCI_CONFIG_REGION_INDEX << 40)
 
 /* Virtual tag 1 is CPU 2, 2 is CPU 1. */
@@ -135,12 +136,20 @@ static void pause_ms(unsigned int ms)
 	nanosleep(&(struct timespec){ .tv_nsec = ms * 1000000L }, NULL);
 }
 
+static bool sends(struct guest *g, unsigned int entry, uint32_t cpu)
+{
+	struct tlp tlp = guest_write_for(g, entry);
+
+	/* without a hint it may be in the midst of an off-window */
+	return tlp.th && tlp.st == (cpu == NONE ? 0 : TAG_VOLATILE_16(cpu));
+}
+
 /* As long as a batch can wait, and more: for a machine that emulates two of these ten at a time. */
 static void wait_tag(struct guest *g, unsigned int entry, uint32_t cpu)
 {
 	unsigned int i;
 
-	for (i = 0; i < 200 && guest_write_for(g, entry).st != TAG_VOLATILE_16(cpu); i++)
+	for (i = 0; i < 200 && !sends(g, entry, cpu); i++)
 		pause_ms(5);
 	assert_tag(g, entry, cpu);
 }
@@ -338,9 +347,7 @@ static void a_value_that_is_no_tag_steers_nowhere(void **state)
 		wait_tag(g, 7, 2);
 		put(g, 7, values[i]);
 		assert_int_equal(look(g, 7), values[i]);
-		for (int wait = 0; wait < 200 && guest_write_for(g, 7).st; wait++)
-			pause_ms(5);
-		assert_tag(g, 7, NONE);
+		wait_tag(g, 7, NONE);
 		assert_int_equal(turned(g), ON);
 	}
 }
@@ -561,10 +568,11 @@ static void what_changes_no_tag_touches_no_hardware(void **state)
 }
 
 /*
- * Writes that take two values in turn, STORM of them: what they make of the host is counted at the
- * device, and is no more than the budget says.
+ * Writes that take two values in turn: what they make of the host is counted at the device, and is no
+ * more than the budget says.
  */
-static void storm_of(struct guest *g, unsigned int at, unsigned int bytes, uint32_t even, uint32_t odd)
+static void storm_of(struct guest *g, unsigned int writes, unsigned int at, unsigned int bytes,
+		     uint32_t even, uint32_t odd)
 {
 	struct timespec from, before, now;
 	unsigned int off, table, rests = 0, i;
@@ -576,7 +584,7 @@ static void storm_of(struct guest *g, unsigned int at, unsigned int bytes, uint3
 	guest_register_write(g, EP_COUNT_CLEAR, 1);
 	clock_gettime(CLOCK_MONOTONIC, &from);
 	before = from;
-	for (i = 0; i < STORM; i++) {
+	for (i = 0; i < writes; i++) {
 		guest_config_write(g, at, bytes, i % 2 ? odd : even);
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		gap = (now.tv_sec - before.tv_sec) * 1e3 + (now.tv_nsec - before.tv_nsec) / 1e6;
@@ -589,19 +597,19 @@ static void storm_of(struct guest *g, unsigned int at, unsigned int bytes, uint3
 	off = guest_register(g, EP_COUNT_OFF_WINDOWS);
 	table = guest_register(g, EP_COUNT_ST_WRITES);
 	printf("# %u writes in %.0f ms, %u rests: %u off-windows and %u writes of the table at the device\n",
-	       STORM, ms, rests, off, table);
+	       writes, ms, rests, off, table);
 	batches = 16 * (rests + 1) + ms / 10 + 2;
 	assert_true(off <= batches);
 	/* an enable writes all 64 entries, two at once */
 	assert_true(table <= 32 * batches);
-	assert_true(off < STORM / 10);
+	assert_true(off < writes / 4);
 }
 
 static void a_storm_costs_a_batch_a_window(void **state)
 {
 	struct guest *g = *state;
 
-	storm_of(g, at_table(g), 2, 1, 2);
+	storm_of(g, STORM, at_table(g), 2, 1, 2);
 	assert_int_equal(look(g, 0), 1 + (STORM - 1) % 2);
 	assert_tag(g, 0, map21[(STORM - 1) % 2]);
 }
@@ -613,7 +621,7 @@ static void a_storm_of_enables_costs_a_batch_a_window(void **state)
 
 	assert_int_equal(set(g, 0, 2, map21), 0);
 	put(g, 0, 1);
-	storm_of(g, guest_extended(g, 0x17) + TPH_CTRL, 4, 0, ON);
+	storm_of(g, ENABLES, guest_extended(g, 0x17) + TPH_CTRL, 4, 0, ON);
 	assert_int_equal(turned(g), ON);
 	assert_tag(g, 0, 2);
 	/* the map goes while an enable waits: what its manager does next does not */
