@@ -140,6 +140,19 @@ static void settle_work(struct work_struct *work)
 		update_locked(tph);
 }
 
+static void trace_map(struct tph_vdev *tph, const struct tph_guest_map *map)
+{
+	struct pci_dev *pdev = tph->core.pdev;
+	u32 i;
+
+	if (!trace_tph_map_enabled())
+		return;
+	trace_tph_map(pdev, map->count, 0, NULL);
+	for (i = 0; i < map->count; i++)
+		if (map->slots[i].cpu != TPH_NO_CPU)
+			trace_tph_map(pdev, map->count, i + 1, &map->slots[i]);
+}
+
 /**
  * tph_guest_init() - prepare a device for a guest
  * @tph: the device
@@ -160,6 +173,8 @@ void tph_guest_close(struct tph_vdev *tph)
 	cancel_delayed_work_sync(&guest->settle);
 	guard(mutex)(&tph->lock);
 	kvfree(guest->map.slots);
+	if (tph_guest_mapped_locked(tph))
+		trace_map(tph, &(struct tph_guest_map){});
 	guest->map = (struct tph_guest_map){};
 	guest->table = (struct tph_virtual_table){};
 	guest->budget = (struct tph_budget){};
@@ -342,19 +357,6 @@ static bool device_specific(const struct tph_vdev *tph)
 {
 	return tph_control_tagged(tph->table.wanted) &&
 	       tph->table.wanted.mode == PCI_TPH_ST_DS_MODE;
-}
-
-static void trace_map(struct tph_vdev *tph, const struct tph_guest_map *map)
-{
-	struct pci_dev *pdev = tph->core.pdev;
-	u32 i;
-
-	if (!trace_tph_map_enabled())
-		return;
-	trace_tph_map(pdev, map->count, 0, NULL);
-	for (i = 0; i < map->count; i++)
-		if (map->slots[i].cpu != TPH_NO_CPU)
-			trace_tph_map(pdev, map->count, i + 1, &map->slots[i]);
 }
 
 /*

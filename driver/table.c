@@ -237,7 +237,8 @@ int tph_table_commit(struct tph_table *table, u32 index, u32 count,
 
 	for (i = 0; i < count; i++)
 		table->ledger.entries[index + i] = entries[i];
-	if (!tph_control_tagged(table->live))
+	/* in a width that is not live, a tag may be another one now */
+	if (!tph_control_tagged(table->live) || table->written != table->live.width)
 		table->written = TPH_WIDTH_NONE;
 	return 0;
 }

@@ -1196,9 +1196,9 @@ static void unbind(struct worker *w, struct device *d, struct seat *seat, int fd
 static const struct operation operations[] = {
 	{ "set", 300, set, INJECT | GOES },
 	{ "get", 80, get, INJECT },
-	{ "map", 60, map, INJECT | GOES },
+	{ "map", 80, map, INJECT | GOES },
 	{ "map-get", 20, map_get, INJECT },
-	{ "guest-table", 120, guest_table, INJECT },
+	{ "guest-table", 220, guest_table, INJECT },
 	{ "control", 260, control_register, INJECT },
 	{ "capability", 60, capability_access, INJECT },
 	{ "command", 40, command, 0 },
