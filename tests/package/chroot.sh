@@ -52,7 +52,7 @@ chroot_kernels()
 	chroot_in "$root" apt-get -q -y purge linux-headers-amd64 "linux-headers-$second"
 	chroot_in "$root" apt-mark manual "linux-image-$second"
 	chroot_in "$root" apt-get -q -y --purge autoremove
-	chroot_in "$root" "${install[@]}" install --download-only "linux-headers-$second"
+	chroot_in "$root" "${install[@]}" install -t "$release-backports" --download-only "linux-headers-$second"
 	echo "$first $second" >"$root.kernels"
 }
 
