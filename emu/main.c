@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -266,6 +267,22 @@ static void stop(struct emulator *emulator)
 	loop_fini(&emulator->loop);
 }
 
+/*
+ * Whoever closed a standard stream gets no messages: not a socket, a log or a client's memory, as it
+ * would have its number. What stands there takes no more than a closed one does.
+ */
+static bool hold_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/", O_PATH);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct emulator emulator = { .loop.epoll = -1, .log.sink.fd = -1, .signals.fd = -1,
@@ -274,12 +291,8 @@ int main(int argc, char **argv)
 	int64_t deadline_ms;
 	int ret;
 
-	/* a descriptor of ours is not to be where messages go */
-	do
-		ret = open("/dev/null", O_RDONLY);
-	while (ret >= 0 && ret <= STDERR_FILENO);
-	if (ret > STDERR_FILENO)
-		close(ret);
+	if (!hold_standard_streams())
+		return EXIT_FAILURE;
 	ret = options_parse(&options, argc, argv);
 	if (ret) {
 		options_free(&options);
