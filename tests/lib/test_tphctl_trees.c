@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include <wchar.h>
+
+#include <linux/magic.h>
 
 #include "sysfs_file.h"
 #include "tphctl_run.h"
@@ -368,6 +371,7 @@ static void trees_that_are_a_link_to_the_kernels(void **context)
 {
 	static const char *const names[] = { "/top", "/up/" , "/up/./" };
 	char words[2 * PATH_MAX], path[PATH_MAX], *slash;
+	struct statfs system;
 
 	(void)context;
 	assert_int_equal(mkdir(FOREIGN, 0700), 0);
@@ -380,6 +384,15 @@ static void trees_that_are_a_link_to_the_kernels(void **context)
 		snprintf(words, sizeof(words), "bind --sysfs " FOREIGN "%s%s --driver vfio-pci "
 			 TREE_NVME, names[i], i ? slash + 1 : "");
 		assert_fails(words, 2, "a link in it leads to the running kernel's own sysfs");
+	}
+	/* another mount of it, such as a network namespace's, is the kernel's as well */
+	if (!statfs("/sys", &system) && system.f_type == SYSFS_MAGIC) {
+		remove(FOREIGN "/top");
+		assert_int_equal(symlink("/sys", FOREIGN "/top"), 0);
+		assert_fails("list --sysfs " FOREIGN "/top", 2,
+			     "a link in it leads to the running kernel's own sysfs");
+		assert_fails("watch --sysfs /sys 0000:00:1f.7/x", 2, "0000:00:1f.7/x");
+		assert_fails("set --sysfs /sys fd:99 0=1", 1, "not an open descriptor");
 	}
 	/* by its own name it is the kernel's, with or without what changes nothing */
 	snprintf(words, sizeof(words), "show --sysfs %s/./%s/ " TREE_ENDPOINT, path, slash + 1);
