@@ -55,6 +55,30 @@ static int complain(const char *what, const char *which, int ret)
 	return ret;
 }
 
+static const char *lock_reason(int ret)
+{
+	switch (-ret) {
+	case EADDRINUSE:
+		return "another process has its lock";
+	case EEXIST:
+		return "no lock, but somebody's file, is";
+	case ELOOP:
+		return "no lock, but a link, is";
+	default:
+		return "there can be no lock";
+	}
+}
+
+static int complain_of_socket(const struct server *server, const char *socket, int ret)
+{
+	/* then the lock lacks no more than the socket */
+	if (!server->no_lock || ret == -ENOENT || ret == -ENOTDIR)
+		return complain("cannot listen on", socket, ret);
+	fprintf(stderr, "tph-emu: cannot listen on %s: %s: %s at %s.lock\n", socket, strerror(-ret),
+		lock_reason(ret), socket);
+	return ret;
+}
+
 static bool function_work(struct work *work)
 {
 	struct function *function = work->owner;
@@ -137,7 +161,7 @@ static int function_start(struct emulator *emulator, struct knobs *knobs)
 	ret = server_open(&function->server, &emulator->loop, &function->endpoint,
 			  &emulator->spare);
 	if (ret) {
-		complain("cannot listen on", function->endpoint.knobs.socket, ret);
+		complain_of_socket(&function->server, function->endpoint.knobs.socket, ret);
 		endpoint_fini(&function->endpoint);
 		return ret;
 	}
