@@ -322,8 +322,10 @@ int main(int argc, char **argv)
 		options_free(&options);
 		return ret < 0 ? EXIT_USAGE : EXIT_SUCCESS;
 	}
-	eventfd_prepare();
-	ret = start(&emulator, &options);
+	ret = eventfd_prepare();
+	if (ret)
+		complain("cannot signal interrupts", "", ret);
+	ret = ret ? ret : start(&emulator, &options);
 	if (!ret)
 		ret = report_ready(options.ready_fd);
 	if (!ret) {
