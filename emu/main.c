@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -51,6 +52,30 @@ static int complain(const char *what, const char *which, int ret)
 	fprintf(stderr, "tph-emu: %s%s%s: %s\n", what, *which ? " " : "", which,
 		ret == -EBUSY ? "it is being written already; end who does it, or name another"
 			      : strerror(-ret));
+	return ret;
+}
+
+static const char *lock_reason(int ret)
+{
+	switch (-ret) {
+	case EADDRINUSE:
+		return "another process has its lock";
+	case EEXIST:
+		return "no lock, but somebody's file, is";
+	case ELOOP:
+		return "no lock, but a link, is";
+	default:
+		return "there can be no lock";
+	}
+}
+
+static int complain_of_socket(const struct server *server, const char *socket, int ret)
+{
+	/* then the lock lacks no more than the socket */
+	if (!server->no_lock || ret == -ENOENT || ret == -ENOTDIR)
+		return complain("cannot listen on", socket, ret);
+	fprintf(stderr, "tph-emu: cannot listen on %s: %s: %s at %s.lock\n", socket, strerror(-ret),
+		lock_reason(ret), socket);
 	return ret;
 }
 
@@ -136,7 +161,7 @@ static int function_start(struct emulator *emulator, struct knobs *knobs)
 	ret = server_open(&function->server, &emulator->loop, &function->endpoint,
 			  &emulator->spare);
 	if (ret) {
-		complain("cannot listen on", function->endpoint.knobs.socket, ret);
+		complain_of_socket(&function->server, function->endpoint.knobs.socket, ret);
 		endpoint_fini(&function->endpoint);
 		return ret;
 	}
@@ -266,6 +291,22 @@ static void stop(struct emulator *emulator)
 	loop_fini(&emulator->loop);
 }
 
+/*
+ * Whoever closed a standard stream gets no messages: not a socket, a log or a client's memory, as it
+ * would have its number. What stands there takes no more than a closed one does.
+ */
+static bool hold_standard_streams(void)
+{
+	int fd;
+
+	do
+		fd = open("/", O_PATH);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd >= 0)
+		close(fd);
+	return fd >= 0;
+}
+
 int main(int argc, char **argv)
 {
 	struct emulator emulator = { .loop.epoll = -1, .log.sink.fd = -1, .signals.fd = -1,
@@ -274,19 +315,17 @@ int main(int argc, char **argv)
 	int64_t deadline_ms;
 	int ret;
 
-	/* a descriptor of ours is not to be where messages go */
-	do
-		ret = open("/dev/null", O_RDONLY);
-	while (ret >= 0 && ret <= STDERR_FILENO);
-	if (ret > STDERR_FILENO)
-		close(ret);
+	if (!hold_standard_streams())
+		return EXIT_FAILURE;
 	ret = options_parse(&options, argc, argv);
 	if (ret) {
 		options_free(&options);
 		return ret < 0 ? EXIT_USAGE : EXIT_SUCCESS;
 	}
-	eventfd_prepare();
-	ret = start(&emulator, &options);
+	ret = eventfd_prepare();
+	if (ret)
+		complain("cannot signal interrupts", "", ret);
+	ret = ret ? ret : start(&emulator, &options);
 	if (!ret)
 		ret = report_ready(options.ready_fd);
 	if (!ret) {

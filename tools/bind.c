@@ -108,6 +108,8 @@ static int give_up(const struct change *change, int code)
 
 static int write_failure(const struct change *change, const char *what, int error)
 {
+	if (error == -EROFS)
+		return sysfs_read_only(change->ctl, "device", change->before.address);
 	return fail(change->ctl, exit_code_of(error), "device", change->before.address,
 		    error == -EACCES || error == -EPERM ? "run as root" : "look at dmesg",
 		    "%s: %s", what, strerror(-error));

@@ -43,12 +43,14 @@ static int copy_descriptor(const struct tphctl *ctl, const struct pci_function *
 			   int fd)
 {
 	char now[TPH_ADDRESS_SIZE];
+	int known;
 
 	fd = (int)syscall(SYS_pidfd_getfd, process, fd, 0);
 	if (fd < 0)
 		return errno == EBADF ? -ENODEV : -errno;
-	/* it may have closed that one meanwhile, and opened something else */
-	if (descriptor_address(ctl->sysfs, "/proc/self", fd, now) && strcmp(now, function->address)) {
+	/* it may have put something else there meanwhile: nothing is asked of a file that is no device */
+	known = descriptor_address(ctl->sysfs, "/proc/self", fd, now);
+	if (known == -ENOTTY || (!known && strcmp(now, function->address))) {
 		close(fd);
 		return -ENODEV;
 	}

@@ -2,67 +2,126 @@
 /* Open VFIO devices, as proc shows them: see descriptor.h. */
 #include <dirent.h>
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "descriptor.h"
 #include "operand.h"
 
 #define SYSPATH_KEY	"vfio-device-syspath:"
-#define NODES		"/dev/vfio/devices/"
-#define GROUPS		"/dev/vfio/"
+#define FLAGS_KEY	"flags:"
 #define DEVICE		"anon_inode:[vfio-device]"
 
-/* What descriptor @fd is, in the words of proc; empty if that cannot be read. */
-static void read_target(const char *process, int fd, char target[PATH_MAX])
-{
-	char path[PATH_MAX];
-	ssize_t length = -1;
+/**
+ * enum kind - what a descriptor is
+ * @UNNAMED: a device of which the kernel does not tell which, as before Linux 6.17 of one that came
+ *	by a group
+ */
+enum kind {
+	OTHER,
+	NAMED,
+	UNNAMED,
+	GROUP,
+};
 
-	if (snprintf(path, sizeof(path), "%s/fd/%d", process, fd) < (int)sizeof(path))
-		length = readlink(path, target, PATH_MAX - 1);
-	target[length < 0 ? 0 : length] = '\0';
+/* struct opened - what a descriptor is; @address: if NAMED; @group: if GROUP */
+struct opened {
+	enum kind kind;
+	char address[TPH_ADDRESS_SIZE];
+	uint32_t group;
+};
+
+/* Cut the last component off @path. */
+static const char *cut(char *path)
+{
+	char *slash = strrchr(path, '/');
+
+	if (!slash)
+		return "";
+	*slash = '\0';
+	return slash + 1;
 }
 
-static bool last_component(const char *path, char address[TPH_ADDRESS_SIZE])
+/*
+ * What the character device @number is. Names in /dev are whatever somebody called them, in a mount
+ * namespace of his own or a container; here the kernel says it: .../0000:01:00.0/vfio-dev/vfio7, and
+ * .../vfio/12 or .../vfio/noiommu-12.
+ */
+static void identify_node(const char *sysfs, unsigned int major_number, unsigned int minor_number,
+			  struct opened *opened)
 {
-	const char *slash = strrchr(path, '/');
+	static const char prefix[] = "noiommu-";
+	char path[PATH_MAX], target[PATH_MAX];
+	const char *name, *class;
 
-	return slash && !tph_address_parse(slash + 1, address);
+	if (snprintf(path, sizeof(path), "%s/dev/char/%u:%u", sysfs, major_number, minor_number) >=
+	    (int)sizeof(path) || sysfs_link(path, target, sizeof(target)))
+		return;
+	name = cut(target);
+	class = cut(target);
+	if (!strcmp(class, "vfio-dev") && !tph_address_parse(cut(target), opened->address))
+		opened->kind = NAMED;
+	if (strcmp(class, "vfio"))
+		return;
+	if (!strncmp(name, prefix, strlen(prefix)))
+		name += strlen(prefix);
+	if (number_parse(name, INT_MAX, &opened->group))
+		opened->kind = GROUP;
 }
 
-static bool address_of_info(const char *process, int fd, char address[TPH_ADDRESS_SIZE])
+/*
+ * What proc tells of it: in newer kernels which device it is. Return: whether it is open; with O_PATH
+ * it is only pointed at, for which nobody asks the driver, nor who may use it.
+ */
+static bool read_info(const char *process, int fd, struct opened *opened)
 {
 	char path[PATH_MAX], line[PATH_MAX];
-	bool found = false;
+	unsigned int flags = O_PATH;
 	FILE *file;
 
 	if (snprintf(path, sizeof(path), "%s/fdinfo/%d", process, fd) >= (int)sizeof(path))
 		return false;
 	file = fopen(path, "re");
-	while (file && !found && fgets(line, sizeof(line), file)) {
+	while (file && fgets(line, sizeof(line), file)) {
 		line[strcspn(line, "\n")] = '\0';
-		found = !strncmp(line, SYSPATH_KEY, strlen(SYSPATH_KEY)) &&
-			last_component(line, address);
+		if (!strncmp(line, FLAGS_KEY, strlen(FLAGS_KEY)))
+			flags = (unsigned int)strtoul(line + strlen(FLAGS_KEY), NULL, 8);
+		else if (opened->kind == UNNAMED &&
+			 !strncmp(line, SYSPATH_KEY, strlen(SYSPATH_KEY)) &&
+			 !tph_address_parse(cut(line), opened->address))
+			opened->kind = NAMED;
 	}
 	if (file)
 		fclose(file);
-	return found;
+	return !(flags & O_PATH);
 }
 
-static bool address_of_node(const char *sysfs, const char *target, char address[TPH_ADDRESS_SIZE])
+/* Nothing is opened, and of no file system it is waited for, whose user may never answer. */
+static void identify(const char *sysfs, const char *process, int fd, struct opened *opened)
 {
-	char path[PATH_MAX], device[TPH_ADDRESS_SIZE];
+	char path[PATH_MAX], target[sizeof(DEVICE) + 1];
+	struct statx status;
+	ssize_t length;
 
-	if (strncmp(target, NODES, strlen(NODES)) || strchr(target + strlen(NODES), '/'))
-		return false;
-	return snprintf(path, sizeof(path), "%s/class/vfio-dev/%s/device", sysfs,
-			target + strlen(NODES)) < (int)sizeof(path) &&
-	       !sysfs_link_name(path, device, sizeof(device)) &&
-	       !tph_address_parse(device, address);
+	memset(opened, 0, sizeof(*opened));
+	if (snprintf(path, sizeof(path), "%s/fd/%d", process, fd) >= (int)sizeof(path))
+		return;
+	length = readlink(path, target, sizeof(target));
+	if (length < 0)
+		return;
+	/* of a file that somebody made, it would begin with a slash */
+	if (length == (ssize_t)strlen(DEVICE) && !memcmp(target, DEVICE, strlen(DEVICE)))
+		opened->kind = UNNAMED;
+	else if (!statx(AT_FDCWD, path, AT_STATX_DONT_SYNC | AT_NO_AUTOMOUNT, STATX_TYPE, &status) &&
+		 S_ISCHR(status.stx_mode))
+		identify_node(sysfs, status.stx_rdev_major, status.stx_rdev_minor, opened);
+	if (opened->kind != OTHER && !read_info(process, fd, opened))
+		opened->kind = OTHER;
 }
 
 /**
@@ -70,27 +129,28 @@ static bool address_of_node(const char *sysfs, const char *target, char address[
  * @process: its folder in proc
  * @fd: descriptor in that process
  *
- * Newer kernels tell in fdinfo; else the name of the node does.
- *
- * Return: whether it is known.
+ * Return: 0; -ENOKEY: it is one of which the kernel does not tell; -ENOTTY: it is none.
  */
-bool descriptor_address(const char *sysfs, const char *process, int fd,
-			char address[TPH_ADDRESS_SIZE])
+int descriptor_address(const char *sysfs, const char *process, int fd,
+		       char address[TPH_ADDRESS_SIZE])
 {
-	char target[PATH_MAX];
+	struct opened opened;
 
-	if (address_of_info(process, fd, address))
-		return true;
-	read_target(process, fd, target);
-	return address_of_node(sysfs, target, address);
+	identify(sysfs, process, fd, &opened);
+	if (opened.kind == NAMED)
+		memcpy(address, opened.address, TPH_ADDRESS_SIZE);
+	return opened.kind == NAMED ? 0 : opened.kind == UNNAMED ? -ENOKEY : -ENOTTY;
 }
 
-static bool is_group(const char *target, long group)
+/* @opened is that very function's group */
+static bool is_group(const struct opened *opened, const struct pci_function *function)
 {
-	char node[64];
+	return opened->kind == GROUP && (long)opened->group == function->group;
+}
 
-	snprintf(node, sizeof(node), GROUPS "%ld", group);
-	return group >= 0 && !strcmp(target, node);
+static bool is_device(const struct opened *opened, const struct pci_function *function)
+{
+	return opened->kind == NAMED && !strcmp(opened->address, function->address);
 }
 
 /*
@@ -110,18 +170,14 @@ struct search {
 
 static void search_descriptor(struct search *search, int fd)
 {
-	char target[PATH_MAX], address[TPH_ADDRESS_SIZE];
+	struct opened opened;
 
-	read_target(search->process, fd, target);
-	if (!strstr(target, "vfio"))
-		return;
-	if (descriptor_address(search->ctl->sysfs, search->process, fd, address)) {
-		if (!strcmp(address, search->function->address))
-			search->fd = fd;
-	} else if (is_group(target, search->function->group)) {
+	identify(search->ctl->sysfs, search->process, fd, &opened);
+	if (is_device(&opened, search->function)) {
+		search->fd = fd;
+	} else if (is_group(&opened, search->function)) {
 		search->group = true;
-	} else if (!strcmp(target, DEVICE)) {
-		/* before Linux 6.17 the kernel says of one that came by a group no more than that */
+	} else if (opened.kind == UNNAMED) {
 		search->unnamed = fd;
 		search->unnamed_count++;
 	}
@@ -165,8 +221,9 @@ int descriptor_find(const struct tphctl *ctl, const struct pci_function *functio
 static int search_process(const struct tphctl *ctl, const struct pci_function *function,
 			  const char *process, struct holder *holder)
 {
-	char path[PATH_MAX], target[PATH_MAX], address[TPH_ADDRESS_SIZE];
 	const struct dirent *entry;
+	struct opened opened;
+	char path[PATH_MAX];
 	uint32_t fd;
 	int found = 0;
 	DIR *open;
@@ -179,13 +236,9 @@ static int search_process(const struct tphctl *ctl, const struct pci_function *f
 	while (!found && (entry = readdir(open))) {
 		if (!number_parse(entry->d_name, INT_MAX, &fd))
 			continue;
-		read_target(process, (int)fd, target);
-		if (!strstr(target, "vfio"))
-			continue;
-		holder->group = is_group(target, function->group);
-		found = holder->group ||
-			(descriptor_address(ctl->sysfs, process, (int)fd, address) &&
-			 !strcmp(address, function->address));
+		identify(ctl->sysfs, process, (int)fd, &opened);
+		holder->group = is_group(&opened, function);
+		found = holder->group || is_device(&opened, function);
 	}
 	closedir(open);
 	return found;

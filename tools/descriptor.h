@@ -20,8 +20,8 @@ struct holder {
 	bool group;
 };
 
-bool descriptor_address(const char *sysfs, const char *process, int fd,
-			char address[TPH_ADDRESS_SIZE]);
+int descriptor_address(const char *sysfs, const char *process, int fd,
+		       char address[TPH_ADDRESS_SIZE]);
 int descriptor_find(const struct tphctl *ctl, const struct pci_function *function,
 		    const char *process);
 int descriptor_holder(const struct tphctl *ctl, const struct pci_function *function,

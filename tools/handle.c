@@ -148,7 +148,7 @@ bool handle_address(const struct tphctl *ctl, const char *name, char address[TPH
 		return false;
 	if (fd == DEVICE_BORROWED)
 		return borrow_parse(canonical, &pid, address);
-	return fd >= 0 ? descriptor_address(ctl->sysfs, "/proc/self", fd, address) :
+	return fd >= 0 ? !descriptor_address(ctl->sysfs, "/proc/self", fd, address) :
 			 !tph_address_parse(name, address);
 }
 

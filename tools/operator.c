@@ -298,9 +298,10 @@ static int write_failure(struct tphctl *ctl, const char *address, const char *at
 			    "stop its user first; the CPU list (--cpus) can be changed meanwhile",
 			    "%s is open, and its policy stays what it is for as long as that is so",
 			    address);
+	case EROFS:
+		return sysfs_read_only(ctl, attribute, operator_cpus(text));
 	case EACCES:
 	case EPERM:
-	case EROFS:
 		return fail(ctl, TPHCTL_NOT_PERMITTED, attribute, operator_cpus(text),
 			    "run as root", "tph/%s of %s may not be written by this user",
 			    attribute, address);

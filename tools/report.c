@@ -38,6 +38,47 @@ static size_t character_length(const char *text)
 	return length;
 }
 
+static uint32_t code_point(const char *text, size_t length)
+{
+	static const unsigned char masks[] = { 0, 0x7f, 0x1f, 0x0f, 0x07 };
+	uint32_t point = (unsigned char)text[0] & masks[length];
+
+	for (size_t i = 1; i < length; i++)
+		point = point << 6 | ((unsigned char)text[i] & 0x3f);
+	return point;
+}
+
+/*
+ * Whether a character is not seen, but changes what is seen of others, such as their order, or lets
+ * two names look the same: Unicode's Default_Ignorable_Code_Point, and what ends lines or annotates.
+ */
+static bool is_unseen(uint32_t point)
+{
+	static const uint32_t ranges[][2] = {
+		{ 0xad, 0xad }, { 0x34f, 0x34f }, { 0x61c, 0x61c }, { 0x115f, 0x1160 },
+		{ 0x17b4, 0x17b5 }, { 0x180b, 0x180f }, { 0x200b, 0x200f }, { 0x2028, 0x202e },
+		{ 0x2060, 0x206f }, { 0x3164, 0x3164 }, { 0xfe00, 0xfe0f }, { 0xfeff, 0xfeff },
+		{ 0xffa0, 0xffa0 }, { 0xfff0, 0xfffb }, { 0x1bca0, 0x1bca3 },
+		{ 0x1d173, 0x1d17a }, { 0xe0000, 0xe0fff },
+	};
+
+	for (size_t i = 0; i < sizeof(ranges) / sizeof(*ranges); i++)
+		if (point >= ranges[i][0] && point <= ranges[i][1])
+			return true;
+	return false;
+}
+
+/* As JSON has it (RFC 8259, 7): who reads the document gets the character. */
+static void write_escaped(FILE *file, uint32_t point)
+{
+	if (point >= 0x10000) {
+		point -= 0x10000;
+		fprintf(file, "\\u%04x", 0xd800 | point >> 10);
+		point = 0xdc00 | (point & 0x3ff);
+	}
+	fprintf(file, "\\u%04x", point);
+}
+
 /* what is written: several lines, one, or a document, in which a backslash is written twice */
 enum layout {
 	LINES,
@@ -53,12 +94,16 @@ static void write_readable(FILE *file, const char *text, enum layout layout)
 {
 	while (*text) {
 		size_t length = character_length(text);
+		const uint32_t point = code_point(text, length);
 
-		if (!length && (*text != '\n' || layout != LINES))
-			fprintf(file, "%s\\x%02x", layout == DOCUMENT ? "\\" : "",
-				(unsigned char)*text);
-		else
+		if (length && is_unseen(point) && layout == DOCUMENT)
+			write_escaped(file, point);
+		else if ((length && !is_unseen(point)) || (*text == '\n' && layout == LINES))
 			fwrite(text, 1, length ? length : 1, file);
+		else
+			for (size_t i = 0; i < (length ? length : 1); i++)
+				fprintf(file, "%s\\x%02x", layout == DOCUMENT ? "\\" : "",
+					(unsigned char)text[i]);
 		text += length ? length : 1;
 	}
 }

@@ -213,6 +213,20 @@ int sysfs_failure(struct tphctl *ctl, const char *what, int error)
 		    strerror(-error));
 }
 
+/** sysfs_read_only() - say that it takes no writes, as in most containers. Return: exit status. */
+int sysfs_read_only(struct tphctl *ctl, const char *thing, const char *value)
+{
+	char remedy[256];
+
+	if (ctl->foreign_sysfs)
+		snprintf(remedy, sizeof(remedy), "give a copy that can be written");
+	else
+		snprintf(remedy, sizeof(remedy), "in a container, do it outside; or mount -o "
+			 "remount,rw %s", ctl->sysfs);
+	return fail(ctl, TPHCTL_NOT_PERMITTED, thing, value, remedy,
+		    "%s is mounted read-only, whoever writes to it", ctl->sysfs);
+}
+
 /** function_failure() - say why function_read() could not. Return: exit status. */
 int function_failure(struct tphctl *ctl, const char *address, int error)
 {

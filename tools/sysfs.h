@@ -58,6 +58,7 @@ struct tphctl;
 
 int function_read(const char *sysfs, const char *address, struct pci_function *function);
 int sysfs_failure(struct tphctl *ctl, const char *what, int error);
+int sysfs_read_only(struct tphctl *ctl, const char *thing, const char *value);
 int function_failure(struct tphctl *ctl, const char *address, int error);
 int function_list(const char *sysfs, char (**addresses)[TPH_ADDRESS_SIZE], size_t *count);
 struct tph_config function_config(const struct pci_function *function);

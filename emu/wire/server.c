@@ -201,6 +201,7 @@ int server_open(struct server *server, struct loop *loop, struct endpoint *endpo
 	server->watch = (struct watch){ .fd = -1, .ready = server_ready, .owner = server };
 
 	ret = lock_take(server);
+	server->no_lock = ret;
 	if (ret)
 		return ret;
 	ret = stale_remove(&address);

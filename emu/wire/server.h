@@ -3,6 +3,7 @@
 #ifndef EMU_SERVER_H
 #define EMU_SERVER_H
 
+#include <stdbool.h>
 #include <sys/stat.h>
 
 #include "host/loop.h"
@@ -17,6 +18,7 @@
  * @retry: set while nobody is let in, for want of descriptors
  * @place: the socket's file, to know it again
  * @lock: of the path, as long as this server has it: the file beside the socket that ends in .lock
+ * @no_lock: server_open() failed because that cannot be had
  */
 struct server {
 	struct loop *loop;
@@ -27,6 +29,7 @@ struct server {
 	struct alarm retry;
 	struct stat place;
 	int lock;
+	bool no_lock;
 };
 
 /**
@@ -34,8 +37,8 @@ struct server {
  *
  * A socket that nobody listens on any more is replaced; anything else at the path is left alone.
  *
- * Return: 0; -EADDRINUSE: another server has the path; -EEXIST: there is a file that is no socket;
- * else -errno.
+ * Return: 0; -EADDRINUSE: another server has the path; -EEXIST: there is a file that is no socket, or
+ * with @no_lock one that is no lock; else -errno.
  */
 int server_open(struct server *server, struct loop *loop, struct endpoint *endpoint, int *spare);
 

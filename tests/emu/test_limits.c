@@ -602,6 +602,47 @@ static int group_teardown(void **state)
 	return ret;
 }
 
+/* Started without standard streams: nothing of its own gets their numbers, and so its messages. */
+static void messages_go_into_no_file(void **state)
+{
+	char function[96], path[64], target[128] = "", line[8], *text;
+	int ready[2];
+	struct emulator e;
+	char *argv[] = { (char *)program, "--function", function, "--log", e.log, "--ready-fd",
+			 "3", NULL };
+
+	(void)state;
+	emulator_place(&e);
+	snprintf(function, sizeof(function), "socket=%s,vectors=2048", e.socket[0]);
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	e.pid = fork();
+	if (!e.pid) {
+		/* too few, of which it tells before all else */
+		const struct rlimit limit = { 100, 100 };
+
+		dup2(ready[1], 3);
+		for (int fd = 0; fd <= STDERR_FILENO; fd++)
+			close(fd);
+		setrlimit(RLIMIT_NOFILE, &limit);
+		execv(program, argv);
+		_exit(127);
+	}
+	close(ready[1]);
+	assert_int_equal(read(ready[0], line, sizeof(line)), 6);
+	close(ready[0]);
+	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+		snprintf(path, sizeof(path), "/proc/%d/fd/%d", (int)e.pid, fd);
+		assert_int_equal(readlink(path, target, sizeof(target) - 1), 1);
+		assert_string_equal(target, "/");
+	}
+	kill(e.pid, SIGTERM);
+	assert_int_equal(finish(e.pid), 0);
+	text = slurp(e.log);
+	lines_free(log_lines(text));
+	free(text);
+	emulator_remove(&e);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -613,6 +654,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(reader_that_leaves_ends_it),
 		cmocka_unit_test(hangup_is_an_end_like_others),
 		cmocka_unit_test(all_vectors_work_under_the_usual_limit),
+		cmocka_unit_test(messages_go_into_no_file),
 		cmocka_unit_test(limit_that_does_not_suffice_is_told_of),
 		cmocka_unit_test(clients_beyond_the_limit_are_turned_away),
 		cmocka_unit_test(socket_of_another_instance_is_left_alone),

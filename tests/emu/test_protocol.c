@@ -1101,7 +1101,7 @@ static int run(char *const argv[], char **errors)
 
 static void wrong_usage_is_explained(void **state)
 {
-	char live[80], both[80], *const p = (char *)program;
+	char live[80], both[80], file[80], *const p = (char *)program;
 	const struct {
 		char *argv[8];
 		int status;
@@ -1135,11 +1135,12 @@ static void wrong_usage_is_explained(void **state)
 		  1,
 		  "cannot write packets to /nonexistent/sent: No such file" },
 		{ { p, "--function", live, "--log", "-", NULL }, 1, "Address already in use" },
-		{ { p, "--function", "socket=/dev/null", "--log", "-", NULL }, 1, "File exists" },
+		{ { p, "--function", file, "--log", "-", NULL }, 1, "/log: File exists\n" },
 	};
 
 	(void)state;
 	snprintf(live, sizeof(live), "socket=%s", emu.socket[0]);
+	snprintf(file, sizeof(file), "socket=%s", emu.log);
 	snprintf(both, sizeof(both), "socket=%s/both", emu.directory);
 	for (size_t i = 0; i < sizeof(runs) / sizeof(runs[0]); i++) {
 		char *errors;
@@ -1334,7 +1335,8 @@ static void socket_of_one_that_starts_is_left_alone(void **state)
 	assert_int_equal(flock(lock, LOCK_EX), 0);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
 	assert_int_equal(lstat(address.sun_path, &before), 0);
-	expect_no_start(address.sun_path, "Address already in use");
+	expect_no_start(address.sun_path, "another process has its lock at /");
+	expect_no_start(address.sun_path, "/starts.lock\n");
 	assert_int_equal(lstat(address.sun_path, &after), 0);
 	assert_int_equal(after.st_ino, before.st_ino);
 	assert_int_equal(access(path, F_OK), 0);
@@ -1344,16 +1346,24 @@ static void socket_of_one_that_starts_is_left_alone(void **state)
 	assert_int_equal(flock(lock, LOCK_UN), 0);
 	signal(SIGIO, SIG_IGN);
 	assert_int_equal(fcntl(lock, F_SETLEASE, F_WRLCK), 0);
-	expect_no_start(address.sun_path, "Address already in use");
+	expect_no_start(address.sun_path, "Address already in use: another process has its lock");
 	assert_int_equal(fcntl(lock, F_SETLEASE, F_UNLCK), 0);
 	signal(SIGIO, SIG_DFL);
 
 	/* a file that has something in it is somebody's */
 	assert_int_equal(write(lock, "42", 2), 2);
-	expect_no_start(address.sun_path, "File exists");
+	expect_no_start(address.sun_path, "File exists: no lock, but somebody's file, is at /");
+	expect_no_start(address.sun_path, "/starts.lock\n");
 	assert_int_equal(access(path, F_OK), 0);
 	close(lock);
 	unlink(path);
+	/* nor is a link gone through */
+	assert_int_equal(symlink("/dev/null", path), 0);
+	expect_no_start(address.sun_path, "no lock, but a link, is at /");
+	unlink(path);
+	assert_int_equal(mkdir(path, 0700), 0);
+	expect_no_start(address.sun_path, "/starts.lock\n");
+	rmdir(path);
 	unlink(address.sun_path);
 }
 

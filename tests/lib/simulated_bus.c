@@ -306,6 +306,8 @@ static int serve(const char *path, const char *text)
 	snprintf(root, sizeof(root), "%s/bus/pci/", TPHCTL_SYSFS);
 	if (strncmp(path, root, strlen(root)))
 		return -ENOENT;
+	if (sim.read_only)
+		return -EROFS;
 	if (access(path, W_OK))
 		return -errno;
 	if (!*text)	/* a write of nothing succeeds, and reaches no driver */

@@ -118,6 +118,7 @@ struct sim_kernel {
 	bool write_short;
 	uint32_t wrong_tag;		/* added to every tag given out */
 	int debug_error;		/* opening a file in debugfs */
+	bool read_only;			/* sysfs is mounted so */
 
 	/* what was asked */
 	FILE *log;			/* SET requests and control writes, if not NULL */

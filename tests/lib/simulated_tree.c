@@ -160,7 +160,7 @@ void tree_attribute(const char *root, const char *address, const char *attribute
 
 void tree_open(const char *root, int pid, int fd, const char *target, const char *info)
 {
-	char path[FOLDER];
+	char path[FOLDER], text[2 * FOLDER];
 
 	snprintf(path, sizeof(path), "proc/%d/fd", pid);
 	directory(root, path);
@@ -169,7 +169,8 @@ void tree_open(const char *root, int pid, int fd, const char *target, const char
 	snprintf(path, sizeof(path), "proc/%d/comm", pid);
 	tree_put(root, path, "qemu\n", 5);
 	snprintf(path, sizeof(path), "proc/%d/fdinfo/%d", pid, fd);
-	tree_put(root, path, info, strlen(info));
+	snprintf(text, sizeof(text), "pos:\t0\nflags:\t0100002\nmnt_id:\t15\n%s", info);
+	tree_put(root, path, text, strlen(text));
 	snprintf(path, sizeof(path), "proc/%d/fd/%d", pid, fd);
 	link_to(root, target, path);
 }
@@ -211,9 +212,10 @@ void tree_make(const char *root)
 	put_text(root, "class/misc/vfio", "dev", "10:196\n");
 	directory(root, "class/vfio/12");
 	put_text(root, "class/vfio/12", "dev", "510:0\n");
-	directory(root, "class/vfio-dev/vfio7");
-	link_to(root, "../../../devices/pci0000:00/" TREE_PORT "/" TREE_ENDPOINT,
-		"class/vfio-dev/vfio7/device");
+	directory(root, "dev/char");
+	link_to(root, "../../devices/pci0000:00/" TREE_PORT "/" TREE_ENDPOINT "/vfio-dev/vfio7",
+		"dev/char/1:7");
+	link_to(root, "../../devices/virtual/vfio/12", "dev/char/1:5");
 	directory(root, "devices/pci0000:00/" TREE_PORT "/" TREE_ENDPOINT "/tph");
 	for (size_t i = 0; i < sizeof(attributes) / sizeof(*attributes); i++)
 		tree_attribute(root, TREE_ENDPOINT, attributes[i][0], attributes[i][1]);

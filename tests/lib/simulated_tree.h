@@ -22,6 +22,13 @@
 #define TREE_PORT	"0000:00:02.0"
 #define TREE_COMPLETER	"0000:00:07.0"
 
+/*
+ * What the nodes of the endpoint (1:7) and of its group (1:5) are in /dev: character devices that
+ * every machine has, for what a descriptor is, is found by their numbers.
+ */
+#define TREE_DEVICE_NODE "/dev/full"
+#define TREE_GROUP_NODE	"/dev/zero"
+
 /* What tph-vfio-pci shows of a device that it has just been bound to. */
 #define TREE_ATTRIBUTES { \
 	{ "policy", "iv-st" }, { "cpus", "0-7" }, { "targets", "" }, { "requester", "off" }, \
@@ -38,7 +45,10 @@ void tree_put(const char *root, const char *path, const void *data, unsigned lon
 void tree_attribute(const char *root, const char *address, const char *attribute,
 		    const char *text);
 
-/** tree_open() - process @pid has @target open as descriptor @fd, with @info in its fdinfo. */
+/**
+ * tree_open() - process @pid has @target open as descriptor @fd, to read and write; @info: what its
+ * fdinfo says besides
+ */
 void tree_open(const char *root, int pid, int fd, const char *target, const char *info);
 
 /*

@@ -54,6 +54,8 @@ static void apply(const char *word)
 		sim.group_error = (int)number;
 	} else if (sscanf(word, "debug-error=%u", &number) == 1) {
 		sim.debug_error = (int)number;
+	} else if (!strcmp(word, "read-only")) {
+		sim.read_only = true;
 	} else if (!strcmp(word, "count")) {
 		counting = true;
 	} else if (!strcmp(word, "crowded")) {

@@ -84,9 +84,8 @@ static int qemu_setup(void **context)
 		;
 	if (second_cpu == 8)
 		second_cpu = first_cpu;
-	tree_text(TREE, "dev/device", "");
 	tree_text(TREE, "devices/system/cpu/online", "0-7\n");
-	fd = open(TREE "/dev/device", O_RDWR);
+	fd = open(TREE_DEVICE_NODE, O_RDWR);
 	if (fd < 0 || dup2(fd, QEMU_FD) < 0 || close(fd) || fstat(QEMU_FD, &status))
 		return 1;
 	qemu.pid = sleeper();
@@ -94,7 +93,7 @@ static int qemu_setup(void **context)
 	close(QEMU_FD);
 	pin(qemu.pid, first_cpu);
 	pin(qemu.thread, second_cpu);
-	tree_open(TREE, qemu.pid, QEMU_FD, "/dev/vfio/devices/vfio7", SYSPATH);
+	tree_open(TREE, qemu.pid, QEMU_FD, TREE_DEVICE_NODE, SYSPATH);
 	name_thread(qemu.pid, "CPU 0/KVM");
 	name_thread(qemu.thread, "CPU 1/KVM");
 	snprintf(qemu.name, sizeof(qemu.name), "qemu:%d/" TREE_ENDPOINT, qemu.pid);
@@ -396,6 +395,35 @@ static void monitors_that_lie(void **context)
 	}
 }
 
+/* What it has there when its descriptor is copied is another file than what was found before. */
+static void file_in_the_place_of_a_device(void **context)
+{
+	char simulation[64];
+	struct stat status;
+	int fd;
+
+	(void)context;
+	qemu_teardown(NULL);
+	tree_remove(TREE "/proc");
+	tree_put(TREE, "file", "", 0);
+	fd = open(TREE "/file", O_RDWR);
+	assert_true(fd >= 0);
+	assert_int_equal(dup2(fd, QEMU_FD), QEMU_FD);
+	close(fd);
+	assert_int_equal(fstat(QEMU_FD, &status), 0);
+	qemu.pid = sleeper();
+	qemu.thread = sleeper();
+	close(QEMU_FD);
+	tree_open(TREE, qemu.pid, QEMU_FD, TREE_DEVICE_NODE, "");
+	name_thread(qemu.pid, "CPU 0/KVM");
+	/* whoever asked it as a device would get an answer */
+	snprintf(simulation, sizeof(simulation), "adopt-inode=%llu", (unsigned long long)status.st_ino);
+	with.simulation = simulation;
+	snprintf(words, sizeof(words), "set qemu:%d/" TREE_ENDPOINT " 0-1=2", qemu.pid);
+	assert_fails(words, 1, "does not have that device open");
+	assert_string_equal(result.log, "");
+}
+
 static void other_commands_take_it(void **context)
 {
 	(void)context;
@@ -423,6 +451,7 @@ int main(void)
 		TEST(map_follows_affinity_and_list),
 		TEST(device_is_found_by_its_address),
 		TEST(monitor_tells_the_threads),
+		TEST(file_in_the_place_of_a_device),
 		TEST(other_commands_take_it),
 	};
 

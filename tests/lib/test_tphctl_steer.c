@@ -196,7 +196,7 @@ static void tokens_that_do_not_do(void **context)
 	assert_why(TREE_ENDPOINT, 0, NULL, "user", "ok", "free: nobody has it open; who opens it needs "
 		   "the VF token of 0000:01:10.0");
 	/* without it, whether a VF is in use can still be seen */
-	tree_open(TREE, 42, 9, "/dev/vfio/devices/vfio7", "");
+	tree_open(TREE, 42, 9, TREE_DEVICE_NODE, "");
 	with.simulation = "vf-token";
 	assert_fails("unbind " TREE_ENDPOINT, 1, "in use by another process");
 	tree_remove(TREE "/proc/42");

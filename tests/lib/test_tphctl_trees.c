@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <unistd.h>
 #include <wchar.h>
+
+#include <linux/magic.h>
 
 #include "sysfs_file.h"
 #include "tphctl_run.h"
@@ -86,6 +89,50 @@ static void assert_readable_(const char *words, int line)
 /* Bytes that a terminal would go by, or that are no text. */
 #define BYTES	"\033]0;owned\a\033[2J\xe9\x7f\xc2\x9b" "1m"
 
+/* Characters that are not seen, but turn round what comes after, or make one name look as another. */
+static void characters_that_are_not_seen(void **context)
+{
+	static const struct {
+		const char *text, *escaped, *in_json;
+	} unseen[] = {
+		{ "\u202e", "\\xe2\\x80\\xae", "\\u202e" }, { "\u2066", "\\xe2\\x81\\xa6", "\\u2066" },
+		{ "\u200e", "\\xe2\\x80\\x8e", "\\u200e" }, { "\u061c", "\\xd8\\x9c", "\\u061c" },
+		{ "\u2028", "\\xe2\\x80\\xa8", "\\u2028" }, { "\u00ad", "\\xc2\\xad", "\\u00ad" },
+		{ "\ufeff", "\\xef\\xbb\\xbf", "\\ufeff" },
+		{ "\U000e0041", "\\xf3\\xa0\\x81\\x81", "\\udb40\\udc41" },
+	};
+	/* neighbours of theirs, which are seen */
+	static const char seen[] = "\u00ac\u00ae\u200a\u2010\u2027\u2030\u2190\ufffd\U0001f600";
+	char name[64], text[128];
+	struct json_object *document;
+
+	(void)context;
+	tree_open(TREE, 42, 9, TREE_DEVICE_NODE, "");
+	for (size_t i = 0; i < sizeof(unseen) / sizeof(*unseen); i++) {
+		snprintf(name, sizeof(name), "q%se", unseen[i].text);
+		tree_put(TREE, "proc/42/comm", name, strlen(name));
+		run("why " TREE_ENDPOINT);
+		snprintf(text, sizeof(text), "open by q%se (pid 42)", unseen[i].escaped);
+		assert_says(result.out, text);
+		run("-j why " TREE_ENDPOINT);
+		snprintf(text, sizeof(text), "open by q%se (pid 42)", unseen[i].in_json);
+		assert_says(result.out, text);
+		/* and a program gets the name */
+		document = parse(result.out);
+		assert_non_null(document);
+		snprintf(text, sizeof(text), "open by %s (pid 42)", name);
+		assert_non_null(strstr(json_object_to_json_string(document), text));
+		json_object_put(document);
+	}
+	tree_put(TREE, "proc/42/comm", seen, strlen(seen));
+	run("why " TREE_ENDPOINT);
+	assert_says(result.out, seen);
+	/* of an error, too */
+	assert_fails("show q\u202ee", 2, "q");
+	run("show q\u202ee");
+	assert_says(result.err, "q\\xe2\\x80\\xaee");
+}
+
 static void bytes_that_are_no_text(void **context)
 {
 	static const char *const attributes[] = { "policy", "cpus", "targets", "requester",
@@ -94,7 +141,7 @@ static void bytes_that_are_no_text(void **context)
 
 	(void)context;
 	/* Whoever holds a device says what its process is called. */
-	tree_open(TREE, 42, 9, "/dev/vfio/devices/vfio7", "");
+	tree_open(TREE, 42, 9, TREE_DEVICE_NODE, "");
 	tree_put(TREE, "proc/42/comm", "\033[31mqemu\xe9", 10);
 	assert_readable("why " TREE_ENDPOINT);
 	run("why " TREE_ENDPOINT);
@@ -368,6 +415,7 @@ static void trees_that_are_a_link_to_the_kernels(void **context)
 {
 	static const char *const names[] = { "/top", "/up/" , "/up/./" };
 	char words[2 * PATH_MAX], path[PATH_MAX], *slash;
+	struct statfs system;
 
 	(void)context;
 	assert_int_equal(mkdir(FOREIGN, 0700), 0);
@@ -380,6 +428,15 @@ static void trees_that_are_a_link_to_the_kernels(void **context)
 		snprintf(words, sizeof(words), "bind --sysfs " FOREIGN "%s%s --driver vfio-pci "
 			 TREE_NVME, names[i], i ? slash + 1 : "");
 		assert_fails(words, 2, "a link in it leads to the running kernel's own sysfs");
+	}
+	/* another mount of it, such as a network namespace's, is the kernel's as well */
+	if (!statfs("/sys", &system) && system.f_type == SYSFS_MAGIC) {
+		remove(FOREIGN "/top");
+		assert_int_equal(symlink("/sys", FOREIGN "/top"), 0);
+		assert_fails("list --sysfs " FOREIGN "/top", 2,
+			     "a link in it leads to the running kernel's own sysfs");
+		assert_fails("watch --sysfs /sys 0000:00:1f.7/x", 2, "0000:00:1f.7/x");
+		assert_fails("set --sysfs /sys fd:99 0=1", 1, "not an open descriptor");
 	}
 	/* by its own name it is the kernel's, with or without what changes nothing */
 	snprintf(words, sizeof(words), "show --sysfs %s/./%s/ " TREE_ENDPOINT, path, slash + 1);
@@ -406,6 +463,7 @@ int main(void)
 		cmocka_unit_test_setup(files_that_grow, why_setup),
 		cmocka_unit_test_setup(trees_that_are_a_link_to_the_kernels, why_setup),
 		cmocka_unit_test_setup(trees_with_pipes, why_setup),
+		cmocka_unit_test_setup(characters_that_are_not_seen, why_setup),
 		cmocka_unit_test_setup(bytes_that_are_no_text, why_setup),
 	};
 

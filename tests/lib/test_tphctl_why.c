@@ -4,6 +4,7 @@
 #include <sched.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "tphctl_run.h"
 
@@ -140,7 +141,7 @@ static void why_of_the_iommu(void **context)
 	tree_remove(TREE "/kernel/irq");
 	assert_why(TREE_ENDPOINT, 1, NULL, "interrupts", "unknown", "no interrupt's chip");
 	/* A user that has it open has been let in. */
-	tree_open(TREE, 42, 9, "/dev/vfio/devices/vfio7", "");
+	tree_open(TREE, 42, 9, TREE_DEVICE_NODE, "");
 	tree_attribute(TREE, TREE_ENDPOINT, "requester", "iv 16");
 	tree_attribute(TREE, TREE_ENDPOINT, "targets", "2-3");
 	assert_why(TREE_ENDPOINT, 0, NULL, "interrupts", "ok", "could not be open");
@@ -192,7 +193,7 @@ static void why_of_the_way_in(void **context)
 	tree_remove(TREE "/class/vfio/12");
 	assert_why(TREE_ENDPOINT, 3, way, way, "broken", "CONFIG_VFIO_DEVICE_CDEV");
 	/* what is in use was let in */
-	tree_open(TREE, 42, 9, "/dev/vfio/devices/vfio7", "");
+	tree_open(TREE, 42, 9, TREE_DEVICE_NODE, "");
 	tree_attribute(TREE, TREE_ENDPOINT, "requester", "iv 16");
 	tree_attribute(TREE, TREE_ENDPOINT, "targets", "2-3");
 	assert_why(TREE_ENDPOINT, 0, NULL, way, "ok", "it is open");
@@ -248,7 +249,7 @@ static void why_of_the_group(void **context)
 	assert_why(TREE_ENDPOINT, 3, "interrupts", "group", "broken", "0000:01:00.3 is in the way");
 	/* Whoever has it open has the group. */
 	tree_text(TREE, "kernel/irq/1/chip_name", "IR-IO-APIC\n");
-	tree_open(TREE, 42, 9, "/dev/vfio/devices/vfio7", "");
+	tree_open(TREE, 42, 9, TREE_DEVICE_NODE, "");
 	assert_why(TREE_ENDPOINT, 1, "table", "group", "ok", "its user's");
 
 	why_setup(context);
@@ -455,7 +456,7 @@ static void why_of_users(void **context)
 	tree_remove(TREE "/proc/41/fd");
 	tree_put(TREE, "proc/41/fd", "", 0);
 	assert_why(TREE_ENDPOINT, 4, NULL, "user", "unknown", "looked into");
-	tree_open(TREE, 42, 9, "/dev/vfio/devices/vfio7", "");
+	tree_open(TREE, 42, 9, TREE_DEVICE_NODE, "");
 	assert_why(TREE_ENDPOINT, 1, "table", "table", "broken", "no entry steers to a CPU");
 	tree_attribute(TREE, TREE_ENDPOINT, "requester", "ds 16");
 	assert_why(TREE_ENDPOINT, 0, NULL, "table", "ok", "registers of its own");
@@ -473,12 +474,46 @@ static void why_of_users(void **context)
 	tree_open(TREE, 43, 9, "anon_inode:[vfio-device]", syspath);
 	assert_why(TREE_ENDPOINT, 1, "requester", "user", "ok", "open by qemu (pid 43)");
 	tree_remove(TREE "/proc/43");
-	tree_open(TREE, 44, 9, "/dev/vfio/12", "");
+	tree_open(TREE, 44, 9, TREE_GROUP_NODE, "");
 	assert_why(TREE_ENDPOINT, 1, "requester", "user", "ok",
 		   "its group is open by qemu (pid 44)");
 	tree_attribute(TREE, TREE_ENDPOINT, "policy", "no-st");
 	assert_int_equal(run("why " TREE_ENDPOINT), 4);
 	assert_says(result.out, "stop its user, and tphctl grant");
+}
+
+/* What anybody can do, to be taken for the user of a device, or in the place of its user. */
+static void holders_that_only_seem_so(void **context)
+{
+	static const char syspath[] = "vfio-device-syspath: /sys/devices/pci0000:00/" TREE_PORT "/"
+				      TREE_ENDPOINT "\n";
+	static const char path_only[] = "flags:\t012000000\n";
+	static char name[PATH_MAX];
+
+	(void)context;
+	/* files that he has named so, in a mount namespace of his own or in his folder */
+	tree_open(TREE, 40, 3, "/dev/vfio/12", "");
+	tree_open(TREE, 40, 4, "/dev/vfio/devices/vfio7", "");
+	tree_open(TREE, 40, 5, "/dev/vfio/devices/vfio7", syspath);
+	tree_put(TREE, "anon_inode:[vfio-device]", "", 0);
+	snprintf(name, sizeof(name), "%s/anon_inode:[vfio-device]", TREE);
+	tree_open(TREE, 40, 6, name, syspath);
+	/* nodes that he may not open, but may point at; or that his own file system makes up */
+	tree_open(TREE, 40, 7, TREE_GROUP_NODE, path_only);
+	tree_open(TREE, 40, 8, TREE_DEVICE_NODE, path_only);
+	tree_open(TREE, 40, 9, "anon_inode:[vfio-device]", path_only);
+	/* other devices */
+	tree_open(TREE, 40, 10, "/dev/null", syspath);
+	tree_open(TREE, 40, 11, "anon_inode:[vfio-devices]", syspath);
+	assert_why(TREE_ENDPOINT, 0, NULL, "user", "ok", "free");
+	/* and names that a device has in a container */
+	assert_int_equal(remove(TREE "/dev/char/1:5"), 0);
+	assert_int_equal(symlink("../../devices/virtual/vfio/noiommu-12", TREE "/dev/char/1:5"), 0);
+	assert_int_equal(symlink(TREE_GROUP_NODE, TREE "/my-group"), 0);
+	snprintf(name, sizeof(name), "%s/my-group", TREE);
+	tree_open(TREE, 45, 9, name, "");
+	assert_int_equal(run("why " TREE_ENDPOINT), 1);
+	assert_says(result.out, "its group is open by qemu (pid 45)");
 }
 
 static void why_without_privilege(void **context)
@@ -548,6 +583,7 @@ int main(void)
 		cmocka_unit_test_setup(why_of_what_the_driver_says, why_setup),
 		cmocka_unit_test_setup(why_of_cpus, why_setup),
 		cmocka_unit_test_setup(why_of_users, why_setup),
+		cmocka_unit_test_setup(holders_that_only_seem_so, why_setup),
 		cmocka_unit_test_setup(why_without_privilege, why_setup),
 		cmocka_unit_test_setup(why_of_a_saved_tree, why_setup),
 	};

@@ -317,6 +317,23 @@ static void machines_without_sysfs(void **context)
 	assert_fails("list --sysfs /nonexistent", 1, "give a folder with a sysfs");
 }
 
+/* As in a container: nothing is written, and root is not told to be root. */
+static void machines_with_a_sysfs_that_is_read_only(void **context)
+{
+	static const char *const commands[] = { "bind " TREE_NVME, "unbind " TREE_ENDPOINT,
+						"grant " TREE_ENDPOINT " --cpus 1",
+						"grant " TREE_ENDPOINT " --policy no-st" };
+
+	(void)context;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++) {
+		with.simulation = "read-only";
+		assert_fails(commands[i], 4, "remount,rw " TREE);
+		assert_says(result.out, "is mounted read-only");
+	}
+	assert_true(driver_is(TREE_NVME, "nvme"));
+	assert_true(driver_is(TREE_ENDPOINT, "tph-vfio-pci"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -325,6 +342,7 @@ int main(void)
 		cmocka_unit_test_setup(output_that_goes_nowhere, setup),
 		cmocka_unit_test_setup(statuses, setup),
 		cmocka_unit_test_setup(machines_without_sysfs, setup),
+		cmocka_unit_test_setup(machines_with_a_sysfs_that_is_read_only, setup),
 		cmocka_unit_test_setup(version_and_help, setup),
 		cmocka_unit_test_setup(help_manual_and_completion_agree, setup),
 		cmocka_unit_test_setup(completion_knows_the_table, setup),
