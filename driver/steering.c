@@ -530,11 +530,17 @@ void tph_steering_detached(struct tph_vdev *tph)
 	tph_memory_unlock(tph, memory);
 }
 
-/* Back comes what was wanted before, or was set up meanwhile. */
+/*
+ * Back comes what was wanted before, or was set up meanwhile. One that began before the driver was
+ * bound is no hold, but may have been a reset all the same.
+ */
 static void end_recovery(struct tph_vdev *tph)
 {
-	if (tph->recovering && tph->opened)
+	if (tph->opened) {
+		if (!tph->recovering)
+			tph_table_hold(&tph->table);
 		bring_back(tph);
+	}
 	tph->recovering = false;
 	clean(tph);
 }

@@ -544,6 +544,28 @@ static void failure_takes_what_was_set_up(void **state)
 	close_device(g);
 }
 
+/* Who is bound midway has not heard of the error, and finds out about the reset by its end. */
+static void bound_while_recovery_goes_on(void **state)
+{
+	struct guest *g = open_in_force(RV_PAIR);
+
+	(void)state;
+	neighbour("wait", true);
+	error(g, EP_ERROR_UNCORRECTABLE, FATAL);
+	wait_error_told();
+	close_device(g);
+	guest_bind(RV_PAIR, "tph-vfio-pci");
+	g = open_device(RV_PAIR);
+	set_all(g);
+	control(g, IN_FORCE);
+	neighbour("wait", false);
+	wait_recovered();
+	check_registers(g);
+	command_on(g);
+	check_in_force(g);
+	close_device(g);
+}
+
 static void begin(void)
 {
 	static const char *const judged[] = { RV_ALONE, RV_PAIR, RV_MSIX };
@@ -578,6 +600,7 @@ int main(void)
 		cmocka_unit_test_teardown(reset_for_the_neighbour, teardown),
 		cmocka_unit_test_teardown(recovery_asks_again, teardown),
 		cmocka_unit_test_teardown(next_user_while_recovery_goes_on, teardown),
+		cmocka_unit_test_teardown(bound_while_recovery_goes_on, teardown),
 		cmocka_unit_test_teardown(failure_takes_what_was_set_up, teardown),
 		cmocka_unit_test_teardown(off_after_a_failed_recovery, teardown),
 	};
