@@ -40,6 +40,7 @@ static int open_device(struct vfio_device *vdev)
 	struct tph_vdev *tph = tph_vdev(vdev);
 	int ret;
 
+	tph_steering_unstick(tph);
 	ret = vfio_pci_core_enable(&tph->core);
 	if (ret)
 		return ret;

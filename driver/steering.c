@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include <linux/iommu.h>
+#include <linux/pm_runtime.h>
 #include <linux/slab.h>
 
 #include "tph_vfio_pci.h"
@@ -362,6 +363,21 @@ void tph_steering_settle_set(struct tph_vdev *tph, bool reset)
 	}
 }
 
+/*
+ * Back comes what was wanted before, or was set up meanwhile. One that began before the driver was
+ * bound is no hold, but may have been a reset all the same.
+ */
+static void end_recovery(struct tph_vdev *tph)
+{
+	if (tph->opened) {
+		if (!tph->recovering)
+			tph_table_hold(&tph->table);
+		bring_back(tph);
+	}
+	tph->recovering = false;
+	clean(tph);
+}
+
 /**
  * tph_steering_sleep() - nothing is read from or written to the function from here on
  * @tph: the device, awake
@@ -375,6 +391,27 @@ void tph_steering_sleep(struct tph_vdev *tph, u8 why)
 	if (!(tph->asleep & why) && tph->opened)
 		tph_table_hold(&tph->table);
 	tph->asleep |= why;
+	/*
+	 * Linux keeps a function awake for as long as its recovery goes on, and not every kernel
+	 * tells that one has failed. Of one that went on all the same the end would be told.
+	 */
+	if (why == TPH_ASLEEP_RUNTIME && tph->recovering)
+		end_recovery(tph);
+}
+
+/**
+ * tph_steering_unstick() - end a recovery that failed without a word
+ * @tph: the device, which nobody has open: about to be
+ *
+ * A function that can go to sleep is in none, see tph_steering_sleep(); one that is in one, or is
+ * kept awake by somebody else, does not, and stays held.
+ */
+void tph_steering_unstick(struct tph_vdev *tph)
+{
+	scoped_guard(mutex, &tph->lock)
+		if (!tph->recovering || !tph->cap.offset)
+			return;
+	pm_runtime_suspend(&tph->core.pdev->dev);
 }
 
 static bool cpu_is_gone(const struct tph_entry *entry, u32 index, void *arg)
@@ -528,15 +565,6 @@ void tph_steering_detached(struct tph_vdev *tph)
 		end(tph, TPH_REASON_DETACHED, memory);
 	}
 	tph_memory_unlock(tph, memory);
-}
-
-/* Back comes what was wanted before, or was set up meanwhile. */
-static void end_recovery(struct tph_vdev *tph)
-{
-	if (tph->recovering && tph->opened)
-		bring_back(tph);
-	tph->recovering = false;
-	clean(tph);
 }
 
 /**

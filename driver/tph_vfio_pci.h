@@ -136,7 +136,8 @@ struct tph_guest {
  * @opened: @offer and @table are valid
  * @attached: the device is attached to an I/O address space, or its group's container is
  * @resetting: between reset_prepare and reset_done
- * @recovering: between error_detected and resume, or a failure
+ * @recovering: between error_detected and resume, or a failure; where a kernel does not tell of
+ *	one, until the function next goes to sleep
  * @removing: the driver lets go of the device: nothing is granted any more
  * @asleep: TPH_ASLEEP_*: why nothing may be read from or written to the function
  * @unclean: closed where the ST table could not be zeroed; it is as soon as it can be
@@ -396,6 +397,7 @@ void tph_steering_settle(struct tph_vdev *tph);
 void tph_steering_settle_set(struct tph_vdev *tph, bool reset);
 void tph_steering_sleep(struct tph_vdev *tph, u8 why);
 void tph_steering_wake(struct tph_vdev *tph, u8 why);
+void tph_steering_unstick(struct tph_vdev *tph);
 void tph_steering_remove(struct tph_vdev *tph);
 int tph_steering_request(struct tph_vdev *tph, u32 value, u32 mask);
 void tph_steering_attached(struct tph_vdev *tph);

@@ -38,6 +38,10 @@ static bool no_bus_reset;
 module_param(no_bus_reset, bool, 0644);
 MODULE_PARM_DESC(no_bus_reset, "Be a function that does not survive a bus reset, so none is made");
 
+static unsigned int failures;
+module_param(failures, uint, 0444);
+MODULE_PARM_DESC(failures, "How often Linux told of a recovery that has failed");
+
 static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 {
 	return 0;
@@ -46,6 +50,8 @@ static int probe(struct pci_dev *pdev, const struct pci_device_id *id)
 static pci_ers_result_t error_detected(struct pci_dev *pdev, pci_channel_state_t state)
 {
 	wait_event(waiters, !READ_ONCE(wait));
+	if (state == pci_channel_io_perm_failure)
+		failures++;
 	if (no_bus_reset)
 		pdev->dev_flags |= PCI_DEV_FLAGS_NO_BUS_RESET;
 	else
