@@ -415,6 +415,9 @@ static int find_user(struct follow *follow)
 	if (error)
 		return function_failure(ctl, follow->name, error);
 	found = descriptor_holder(ctl, &function, &holder);
+	if (found == -ENOENT)
+		return fail(ctl, TPHCTL_FAILED, "folder", ctl->proc, "mount -t proc proc /proc; "
+			    "or give the device as fd:N", "there is no proc to find its user in");
 	if (found < 0)
 		return fail(ctl, exit_code_of(found), "device", follow->name, "run as root",
 			    "not every process may be looked into");

@@ -154,6 +154,10 @@ static void machines_that_are_not_there(void **context)
 	assert_fails(follow("%s", other), 1, "does not have that device open");
 	with.simulation = qemu.simulation;
 	assert_fails(follow("--qmp /nonexistent/monitor %s", qemu.name), 1, "/nonexistent/monitor");
+	/* as in a chroot */
+	assert_int_equal(rename(TREE "/proc", TREE "/elsewhere"), 0);
+	assert_fails("follow " TREE_ENDPOINT, 1, "mount -t proc");
+	assert_int_equal(rename(TREE "/elsewhere", TREE "/proc"), 0);
 	/* a process that names no threads */
 	name_thread(qemu.pid, "qemu");
 	name_thread(qemu.thread, "CPU x/KVM");
