@@ -324,7 +324,8 @@ int main(int argc, char **argv)
 	}
 	ret = eventfd_prepare();
 	if (ret)
-		complain("cannot signal interrupts", "", ret);
+		complain("cannot signal interrupts: there is neither an asynchronous request for it "
+			 "(fs.aio-max-nr) nor a timer (ulimit -i)", "", ret);
 	ret = ret ? ret : start(&emulator, &options);
 	if (!ret)
 		ret = report_ready(options.ready_fd);

@@ -8,7 +8,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
+
+#include <linux/kcmp.h>
 
 #include "descriptor.h"
 #include "operand.h"
@@ -215,6 +218,38 @@ int descriptor_find(const struct tphctl *ctl, const struct pci_function *functio
 	if (!search.unnamed_count || !search.group)
 		return -ENODEV;
 	return search.unnamed_count > 1 ? -ENOTUNIQ : search.unnamed;
+}
+
+/**
+ * descriptor_shared() - whether a process has a device open that the caller has, as the same file
+ * @own: the caller's descriptor
+ *
+ * Return: 1, 0, -ENOSYS: the kernel does not tell, or another negative errno.
+ */
+int descriptor_shared(const struct tphctl *ctl, int own, int pid)
+{
+	const struct dirent *entry;
+	char path[PATH_MAX];
+	int result = 0;
+	uint32_t fd;
+	long differ;
+	DIR *open;
+
+	if (snprintf(path, sizeof(path), "%s/%d/fd", ctl->proc, pid) >= (int)sizeof(path))
+		return -ENAMETOOLONG;
+	open = opendir(path);
+	if (!open)
+		return -errno;
+	while (!result && (entry = readdir(open))) {
+		if (!number_parse(entry->d_name, INT_MAX, &fd))
+			continue;
+		differ = syscall(SYS_kcmp, getpid(), pid, KCMP_FILE, own, (int)fd);
+		/* EBADF: it has closed that one */
+		if (differ <= 0 && !(differ && errno == EBADF))
+			result = differ ? -errno : 1;
+	}
+	closedir(open);
+	return result;
 }
 
 /* Look through what one process has open. Return: 1 it is a holder, 0 it is not, or -errno. */

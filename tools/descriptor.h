@@ -22,6 +22,7 @@ struct holder {
 
 int descriptor_address(const char *sysfs, const char *process, int fd,
 		       char address[TPH_ADDRESS_SIZE]);
+int descriptor_shared(const struct tphctl *ctl, int own, int pid);
 int descriptor_find(const struct tphctl *ctl, const struct pci_function *function,
 		    const char *process);
 int descriptor_holder(const struct tphctl *ctl, const struct pci_function *function,

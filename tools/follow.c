@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /* tphctl follow: keep the map of a guest's steering tags to host CPUs true. */
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <poll.h>
@@ -33,7 +34,8 @@
  * @process: descriptor of that
  * @monitor: NULL: threads are found by their names
  * @handle: of the device; NULL: only say what would be done
- * @cpus: virtual CPUs
+ * @cpus: virtual CPUs; @asked: what was told of them last, not yet looked at
+ * @own: descriptor that the caller gave, or -1
  * @placement: of each
  * @map: host CPUs of tags 1 .. @count, as SET
  * @held: of these what the kernel has, without those that it took back, or that have no tag
@@ -44,11 +46,11 @@ struct follow {
 	struct tphctl *ctl;
 	const struct invocation *invocation;
 	char name[DEVICE_NAME_SIZE], address[TPH_ADDRESS_SIZE];
-	int pid, process;
+	int pid, process, own;
 	struct qmp *monitor;
 	struct handle *handle;
 	enum tph_memory memory;
-	struct vcpu_list cpus;
+	struct vcpu_list cpus, asked;
 	struct placement placement[VCPUS_MAX];
 	uint32_t count, map[VCPUS_MAX], held[VCPUS_MAX];
 	bool started, due;
@@ -94,16 +96,19 @@ static int find_cpus(struct follow *follow)
 	int error, pid;
 
 	follow->found_at = now_ms();
-	error = follow->monitor ? qmp_query_cpus(follow->monitor, &follow->cpus) :
-				  vcpu_find(ctl->proc, follow->pid, &follow->cpus);
+	error = follow->monitor ? qmp_query_cpus(follow->monitor, &follow->asked) :
+				  vcpu_find(ctl->proc, follow->pid, &follow->asked);
 	if (error)
 		return error;
-	pid = vcpu_process(ctl->proc, &follow->cpus);
+	pid = vcpu_process(ctl->proc, &follow->asked);
 	if (pid < 0)
 		return pid;
 	if (!follow->pid)
 		follow->pid = pid;
-	return pid == follow->pid ? 0 : -EXDEV;
+	if (pid != follow->pid)
+		return -EXDEV;
+	follow->cpus = follow->asked;
+	return 0;
 }
 
 static int find_failure(const struct follow *follow, int error)
@@ -160,7 +165,9 @@ static void place(struct follow *follow, uint32_t index, const struct cpu_list *
 	uint32_t last = TPH_CPU_NONE;
 	struct cpu_list may;
 
-	if (!thread || cpu_list_affinity_of(thread, &may)) {
+	/* what has ended may have left its number to a thread of somebody else's: look afterwards */
+	if (!thread || cpu_list_affinity_of(thread, &may) ||
+	    !vcpu_is_of(follow->ctl->proc, follow->pid, thread)) {
 		placement_init(placement);
 		return;
 	}
@@ -410,6 +417,9 @@ static int find_user(struct follow *follow)
 	if (error)
 		return function_failure(ctl, follow->name, error);
 	found = descriptor_holder(ctl, &function, &holder);
+	if (found == -ENOENT)
+		return fail(ctl, TPHCTL_FAILED, "folder", ctl->proc, "mount -t proc proc /proc; "
+			    "or give the device as fd:N", "there is no proc to find its user in");
 	if (found < 0)
 		return fail(ctl, exit_code_of(found), "device", follow->name, "run as root",
 			    "not every process may be looked into");
@@ -446,7 +456,36 @@ static int parse(struct follow *follow)
 			    "of a descriptor it is not known whose virtual CPUs steer it");
 	else if (!handle_address(ctl, follow->name, follow->address))
 		follow->address[0] = '\0';
+	if (fd != DEVICE_BORROWED)
+		follow->own = fd;
 	return TPHCTL_OK;
+}
+
+/* A monitor may name any process. Of a descriptor, only one that has it too is its user. */
+static int check_user(struct follow *follow)
+{
+	struct tphctl *ctl = follow->ctl;
+	char process[32];
+	int same;
+
+	if (fcntl(follow->own, F_GETFD) < 0)
+		return open_failure(ctl, follow->name, -errno);
+	same = descriptor_shared(ctl, follow->own, follow->pid);
+	snprintf(process, sizeof(process), "%d", follow->pid);
+	if (same > 0)
+		return TPHCTL_OK;
+	if (same == -ENOSYS)
+		return fail(ctl, TPHCTL_UNSUPPORTED, "process", process,
+			    "give the device as qemu:PID/ADDRESS",
+			    "the kernel does not tell whether it has %s as well (CONFIG_KCMP)",
+			    follow->name);
+	if (same < 0)
+		return fail(ctl, exit_code_of(same), "process", process, "run as root",
+			    "it cannot be seen whether it has %s as well: %s", follow->name,
+			    strerror(-same));
+	return fail(ctl, TPHCTL_FAILED, "process", process, "give the monitor of the QEMU that has it",
+		    "it does not have %s, but the monitor says that its threads are the virtual "
+		    "CPUs", follow->name);
 }
 
 static int start(struct follow *follow)
@@ -466,7 +505,7 @@ static int start(struct follow *follow)
 	follow->process = borrow_process(follow->pid);
 	if (follow->process < 0)
 		return find_failure(follow, follow->process);
-	return TPHCTL_OK;
+	return follow->own >= 0 ? check_user(follow) : TPHCTL_OK;
 }
 
 int follow_run(struct tphctl *ctl, const struct invocation *invocation)
@@ -486,7 +525,7 @@ int follow_run(struct tphctl *ctl, const struct invocation *invocation)
 			    "programs", "%s", strerror(ENOMEM));
 	follow->ctl = ctl;
 	follow->invocation = invocation;
-	follow->process = -1;
+	follow->process = follow->own = -1;
 	follow->memory = invocation_has(invocation, OPTION_PM) ? TPH_MEMORY_PERSISTENT :
 			 TPH_MEMORY_VOLATILE;
 	for (size_t i = 0; i < VCPUS_MAX; i++)

@@ -16,8 +16,13 @@
 #include "qmp.h"
 
 #define PATIENCE_MS	5000
-/* 4096 CPUs have some 200 bytes each */
+/*
+ * 4096 CPUs have some 200 bytes each, two objects and up to twenty members. What is parsed takes far more
+ * memory than what was sent, so that what begins objects and members is counted first.
+ */
 #define ANSWER_MAX	(4u << 20)
+#define BEGINNINGS_MAX	(4u * VCPUS_MAX)
+#define MEMBERS_MAX	(32u * VCPUS_MAX)
 
 /**
  * struct qmp - a connection to a monitor
@@ -44,8 +49,11 @@ static int wait_for(const struct qmp *qmp, short events, int64_t deadline)
 	int64_t left = deadline - now_ms();
 	int ready;
 
+	/* of one that never stops talking, too */
+	if (left <= 0)
+		return -ETIMEDOUT;
 	do
-		ready = poll(&polled, 1, left > 0 ? (int)left : 0);
+		ready = poll(&polled, 1, (int)left);
 	while (ready < 0 && errno == EINTR);
 	return ready < 0 ? -errno : ready ? 0 : -ETIMEDOUT;
 }
@@ -67,16 +75,38 @@ static int fill(struct qmp *qmp, int64_t deadline)
 	return 0;
 }
 
+/**
+ * struct measure - how large a document is
+ * @bytes: of text; @beginnings: of objects and arrays; @members: and elements
+ */
+struct measure {
+	size_t bytes, beginnings, members;
+};
+
+/* Return: whether it may still be QMP, with @length more bytes. */
+static bool measure(struct measure *measure, const char *bytes, size_t length)
+{
+	measure->bytes += length;
+	for (size_t i = 0; i < length; i++) {
+		measure->beginnings += bytes[i] == '{' || bytes[i] == '[';
+		measure->members += bytes[i] == ',';
+	}
+	return measure->bytes <= ANSWER_MAX && measure->beginnings <= BEGINNINGS_MAX &&
+	       measure->members <= MEMBERS_MAX;
+}
+
 /* The next document. Return: 0 or a negative errno. */
 static int receive(struct qmp *qmp, int64_t deadline, struct json_object **document)
 {
-	size_t received = 0;
+	struct measure size = { 0 };
 
 	json_tokener_reset(qmp->tokener);
 	for (;;) {
 		int error;
 
 		if (qmp->at < qmp->length) {
+			if (!measure(&size, qmp->bytes + qmp->at, qmp->length - qmp->at))
+				return -EPROTO;
 			*document = json_tokener_parse_ex(qmp->tokener, qmp->bytes + qmp->at,
 							  (int)(qmp->length - qmp->at));
 			if (*document) {
@@ -85,11 +115,8 @@ static int receive(struct qmp *qmp, int64_t deadline, struct json_object **docum
 			}
 			if (json_tokener_get_error(qmp->tokener) != json_tokener_continue)
 				return -EPROTO;
-			received += qmp->length - qmp->at;
 			qmp->at = qmp->length;
 		}
-		if (received > ANSWER_MAX)
-			return -EPROTO;
 		error = fill(qmp, deadline);
 		if (error)
 			return error;
@@ -157,6 +184,7 @@ static int start(struct qmp *qmp)
 int qmp_open(const char *path, struct qmp **result)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	const struct timeval patience = { .tv_sec = PATIENCE_MS / 1000 };
 	struct qmp *qmp;
 	int error = 0;
 
@@ -171,8 +199,12 @@ int qmp_open(const char *path, struct qmp **result)
 	if (!qmp->tokener)
 		error = -ENOMEM;
 	else if (qmp->fd < 0 ||
+		 setsockopt(qmp->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof(patience)) ||
 		 connect(qmp->fd, (const struct sockaddr *)&address, sizeof(address)))
 		error = -errno;
+	/* it listens, and takes none of those that have come before */
+	if (error == -EAGAIN)
+		error = -ETIMEDOUT;
 	if (!error)
 		error = start(qmp);
 	if (error)

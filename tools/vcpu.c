@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cpu_list.h"
 #include "operand.h"
@@ -104,6 +105,14 @@ int vcpu_process(const char *proc, const struct vcpu_list *cpus)
 		process = found;
 	}
 	return process ? process : -ESRCH;
+}
+
+bool vcpu_is_of(const char *proc, int pid, int thread)
+{
+	char path[PATH_MAX];
+
+	return snprintf(path, sizeof(path), "%s/%d/task/%d", proc, pid, thread) <
+	       (int)sizeof(path) && !access(path, F_OK);
 }
 
 uint32_t vcpu_last(const char *proc, int pid, int thread)

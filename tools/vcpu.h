@@ -41,6 +41,9 @@ int vcpu_find(const char *proc, int pid, struct vcpu_list *cpus);
  */
 int vcpu_process(const char *proc, const struct vcpu_list *cpus);
 
+/** vcpu_is_of() - whether @pid has that thread now. */
+bool vcpu_is_of(const char *proc, int pid, int thread);
+
 /** vcpu_last() - the CPU that a thread of @pid ran on last. Return: that, or TPH_CPU_NONE. */
 uint32_t vcpu_last(const char *proc, int pid, int thread);
 

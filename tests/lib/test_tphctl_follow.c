@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -30,6 +31,8 @@ static struct qemu {
 	pid_t pid, thread;		/* virtual CPUs 0 and 1 */
 	char name[64], simulation[64];	/* qemu:PID/ADDRESS; what the kernel is told */
 } qemu;
+
+static int shared_fd = -1;	/* its open file, which was handed down to it */
 
 static unsigned int first_cpu, second_cpu;	/* that this machine has; perhaps the same */
 
@@ -90,6 +93,7 @@ static int qemu_setup(void **context)
 		return 1;
 	qemu.pid = sleeper();
 	qemu.thread = sleeper();
+	shared_fd = fcntl(QEMU_FD, F_DUPFD_CLOEXEC, QEMU_FD + 1);
 	close(QEMU_FD);
 	pin(qemu.pid, first_cpu);
 	pin(qemu.thread, second_cpu);
@@ -111,6 +115,8 @@ static int qemu_teardown(void **context)
 	waitpid(qemu.pid, NULL, 0);
 	waitpid(qemu.thread, NULL, 0);
 	remove(OUTPUT);
+	close(shared_fd);
+	shared_fd = -1;
 	return 0;
 }
 
@@ -148,6 +154,10 @@ static void machines_that_are_not_there(void **context)
 	assert_fails(follow("%s", other), 1, "does not have that device open");
 	with.simulation = qemu.simulation;
 	assert_fails(follow("--qmp /nonexistent/monitor %s", qemu.name), 1, "/nonexistent/monitor");
+	/* as in a chroot */
+	assert_int_equal(rename(TREE "/proc", TREE "/elsewhere"), 0);
+	assert_fails("follow " TREE_ENDPOINT, 1, "mount -t proc");
+	assert_int_equal(rename(TREE "/elsewhere", TREE "/proc"), 0);
 	/* a process that names no threads */
 	name_thread(qemu.pid, "qemu");
 	name_thread(qemu.thread, "CPU x/KVM");
@@ -298,19 +308,29 @@ static void dry_run_sets_nothing(void **context)
 	assert_string_equal(result.log, "");
 }
 
-/* A monitor that says @answer to the query, after an event. */
-static pid_t monitor(const char *answer)
+static int monitor_listen(int backlog)
 {
 	struct sockaddr_un address = { .sun_family = AF_UNIX };
 	int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	char line[256];
-	FILE *file;
-	pid_t pid;
 
 	strcpy(address.sun_path, MONITOR);
 	unlink(MONITOR);
 	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)), 0);
-	assert_int_equal(listen(fd, 1), 0);
+	assert_int_equal(listen(fd, backlog), 0);
+	return fd;
+}
+
+/* What a monitor says to the query; @times: how often it was asked before */
+typedef void answer_fn(FILE *file, const char *text, unsigned int times);
+
+static pid_t monitor_that(answer_fn *answer, const char *text)
+{
+	int fd = monitor_listen(1);
+	unsigned int times;
+	char line[256];
+	FILE *file;
+	pid_t pid;
+
 	pid = fork();
 	assert_true(pid >= 0);
 	if (pid) {
@@ -318,21 +338,34 @@ static pid_t monitor(const char *answer)
 		return pid;
 	}
 	prctl(PR_SET_PDEATHSIG, SIGKILL);
+	signal(SIGPIPE, SIG_IGN);
 	for (;;) {
 		file = fdopen(accept(fd, NULL, NULL), "r+");
 		if (!file)
 			_exit(1);
 		fputs("{\"QMP\": {\"version\": {}, \"capabilities\": []}}\r\n", file);
 		fflush(file);
+		times = 0;
 		while (fgets(line, sizeof(line), file)) {
 			if (strstr(line, "query-cpus-fast"))
-				fprintf(file, "{\"event\": \"STOP\"}\r\n%s\r\n", answer);
+				answer(file, text, times++);
 			else
 				fputs("{\"return\": {}}\r\n", file);
 			fflush(file);
 		}
 		fclose(file);
 	}
+}
+
+static void say_after_an_event(FILE *file, const char *text, unsigned int times)
+{
+	(void)times;
+	fprintf(file, "{\"event\": \"STOP\"}\r\n%s\r\n", text);
+}
+
+static pid_t monitor(const char *answer)
+{
+	return monitor_that(say_after_an_event, answer);
 }
 
 static void end_monitor(pid_t pid)
@@ -377,7 +410,16 @@ static void monitors_that_lie(void **context)
 		{ "{\"return\": [{\"cpu-index\": 0}]}", "is not QMP" },
 		{ "{\"error\": {}}", "is not QMP" },
 		{ "} nonsense", "is not QMP" },
+		{ "{\"return\": [{\"cpu-index\": 0, \"thread-id\": 2147483648}]}", "is not QMP" },
+		{ "{\"return\": [{\"cpu-index\": 0, \"thread-id\": 1e3}]}", "is not QMP" },
+		{ "{\"return\": [{\"cpu-index\": 1e400, \"thread-id\": 1}]}", "is not QMP" },
+		{ "null", "is not QMP" },
+		{ "{\"return\": null}", "is not QMP" },
+		{ "{\"return\": []}", "no thread of it is a virtual CPU" },
+		{ "{\"return\": [{\"cpu-index\": 0, \"thread-id\": 0}]}", "no thread of it" },
 		{ "{\"return\": [{\"cpu-index\": 4096, \"thread-id\": 1}]}", "more than 4096" },
+		{ "{\"return\": [{\"cpu-index\": 99999999999999999999, \"thread-id\": 1}]}",
+		  "more than 4096" },
 		/* the thread of a process that has not the device */
 		{ "{\"return\": [{\"cpu-index\": 0, \"thread-id\": 1}]}", "which has the device" },
 	};
@@ -393,6 +435,220 @@ static void monitors_that_lie(void **context)
 		assert_string_equal(result.log, "");
 		end_monitor(server);
 	}
+}
+
+static void repeat(FILE *file, const char *begin, const char *text, size_t size)
+{
+	fputs(begin, file);
+	for (size_t sent = 0; sent < size && !ferror(file); sent += strlen(text))
+		fputs(text, file);
+}
+
+static void say_events_without_end(FILE *file, const char *text, unsigned int times)
+{
+	(void)times;
+	repeat(file, "", text, SIZE_MAX);
+}
+
+static void say_a_little_now_and_then(FILE *file, const char *text, unsigned int times)
+{
+	(void)times;
+	for (;;) {
+		fputs(text, file);
+		if (fflush(file))
+			return;
+		usleep(50000);
+	}
+}
+
+static void say_nothing(FILE *file, const char *text, unsigned int times)
+{
+	(void)file;
+	(void)text;
+	(void)times;
+}
+
+#define BOMB_SIZE	(1 << 20)
+
+static void say_a_bomb(FILE *file, const char *text, unsigned int times)
+{
+	(void)times;
+	repeat(file, "{\"return\": [", text, BOMB_SIZE);
+	repeat(file, "", " ", 8 << 20);
+}
+
+#define PATIENCE_S	60
+
+/* None of them keeps tphctl for longer than it has patience for one. */
+static void monitors_that_do_not_answer(void **context)
+{
+	static const struct {
+		answer_fn *answer;
+		const char *text;
+	} monitors[] = {
+		{ say_events_without_end, "{\"event\": \"STOP\"}\r\n" },
+		{ say_a_little_now_and_then, " " },
+		{ say_nothing, NULL },
+	};
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	int server, client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	(void)context;
+	alarm(PATIENCE_S);
+	for (size_t i = 0; i < sizeof(monitors) / sizeof(*monitors); i++) {
+		pid_t pid = monitor_that(monitors[i].answer, monitors[i].text);
+
+		with.simulation = qemu.simulation;
+		assert_int_equal(run(follow("--qmp " MONITOR " %s", qemu.name)), 1);
+		assert_says(result.err, "it does not answer");
+		end_monitor(pid);
+	}
+	/* and one that does not even accept: there is room for one that waits */
+	server = monitor_listen(0);
+	strcpy(address.sun_path, MONITOR);
+	assert_int_equal(connect(client, (struct sockaddr *)&address, sizeof(address)), 0);
+	with.simulation = qemu.simulation;
+	assert_int_equal(run(follow("--qmp " MONITOR " %s", qemu.name)), 1);
+	assert_says(result.err, "it does not answer");
+	alarm(0);
+	close(client);
+	close(server);
+	unlink(MONITOR);
+}
+
+static long memory_of_children(void)
+{
+	struct rusage usage;
+
+	assert_int_equal(getrusage(RUSAGE_CHILDREN, &usage), 0);
+	return usage.ru_maxrss;
+}
+
+/* What is small on the wire, and large when it is parsed. */
+static void monitors_that_say_too_much(void **context)
+{
+	static const char *const bombs[] = { "{},", "[],", "[", "{\"return\":", "1,", "{\"a\":0,\"b\":0},",
+					     "\"\"," };
+	long before;
+
+	(void)context;
+	with.simulation = qemu.simulation;
+	run(follow("--qmp /nonexistent %s", qemu.name));
+	before = memory_of_children();
+	alarm(2 * PATIENCE_S);
+	for (size_t i = 0; i < sizeof(bombs) / sizeof(*bombs); i++) {
+		pid_t pid = monitor_that(say_a_bomb, bombs[i]);
+
+		with.simulation = qemu.simulation;
+		assert_int_equal(run(follow("--qmp " MONITOR " %s", qemu.name)), 1);
+		assert_says(result.err, "what it says is not QMP");
+		end_monitor(pid);
+	}
+	alarm(0);
+	assert_in_range(memory_of_children() - before, 0, 80 << 10);
+}
+
+static pid_t stranger;	/* a process that is none of QEMU's, on the first CPU */
+
+static void say_strangers_later(FILE *file, const char *text, unsigned int times)
+{
+	if (!times)
+		fprintf(file, "%s\r\n", text);
+	else
+		fprintf(file, "{\"return\": [{\"cpu-index\": 0, \"thread-id\": 999999999}, "
+			"{\"cpu-index\": 1, \"thread-id\": %d}]}\r\n", stranger);
+}
+
+/* long enough for the monitor to be asked again */
+static void end_qemu_later(void)
+{
+	usleep(3500000);
+	end_qemu();
+}
+
+static void threads_text(char text[256])
+{
+	snprintf(text, 256, "{\"return\": [{\"cpu-index\": 0, \"thread-id\": %d}, "
+		 "{\"cpu-index\": 1, \"thread-id\": %d}]}", qemu.pid, qemu.thread);
+}
+
+/* A thread that has just ended hides none of somebody else's. */
+static void threads_of_others_are_not_followed(void **context)
+{
+	char answer[256], path[64], text[64], map[64];
+	pid_t server, other;
+
+	(void)context;
+	stranger = sleeper();
+	pin(stranger, first_cpu);
+	snprintf(path, sizeof(path), "proc/%d/status", stranger);
+	snprintf(text, sizeof(text), "Name:\tvictim\nTgid:\t%d\n", stranger);
+	tree_text(TREE, path, text);
+	threads_text(answer);
+	server = monitor_that(say_strangers_later, answer);
+	other = when("tag 1 CPU", end_qemu_later);
+	with.simulation = qemu.simulation;
+	with.out = OUTPUT;
+	assert_int_equal(run(follow("--qmp " MONITOR " %s", qemu.name)), 0);
+	assert_done(other);
+	map_text(map, first_cpu, second_cpu);
+	strcat(map, "guest\n");
+	assert_string_equal(result.log, map);
+	end_monitor(server);
+	kill(stranger, SIGKILL);
+	waitpid(stranger, NULL, 0);
+}
+
+static void end_thread(void)
+{
+	char path[PATH_MAX];
+
+	snprintf(path, sizeof(path), "%s/proc/%d/task/%d", TREE, qemu.pid, qemu.thread);
+	tree_remove(path);
+}
+
+/* Its number goes to a thread of another process, which may run elsewhere. */
+static void number_of_a_thread_that_ended(void **context)
+{
+	pid_t other = when("tag 1 CPU", end_thread);
+	char map[64];
+
+	(void)context;
+	with.simulation = qemu.simulation;
+	with.out = OUTPUT;
+	assert_int_equal(run(follow("--count 1 %s", qemu.name)), 0);
+	assert_done(other);
+	snprintf(map, sizeof(map), "guest %u -1\n", first_cpu);
+	assert_says(result.log, map);
+}
+
+/* A monitor may name any process: whose device a descriptor is, the kernel says. */
+static void descriptor_is_its_users(void **context)
+{
+	int another = open(TREE_DEVICE_NODE, O_RDWR | O_CLOEXEC);
+	char answer[256], map[64];
+	pid_t server, other;
+
+	(void)context;
+	threads_text(answer);
+	server = monitor(answer);
+	with.simulation = qemu.simulation;
+	with.device_fd = another;
+	alarm(PATIENCE_S);
+	assert_fails("follow --qmp " MONITOR " fd:7", 1, "it does not have fd:7");
+	alarm(0);
+	with.simulation = qemu.simulation;
+	assert_fails("follow --qmp " MONITOR " fd:99", 1, "not an open descriptor");
+	other = when("tag 1 CPU", end_qemu);
+	with.simulation = qemu.simulation;
+	with.device_fd = shared_fd;
+	with.out = OUTPUT;
+	assert_int_equal(run("follow --qmp " MONITOR " fd:7"), 0);
+	assert_done(other);
+	map_text(map, first_cpu, second_cpu);
+	assert_says(result.log, map);
+	end_monitor(server);
+	close(another);
 }
 
 /* What it has there when its descriptor is copied is another file than what was found before. */
@@ -446,6 +702,11 @@ int main(void)
 		TEST(machines_that_are_not_there),
 		TEST(devices_that_guests_cannot_steer),
 		TEST(monitors_that_lie),
+		TEST(monitors_that_do_not_answer),
+		TEST(monitors_that_say_too_much),
+		TEST(threads_of_others_are_not_followed),
+		TEST(number_of_a_thread_that_ended),
+		TEST(descriptor_is_its_users),
 		TEST(dry_run_sets_nothing),
 		TEST(map_is_set_and_ends_with_qemu),
 		TEST(map_follows_affinity_and_list),
