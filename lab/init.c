@@ -407,8 +407,20 @@ static void stage_unpack(void)
 		at = (data + fields[SIZE] + 3) & ~3UL;
 	}
 	free(stage);
+}
+
+/* The kernel takes its time: meanwhile there is other work. Whoever waits for this child knows it is gone. */
+static pid_t stage_remove(void)
+{
+	pid_t child = fork();
+
+	if (child < 0)
+		finish("error fork: %s", strerror(errno));
+	if (child)
+		return child;
 	if (syscall(SYS_delete_module, "tph_lab_stage", O_NONBLOCK))
 		finish("error tph_lab_stage does not go: %s", strerror(errno));
+	_exit(0);
 }
 
 /* After this the VM is as one that was started now. */
@@ -422,7 +434,7 @@ static void settle(const struct settings *settings)
 	int fd = open("/lab/entropy", O_RDONLY | O_CLOEXEC);
 	int random = open("/dev/urandom", O_WRONLY | O_CLOEXEC);
 
-	entropy.info.entropy_count = 8 * sizeof(entropy.bytes);
+	entropy.info.entropy_count = 4 * sizeof(entropy.bytes); /* hexadecimal digits */
 	entropy.info.buf_size = sizeof(entropy.bytes);
 	if (read(fd, entropy.bytes, sizeof(entropy.bytes)) != sizeof(entropy.bytes) ||
 	    ioctl(random, RNDADDENTROPY, &entropy) || ioctl(random, RNDRESEEDCRNG))
@@ -441,7 +453,7 @@ int main(void)
 	struct termios termios;
 	bool restored;
 	int status;
-	pid_t child;
+	pid_t child, remover = 0;
 
 	umask(022);
 	clearenv();
@@ -458,6 +470,7 @@ int main(void)
 		module_load(STAGE_MODULE, "");
 		restore_wait();
 		stage_unpack();
+		remover = stage_remove();
 	}
 	settings = settings_read();
 	if (restored)
@@ -477,6 +490,8 @@ int main(void)
 	if (chdir("/root"))
 		finish("error /root: %s", strerror(errno));
 
+	if (remover)
+		child_wait(remover);
 	child = fork();
 	if (!child)
 		program_exec(&settings);

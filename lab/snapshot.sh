@@ -13,7 +13,7 @@ SNAPSHOT_PATIENCE=600 # seconds for a kernel to boot
 # is to run when it was restored.
 SNAPSHOT_QEMU=(-global migration.x-ignore-shared=on -global migration.store-global-state=off)
 
-snapshot_part=''
+snapshot_part='' SNAPSHOT_COPY=''
 
 # snapshot_key: of what lab/run is about to start: the machine, its kernel, root file system, firmware, QEMU;
 # sets key. The folder of a kernel is named by all that it is made of.
@@ -59,7 +59,7 @@ snapshot_take()
 } 2>/dev/null
 
 # snapshot_memory: sets SNAPSHOT_MEMORY, a copy of the saved memory for one VM, without a name already. In
-# memory if there is room for all of it: what a disk has is written back sooner or later.
+# memory if there is room for all of it: what a disk has is written back sooner or later. SNAPSHOT_COPY copies.
 snapshot_memory()
 {
 	local file=$scratch/memory room=0 block=0
@@ -67,7 +67,8 @@ snapshot_memory()
 	((room * block <= memory << 20)) || file=/dev/shm/vfio-tph.$$.$RANDOM
 	exec {SNAPSHOT_MEMORY}<>"$file"
 	rm "$file"
-	cp --sparse=always "/proc/self/fd/$SNAPSHOT_RAM" "/proc/self/fd/$SNAPSHOT_MEMORY"
+	cp --sparse=always "/proc/self/fd/$SNAPSHOT_RAM" "/proc/self/fd/$SNAPSHOT_MEMORY" &
+	SNAPSHOT_COPY=$!
 }
 
 # snapshot_await FD WORD...: reads lines until one has one of the words; sets line, to "gone" if QEMU is
