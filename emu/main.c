@@ -11,6 +11,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "host/closer.h"
 #include "host/eventfd.h"
 #include "host/loop.h"
 #include "instrument/log.h"
@@ -26,7 +27,8 @@
 
 /* What is open beside functions: standard streams, loop, signals, log, monitor, some for ready-fd */
 #define DESCRIPTORS_OWN	     16u
-#define DESCRIPTORS_FUNCTION (4u + VFU_FDS_MAX) /* socket, lock, client, capture; a message's */
+/* socket, lock, client, capture; of the closer; a message's, and those that are not closed yet */
+#define DESCRIPTORS_FUNCTION (4u + 2u + VFU_FDS_SENT + CLOSER_BUSY)
 
 /** struct function - an endpoint and the socket it is reached by */
 struct function {
@@ -133,10 +135,16 @@ static int function_start(struct emulator *emulator, struct knobs *knobs)
 	}
 	function->endpoint.capture = capture;
 	function->endpoint.loop = &emulator->loop;
+	ret = closer_start(&function->endpoint.closer, &emulator->loop);
+	if (ret) {
+		endpoint_fini(&function->endpoint);
+		return complain("cannot make a process to close descriptors", "", ret);
+	}
 	ret = server_open(&function->server, &emulator->loop, &function->endpoint,
 			  &emulator->spare);
 	if (ret) {
 		complain("cannot listen on", function->endpoint.knobs.socket, ret);
+		closer_fini(&function->endpoint.closer, &emulator->loop);
 		endpoint_fini(&function->endpoint);
 		return ret;
 	}
@@ -250,11 +258,28 @@ static int files_end(struct emulator *emulator, const struct options *options, i
 	return ret;
 }
 
+/*
+ * Who waits for the end of a stream of ours is not to wait for a descriptor of a client, too: the
+ * closer has that open as well.
+ */
+static void streams_close(void)
+{
+	fflush(NULL);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		close(fd);
+}
+
 static void stop(struct emulator *emulator)
 {
+	unsigned int left = 0;
+
 	for (size_t i = 0; i < emulator->count; i++) {
+		struct endpoint *endpoint = &emulator->functions[i].endpoint;
+
 		server_close(&emulator->functions[i].server);
-		endpoint_fini(&emulator->functions[i].endpoint);
+		endpoint_fini(endpoint);
+		left += closer_left(&endpoint->closer);
+		closer_fini(&endpoint->closer, &emulator->loop);
 	}
 	free(emulator->functions);
 	qmp_close(emulator->qmp);
@@ -264,6 +289,8 @@ static void stop(struct emulator *emulator)
 	if (emulator->spare >= 0)
 		close(emulator->spare);
 	loop_fini(&emulator->loop);
+	if (left)
+		streams_close();
 }
 
 int main(int argc, char **argv)

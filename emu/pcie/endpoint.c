@@ -165,6 +165,7 @@ int endpoint_init(struct endpoint *endpoint, const struct knobs *knobs, struct l
 	ret = msix_init(&endpoint->msix, knobs);
 	if (ret)
 		goto err_free_memory;
+	endpoint->msix.closer = &endpoint->closer;
 	model_reset(endpoint, TPH_EMU_POWER_ON);
 	return 0;
 

@@ -9,6 +9,7 @@
 
 #include "config_space.h"
 #include "fabric.h"
+#include "host/closer.h"
 #include "host/loop.h"
 #include "host/mapping.h"
 #include "instrument/capture.h"
@@ -39,6 +40,7 @@ enum endpoint_reset {
 /**
  * struct endpoint - a function
  * @function: what its model is told of it
+ * @closer: for what clients give; the caller of endpoint_init() starts it, or does not
  * @map: what the client of the moment lets it reach
  * @memory: behind knobs.memory_bar; a reset clears it
  * @port: its way to the client and to other functions
@@ -55,6 +57,7 @@ struct endpoint {
 	struct tph_emu_function function;
 	struct instrument instrument;
 	struct config_space config;
+	struct closer closer;
 	struct msix msix;
 	struct iova_map map;
 	struct bar_memory memory;

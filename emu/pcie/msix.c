@@ -4,11 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <linux/pci_regs.h>
 
 #include "format/bits.h"
+#include "host/closer.h"
 #include "host/eventfd.h"
 #include "layout.h"
 
@@ -166,7 +166,7 @@ void msix_assign(struct msix *msix, unsigned int vector, int eventfd)
 		return;
 	one = touch(msix, vector);
 	if (one->eventfd >= 0)
-		close(one->eventfd);
+		closer_take(msix->closer, one->eventfd);
 	one->eventfd = eventfd;
 }
 

@@ -43,6 +43,7 @@ struct job {
  * struct session - a client
  * @negotiated: versions are agreed on; nothing else is answered before
  * @closing: close once the reply is out, for this reason; NULL: do not
+ * @paused: nothing is received, for the closer of the function is busy
  * @silence: set until versions are agreed on
  * @rest: set while a message has begun, @begun, and not come whole. A client that has gone can be a
  *	descriptor in its own message, so that nobody tells of its end
@@ -61,6 +62,7 @@ struct session {
 	struct watch watch;
 	bool negotiated;
 	const char *closing;
+	bool paused;
 	struct alarm silence;
 	struct alarm rest;
 	bool begun;
@@ -606,7 +608,8 @@ static bool carrier_unread(struct carrier *carrier)
 	struct session *session = session_of(carrier);
 	struct pollfd one = { .fd = session->watch.fd, .events = POLLIN };
 
-	return session->channel.have || poll(&one, 1, 0) == 1;
+	/* nobody is to wait for what is not read before others' descriptors are closed */
+	return !session->paused && (session->channel.have || poll(&one, 1, 0) == 1);
 }
 
 /* Takes the answer to our command; false if it is none. */
@@ -664,6 +667,11 @@ static void session_ready(struct watch *watch, uint32_t events)
 		return;
 	}
 
+	if (closer_await(&session->endpoint->closer)) {
+		session->paused = true;
+		loop_remove(session->loop, &session->watch);
+		return;
+	}
 	ret = vfu_receive(channel);
 	if (!ret) {
 		if (channel->have && !session->begun)
@@ -703,7 +711,7 @@ struct session *session_open(struct loop *loop, struct endpoint *endpoint, int f
 	struct session *session = calloc(1, sizeof(*session));
 
 	if (!session) {
-		close(fd);
+		closer_take(&endpoint->closer, fd);
 		return NULL;
 	}
 	*session = (struct session){
@@ -717,7 +725,7 @@ struct session *session_open(struct loop *loop, struct endpoint *endpoint, int f
 		.ended = ended,
 		.owner = owner,
 	};
-	if (vfu_channel_init(&session->channel, fd)) {
+	if (vfu_channel_init(&session->channel, fd, &endpoint->closer)) {
 		free(session);
 		return NULL;
 	}
@@ -738,11 +746,23 @@ bool session_hung_up(const struct session *session)
 	return poll(&one, 1, 0) == 1 && one.revents & POLLHUP;
 }
 
+void session_resume(struct session *session)
+{
+	const bool busy = session->channel.out_size || session->job.step;
+
+	if (!session->paused)
+		return;
+	session->paused = false;
+	if (loop_add(session->loop, &session->watch, busy ? EPOLLOUT : EPOLLIN))
+		end(session, "memory");
+}
+
 void session_close(struct session *session)
 {
 	loop_clear_alarm(session->loop, &session->silence);
 	loop_clear_alarm(session->loop, &session->rest);
-	loop_remove(session->loop, &session->watch);
+	if (!session->paused)
+		loop_remove(session->loop, &session->watch);
 	/* Who sees its connection closed finds the reason in the log. */
 	endpoint_disconnect(session->endpoint, session->reason);
 	vfu_channel_fini(&session->channel);
