@@ -27,8 +27,8 @@
 
 /* What is open beside functions: standard streams, loop, signals, log, monitor, some for ready-fd */
 #define DESCRIPTORS_OWN	     16u
-/* socket, lock, client, capture; of the closer; a message's, and those that are not closed yet */
-#define DESCRIPTORS_FUNCTION (4u + 2u + VFU_FDS_SENT + CLOSER_BUSY)
+/* socket, lock, client, capture; of the closer; memory, a message's, and what is not closed yet */
+#define DESCRIPTORS_FUNCTION (4u + 2u + MAPPING_FILES_MAX + VFU_FDS_SENT + CLOSER_BUSY)
 
 /** struct function - an endpoint and the socket it is reached by */
 struct function {
@@ -117,7 +117,8 @@ static void descriptors_provide(const struct options *options)
 		(unsigned long long)need, (unsigned long long)limit.rlim_cur);
 }
 
-static int function_start(struct emulator *emulator, struct knobs *knobs)
+/* @functions: how many there are going to be */
+static int function_start(struct emulator *emulator, struct knobs *knobs, unsigned int functions)
 {
 	struct function *function = &emulator->functions[emulator->count];
 	struct capture capture;
@@ -135,6 +136,7 @@ static int function_start(struct emulator *emulator, struct knobs *knobs)
 	}
 	function->endpoint.capture = capture;
 	function->endpoint.loop = &emulator->loop;
+	iova_map_share(&function->endpoint.map, functions);
 	ret = closer_start(&function->endpoint.closer, &emulator->loop);
 	if (ret) {
 		endpoint_fini(&function->endpoint);
@@ -197,7 +199,8 @@ static int start(struct emulator *emulator, struct options *options)
 	if (!emulator->functions)
 		return complain("cannot make functions", "", -ENOMEM);
 	for (size_t i = 0; i < options->count; i++) {
-		ret = function_start(emulator, &options->functions[i]);
+		ret = function_start(emulator, &options->functions[i],
+				     (unsigned int)options->count);
 		if (ret)
 			return ret;
 	}

@@ -124,6 +124,7 @@ static void parts_connect(struct endpoint *endpoint, struct log *log, struct qmp
 	endpoint->instrument.name = knobs->name;
 	endpoint->capture.sink.fd = -1;
 	endpoint->wake.ring = woken;
+	endpoint->map.closer = &endpoint->closer;
 	endpoint->port = (struct port){
 		.events = &port_events,
 		.name = knobs->name,
@@ -436,7 +437,7 @@ void endpoint_bar_write(struct endpoint *endpoint, unsigned int bar, size_t at, 
 
 /* ---- work and interrupts ---- */
 
-#define MAPS_AT_ONCE 16 /* given back; then it is other functions' and clients' turn */
+#define REAPS_AT_ONCE 1 /* then it is other functions' and clients' turn */
 
 bool endpoint_work(struct endpoint *endpoint)
 {
@@ -445,7 +446,7 @@ bool endpoint_work(struct endpoint *endpoint)
 
 	fabric_conclude(&endpoint->port);
 	more = knobs->model->work && knobs->model->work(&endpoint->emu, knobs->model_state);
-	return iova_map_reap(&endpoint->map, MAPS_AT_ONCE) || more;
+	return iova_map_reap(&endpoint->map, REAPS_AT_ONCE) || more;
 }
 
 void endpoint_interrupts_flush(struct endpoint *endpoint)

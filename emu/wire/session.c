@@ -15,6 +15,7 @@
 
 #include "format/bits.h"
 #include "host/eventfd.h"
+#include "host/file.h"
 #include "protocol.h"
 
 #define IRQ_TYPES (VFIO_PCI_MSIX_IRQ_INDEX + 1) /* no error and no request interrupt */
@@ -120,6 +121,21 @@ static void log_map(struct session *session, const char *event, uint64_t address
 	instrument_write_line(instrument, line);
 }
 
+/* What the client, or who started it, cannot see from an error number. */
+static void log_map_refused(struct session *session, const struct vfu_dma_map *request, int error)
+{
+	struct instrument *instrument = &session->endpoint->instrument;
+	struct json_object *line;
+
+	if (error != ENOSPC && error != ENODEV)
+		return;
+	line = instrument_event(instrument, "map-refused");
+	log_hex(line, "address", request->address, 1);
+	log_hex(line, "size", request->size, 1);
+	log_string(line, "reason", error == ENODEV ? "file" : "limit");
+	instrument_write_line(instrument, line);
+}
+
 static int handle_dma_map(struct session *session, size_t *reply_size)
 {
 	struct vfu_channel *channel = &session->channel;
@@ -139,6 +155,12 @@ static int handle_dma_map(struct session *session, size_t *reply_size)
 	error = -iova_map_add(&session->endpoint->map, request.address, request.size, access,
 			      channel->fd_count ? channel->fds[0] : -1, request.offset);
 	log_map(session, "map", request.address, request.size, error);
+	log_map_refused(session, &request, error);
+	/* The map has one of that file: this one's end frees nothing, and needs nobody else. */
+	if (!error && channel->fd_count && file_in_memory(channel->fds[0])) {
+		close(channel->fds[0]);
+		channel->fds[0] = -1;
+	}
 	return error;
 }
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -499,6 +500,45 @@ static void clients_beyond_the_limit_are_turned_away(void **state)
 	emulator_remove(&e);
 }
 
+/* ---- maps ---- */
+
+/* As many as there may be, nowhere beside one another: other functions have maps, too. */
+static int maps_many(struct client *c, int fd, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const struct vfu_dma_map map = {
+			.argsz = sizeof(map), .flags = 3, .offset = 8192ULL * i,
+			.address = 4096ULL * i, .size = 4096,
+		};
+		int ret = client_post(c, VFU_DMA_MAP, i + 1 < count ? VFU_NO_REPLY : 0, &map,
+				      sizeof(map), &fd, 1);
+
+		if (ret)
+			return ret;
+	}
+	return client_receive(c);
+}
+
+static void maps_of_one_function_leave_room_for_others(void **state)
+{
+	int fd = memfd_create("memory", MFD_CLOEXEC);
+	struct client c, other;
+	struct emulator e;
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 65535 * 8192LL), 0);
+	emulator_start(&e, "");
+	hello(&c, e.socket[0]);
+	hello(&other, e.socket[1]);
+	assert_int_equal(maps_many(&c, fd, 65535), 0);
+	assert_int_equal(maps_many(&other, fd, 65535), 0);
+	client_close(&c);
+	client_close(&other);
+	assert_int_equal(emulator_stop(&e), 0);
+	close(fd);
+	emulator_remove(&e);
+}
+
 /* ---- clients ---- */
 
 static void socket_of_another_instance_is_left_alone(void **state)
@@ -615,6 +655,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(all_vectors_work_under_the_usual_limit),
 		cmocka_unit_test(limit_that_does_not_suffice_is_told_of),
 		cmocka_unit_test(clients_beyond_the_limit_are_turned_away),
+		cmocka_unit_test(maps_of_one_function_leave_room_for_others),
 		cmocka_unit_test(socket_of_another_instance_is_left_alone),
 		cmocka_unit_test(reasons_are_in_the_log),
 		cmocka_unit_test(silent_client_loses_its_place),
