@@ -21,7 +21,7 @@
 #define IRQ_TYPES (VFIO_PCI_MSIX_IRQ_INDEX + 1) /* no error and no request interrupt */
 
 #define STEPS_AT_ONCE 32 /* of one request; then it is other functions' and clients' turn */
-#define REST_MS 30000 /* until all of a message that has begun must have come */
+#define REST_MS 30000 /* until all of a message that has begun must have come, or have gone */
 #define SILENCE_MS 5000 /* until a client must have negotiated; it begins with that */
 
 struct session;
@@ -48,6 +48,8 @@ struct job {
  * @silence: set until versions are agreed on
  * @rest: set while a message has begun, @begun, and not come whole. A client that has gone can be a
  *	descriptor in its own message, so that nobody tells of its end
+ * @unread: set while one of ours has begun to go, @going, and not gone whole: likewise, the client
+ *	can be in a message that waits for its answer to be read
  * @reason: why it ends, for the log
  * @job: the request that is being carried out; nothing is received meanwhile
  * @carrier: for commands of our own
@@ -67,6 +69,8 @@ struct session {
 	struct alarm silence;
 	struct alarm rest;
 	bool begun;
+	struct alarm unread;
+	bool going;
 	const char *reason;
 	struct job job;
 	struct carrier carrier;
@@ -564,6 +568,11 @@ static void send_out(struct session *session)
 		end(session, session->closing);
 		return;
 	}
+	if (ret)
+		loop_clear_alarm(session->loop, &session->unread);
+	else if (!session->going)
+		loop_set_alarm(session->loop, &session->unread, REST_MS);
+	session->going = !ret;
 	/* Nothing is read before this message is out: what a client can queue is bounded. */
 	loop_change(session->loop, &session->watch, ret && !session->job.step ? EPOLLIN : EPOLLOUT);
 }
@@ -742,6 +751,7 @@ struct session *session_open(struct loop *loop, struct endpoint *endpoint, int f
 		.watch = { .fd = fd, .ready = session_ready, .owner = session },
 		.silence = { .ring = too_long_silent, .owner = session },
 		.rest = { .ring = too_long_silent, .owner = session },
+		.unread = { .ring = too_long_silent, .owner = session },
 		.reason = "stopped",
 		.carrier = { .send = carrier_send, .unread = carrier_unread },
 		.ended = ended,
@@ -783,6 +793,7 @@ void session_close(struct session *session)
 {
 	loop_clear_alarm(session->loop, &session->silence);
 	loop_clear_alarm(session->loop, &session->rest);
+	loop_clear_alarm(session->loop, &session->unread);
 	if (!session->paused)
 		loop_remove(session->loop, &session->watch);
 	/* Who sees its connection closed finds the reason in the log. */

@@ -623,10 +623,72 @@ static void silent_client_loses_its_place(void **state)
 	client_close(&c);
 }
 
+/*
+ * Two clients that keep a function and need not even be there: one is in a message of its own that
+ * does not end, so that nobody sees it leave; one does not read its answers.
+ */
+static struct emulator kept_emulator;
+static struct client unread_client;
+
+static void clients_that_stay(void)
+{
+	const struct vfu_header half = { .command = VFU_DEVICE_RESET, .size = 20 };
+	const struct vfu_region_access access = { .region = CONFIG, .count = 4096 };
+	struct client c;
+	int flags;
+
+	emulator_start(&kept_emulator, "");
+	hello(&c, kept_emulator.socket[0]);
+	assert_int_equal(client_send(&c, &half, sizeof(half), &c.fd, 1), 0);
+	client_close(&c);
+	hello(&unread_client, kept_emulator.socket[1]);
+	flags = fcntl(unread_client.fd, F_GETFL);
+	assert_int_equal(fcntl(unread_client.fd, F_SETFL, flags | O_NONBLOCK), 0);
+	for (bool first = true;; first = false) {
+		int ret = client_post(&unread_client, VFU_REGION_READ, 0, &access, sizeof(access),
+				      NULL, 0);
+
+		if (ret == -EAGAIN && !first)
+			break;
+		assert_int_equal(ret, 0);
+	}
+}
+
+static void clients_that_only_stay_lose_their_places(void **state)
+{
+	const int64_t until = loop_now() + 35000;
+	char *text;
+
+	(void)state;
+	for (;;) {
+		text = slurp(kept_emulator.log);
+		if (strstr(text, "\"function\":\"f0\",\"reason\":\"silent\"") &&
+		    strstr(text, "\"function\":\"f1\",\"reason\":\"silent\""))
+			break;
+		if (loop_now() > until)
+			fail_msg("they have their places still: %s", text);
+		free(text);
+		poll(NULL, 0, 50);
+	}
+	free(text);
+	client_close(&unread_client);
+	assert_int_equal(open_fds_soon(kept_emulator.pid, kept_emulator.idle_fds),
+			 kept_emulator.idle_fds);
+	for (int i = 0; i < 2; i++) {
+		struct client c;
+
+		hello(&c, kept_emulator.socket[i]);
+		client_close(&c);
+	}
+	assert_int_equal(emulator_stop(&kept_emulator), 0);
+	emulator_remove(&kept_emulator);
+}
+
 static int group_setup(void **state)
 {
 	(void)state;
 	signal(SIGPIPE, SIG_IGN);
+	clients_that_stay();
 	emulator_start(&silent_emulator, "");
 	return client_connect(&silent_client, silent_emulator.socket[0]);
 }
@@ -659,6 +721,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(socket_of_another_instance_is_left_alone),
 		cmocka_unit_test(reasons_are_in_the_log),
 		cmocka_unit_test(silent_client_loses_its_place),
+		cmocka_unit_test(clients_that_only_stay_lose_their_places),
 	};
 
 	if (argc != 2) {
