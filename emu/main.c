@@ -301,7 +301,6 @@ int main(int argc, char **argv)
 	struct emulator emulator = { .loop.epoll = -1, .log.sink.fd = -1, .signals.fd = -1,
 				     .spare = -1 };
 	struct options options;
-	int64_t deadline_ms;
 	int ret;
 
 	/* a descriptor of ours is not to be where messages go */
@@ -325,11 +324,10 @@ int main(int argc, char **argv)
 			complain("cannot wait for events", "", ret);
 		for (size_t i = 0; i < emulator.count; i++)
 			server_close(&emulator.functions[i].server);
-		/* First room for the last line, then the time to read that. */
-		deadline_ms = loop_now() + END_PATIENCE_MS;
-		log_flush(&emulator.log, deadline_ms);
+		/* First room for the last line, then the time to read that: it can be a long one. */
+		log_flush(&emulator.log, loop_now() + END_PATIENCE_MS / 2);
 		summarize(&emulator);
-		if (files_end(&emulator, &options, deadline_ms))
+		if (files_end(&emulator, &options, loop_now() + END_PATIENCE_MS))
 			ret = -EIO;
 	}
 	stop(&emulator);

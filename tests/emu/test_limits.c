@@ -298,6 +298,65 @@ static void reader_that_is_slow_gets_everything(void **state)
 	emulator_remove(&e);
 }
 
+#define MANY_FUNCTIONS 40 /* whose summary has more than SINK_QUEUE_SIZE bytes */
+
+static void summary_that_is_larger_than_the_queue_is_whole(void **state)
+{
+	static char functions[MANY_FUNCTIONS][96];
+	char *argv[2 * MANY_FUNCTIONS + 6] = { (char *)program };
+	struct json_object **lines, *value;
+	struct reader reader;
+	struct emulator e;
+	int ready[2], count = 1;
+	size_t last = 0;
+	char byte, all[4096];
+	int64_t took;
+
+	(void)state;
+	emulator_place(&e);
+	assert_int_equal(mkfifo(e.log, 0600), 0);
+	reader = (struct reader){ .fd = open(e.log, O_RDONLY | O_NONBLOCK | O_CLOEXEC) };
+	for (int i = 0; i < MANY_FUNCTIONS; i++) {
+		snprintf(functions[i], sizeof(functions[i]), "socket=%s/f%d", e.directory, i);
+		argv[count++] = (char *)"--function";
+		argv[count++] = functions[i];
+	}
+	argv[count++] = (char *)"--log";
+	argv[count++] = e.log;
+	argv[count++] = (char *)"--ready-fd";
+	argv[count++] = (char *)"3";
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	e.pid = spawn(argv, e.errors, ready[1]);
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	for (int i = 0; i < MANY_FUNCTIONS; i++) {
+		struct client c;
+
+		/* each register is in the summary */
+		hello(&c, functions[i] + strlen("socket="));
+		assert_int_equal(client_read(&c, CONFIG, 0, all, sizeof(all)), 0);
+		client_close(&c);
+		reader_read(&reader, 0);
+	}
+	kill(e.pid, SIGTERM);
+	reader_read(&reader, 2000);
+	assert_int_equal(finish_within(e.pid, 1000, &took), 0);
+	assert_true(took < 1000);
+	lines = log_lines(reader.text);
+	assert_int_equal(check_gaps(lines), 0);
+	while (lines[last + 1])
+		last++;
+	assert_string_equal(word(lines[last], "event"), "summary");
+	assert_true(json_object_object_get_ex(lines[last], "functions", &value));
+	assert_int_equal(json_object_array_length(value), MANY_FUNCTIONS);
+	assert_true(strlen(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN)) >
+		    SINK_QUEUE_SIZE);
+	lines_free(lines);
+	close(ready[0]);
+	reader_close(&reader);
+	emulator_remove(&e);
+}
+
 static void nobody_reads_and_it_ends_all_the_same(void **state)
 {
 	struct reader reader;
@@ -711,6 +770,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(log_ends_at_its_limit_with_a_whole_line),
 		cmocka_unit_test(reader_that_does_not_read_stops_nobody),
 		cmocka_unit_test(reader_that_is_slow_gets_everything),
+		cmocka_unit_test(summary_that_is_larger_than_the_queue_is_whole),
 		cmocka_unit_test(nobody_reads_and_it_ends_all_the_same),
 		cmocka_unit_test(reader_that_leaves_ends_it),
 		cmocka_unit_test(hangup_is_an_end_like_others),
