@@ -325,7 +325,7 @@ int main(int argc, char **argv)
 		for (size_t i = 0; i < emulator.count; i++)
 			server_close(&emulator.functions[i].server);
 		/* First room for the last line, then the time to read that: it can be a long one. */
-		log_flush(&emulator.log, loop_now() + END_PATIENCE_MS / 2);
+		log_flush(&emulator.log, loop_now() + END_PATIENCE_MS / 5);
 		summarize(&emulator);
 		if (files_end(&emulator, &options, loop_now() + END_PATIENCE_MS))
 			ret = -EIO;

@@ -357,6 +357,7 @@ void endpoint_config_write(struct endpoint *endpoint, size_t at, const uint8_t *
 	endpoint_interrupts_flush(endpoint);
 	if (knobs->model->config_written)
 		knobs->model->config_written(&endpoint->emu, knobs->model_state, at, length);
+	endpoint->unseen = true;
 }
 
 /* ---- BARs ---- */
@@ -444,9 +445,19 @@ bool endpoint_work(struct endpoint *endpoint)
 	const struct knobs *knobs = &endpoint->knobs;
 	bool more;
 
+	endpoint->unseen = false;
 	fabric_conclude(&endpoint->port);
 	more = knobs->model->work && knobs->model->work(&endpoint->emu, knobs->model_state);
 	return iova_map_reap(&endpoint->map, REAPS_AT_ONCE) || more;
+}
+
+unsigned int endpoint_settle(struct endpoint *endpoint)
+{
+	const uint32_t before = endpoint->instrument.sent.head;
+
+	if (endpoint->unseen)
+		endpoint_work(endpoint);
+	return endpoint->instrument.sent.head - before;
 }
 
 void endpoint_interrupts_flush(struct endpoint *endpoint)

@@ -49,6 +49,7 @@ enum endpoint_reset {
  * @loop: for @wake; NULL without one (tests of single parts)
  * @wake: the model wants to be called
  * @fresh: no reset since power-on
+ * @unseen: configuration space was written, and the model has had no turn since
  * @descriptors_told: the user knows that its clients want more descriptors than there may be
  */
 struct endpoint {
@@ -68,6 +69,7 @@ struct endpoint {
 	struct loop *loop;
 	struct alarm wake;
 	bool fresh;
+	bool unseen;
 	bool descriptors_told;
 };
 
@@ -113,6 +115,16 @@ void endpoint_bar_write(struct endpoint *endpoint, unsigned int bar, size_t at, 
 /** endpoint_work() - go on with what its model has to do. Return: whether there is more right now.
  */
 bool endpoint_work(struct endpoint *endpoint);
+
+/**
+ * endpoint_settle() - let its model act on what was written to configuration space, if it did not
+ *
+ * To be called before the next access: however busy others are, no state goes by that the model has
+ * had no turn in.
+ *
+ * Return: how many requests it sent.
+ */
+unsigned int endpoint_settle(struct endpoint *endpoint);
 
 /** endpoint_interrupt() - send MSI-X message @vector, or keep it pending while masked. */
 void endpoint_interrupt(struct endpoint *endpoint, unsigned int vector);

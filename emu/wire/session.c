@@ -31,12 +31,14 @@ struct session;
  * @step: carries out one; the request is still in channel.payload
  * @at: the next one
  * @count: how many there are
+ * @cost: of those of this turn, in such as send nothing
  * @reply_size: bytes of the answer
  */
 struct job {
 	void (*step)(struct session *session, uint32_t at);
 	uint32_t at;
 	uint32_t count;
+	uint32_t cost;
 	size_t reply_size;
 };
 
@@ -361,6 +363,7 @@ static void region_write(struct session *session, const struct vfu_region_access
 {
 	if (access->region == VFIO_PCI_CONFIG_REGION_INDEX) {
 		fabric_settle(&session->endpoint->port);
+		session->job.cost += endpoint_settle(session->endpoint);
 		endpoint_config_write(session->endpoint, access->offset, data, access->count);
 	} else {
 		fabric_write(&session->endpoint->port, access->region, access->offset, data,
@@ -514,6 +517,7 @@ static int dispatch(struct session *session, size_t *reply_size)
 	if (channel->header.command != VFU_REGION_WRITE &&
 	    channel->header.command != VFU_REGION_WRITE_MULTI)
 		fabric_settle(&session->endpoint->port);
+	endpoint_settle(session->endpoint);
 	return handler->run(session, reply_size);
 }
 
@@ -592,7 +596,7 @@ static void job_continue(struct session *session)
 {
 	struct job *job = &session->job;
 
-	for (int i = 0; i < STEPS_AT_ONCE && job->at < job->count; i++)
+	for (job->cost = 0; job->cost < STEPS_AT_ONCE && job->at < job->count; job->cost++)
 		job->step(session, job->at++);
 	if (job->at < job->count) {
 		loop_change(session->loop, &session->watch, EPOLLOUT);
