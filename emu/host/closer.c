@@ -11,9 +11,14 @@
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <time.h>
 #include <unistd.h>
 
-#define STACK_SIZE 65536
+#include "eventfd.h"
+
+#define STACK_SIZE   65536
+#define SIGNAL	     (1 << 30) /* an order to signal, not to close */
+#define SLOW_NS	     500000    /* of a signal: hundreds of watchers, or more */
 
 /**
  * struct closer_orders - in memory of both processes
@@ -46,7 +51,12 @@ static void close_all(const struct start *start)
 	struct closer_orders *orders = start->orders;
 
 	while (left(orders)) {
-		close(orders->fds[atomic_load(&orders->done) % CLOSER_ROOM]);
+		const int order = orders->fds[atomic_load(&orders->done) % CLOSER_ROOM];
+
+		if (order & SIGNAL)
+			eventfd_signal(order & ~SIGNAL);
+		else
+			close(order);
 		atomic_fetch_add(&orders->done, 1);
 		if (left(orders) <= CLOSER_BUSY && atomic_exchange(&orders->wanted, false) &&
 		    write(start->tell, &one, sizeof(one)) < 0)
@@ -66,6 +76,7 @@ static int run(void *argument)
 	/* it may have died before this was asked for */
 	if (prctl(PR_SET_PDEATHSIG, SIGKILL) || getppid() != start.parent)
 		_exit(EXIT_FAILURE);
+	eventfd_prepare();
 	while (read(start.wake, &count, sizeof(count)) == sizeof(count))
 		close_all(&start);
 	_exit(EXIT_FAILURE);
@@ -125,21 +136,54 @@ err_free:
 	return ret;
 }
 
-void closer_take(struct closer *closer, int fd)
+static void give(struct closer *closer, int order)
 {
 	const uint64_t one = 1;
 	unsigned int at;
 
-	if (!closer || !closer->pid) {
-		close(fd);
-		return;
-	}
 	at = atomic_load(&closer->orders->given);
-	closer->orders->fds[at % CLOSER_ROOM] = fd;
+	closer->orders->fds[at % CLOSER_ROOM] = order;
 	atomic_store(&closer->orders->given, at + 1);
 	/* a counter that never gets full, so this neither waits nor fails */
 	if (write(closer->wake, &one, sizeof(one)) < 0)
 		return;
+}
+
+void closer_take(struct closer *closer, int fd)
+{
+	if (closer && closer->pid)
+		give(closer, fd);
+	else
+		close(fd);
+}
+
+/* What was spent here: who else has the processor is no matter. */
+static int64_t spent_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+	return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
+}
+
+bool closer_signal(struct closer *closer, int fd)
+{
+	int64_t start;
+
+	if (!closer || !closer->pid) {
+		eventfd_signal(fd);
+		return true;
+	}
+	if (closer->slow) {
+		if (closer_await(closer))
+			return false;
+		give(closer, fd | SIGNAL);
+		return true;
+	}
+	start = spent_ns();
+	eventfd_signal(fd);
+	closer->slow = spent_ns() - start > SLOW_NS;
+	return true;
 }
 
 unsigned int closer_left(const struct closer *closer)

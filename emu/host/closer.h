@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Closes what clients gave, apart from everybody who must not wait.
+ * Closes what clients gave, and signals it where that takes long, apart from everybody who must not
+ * wait.
  *
  * Whoever gives a descriptor decides what its close(2) does: a TCP socket lingers, a file system
  * in user space is asked to flush, gigabytes of memory are freed. It cannot be known beforehand, and
  * at the end of a process the kernel does the same. So each function has a process of its own for
  * it, which shares the table of descriptors and nothing else: that one waits, and the end of the
  * emulator does not, for the table outlives it as long as that process does.
+ *
+ * An eventfd wakes whoever watches it, before write(2) returns, and its owner can have it watched by
+ * millions.
  */
 #ifndef EMU_CLOSER_H
 #define EMU_CLOSER_H
@@ -28,6 +32,7 @@ struct closer_orders;
  * @pid: the process
  * @wake: eventfd that it waits on
  * @watch: of an eventfd that tells that it is not busy any more
+ * @slow: a signal took long: others are its business
  * @orders: what it shares with that process
  * @drained: called from the event loop when one that closer_await() found busy is not any more
  */
@@ -35,6 +40,7 @@ struct closer {
 	pid_t pid;
 	int wake;
 	struct watch watch;
+	bool slow;
 	struct closer_orders *orders;
 	void (*drained)(void *owner);
 	void *owner;
@@ -51,6 +57,14 @@ int closer_start(struct closer *closer, struct loop *loop);
 
 /** closer_take() - close @fd soon; @closer may be NULL. */
 void closer_take(struct closer *closer, int fd);
+
+/**
+ * closer_signal() - eventfd_signal(); @closer may be NULL
+ *
+ * Return: whether it is done, or will be. If not, the closer is busy, and @closer->drained is called
+ * when it no longer is.
+ */
+bool closer_signal(struct closer *closer, int fd);
 
 /** closer_left() - how many are not closed yet. */
 unsigned int closer_left(const struct closer *closer);

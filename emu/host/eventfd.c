@@ -32,12 +32,13 @@ bool eventfd_is(int fd)
 
 void eventfd_prepare(void)
 {
-	requests.null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (requests.null <= 0)
+		requests.null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (requests.null < 0)
 		return;
+	/* a child has none of its parent's */
+	requests.context = 0;
 	requests.ready = !syscall(SYS_io_setup, 1, &requests.context);
-	if (!requests.ready)
-		close(requests.null);
 }
 
 /* A read of nothing is finished before io_submit(2) returns. */

@@ -8,7 +8,7 @@
 /** eventfd_is() - whether @fd is one. A write to anything else could wait, or be seen by somebody. */
 bool eventfd_is(int fd);
 
-/** eventfd_prepare() - once, before the first eventfd_signal(): have asynchronous requests for it. */
+/** eventfd_prepare() - once a process, before eventfd_signal(): have asynchronous requests for it. */
 void eventfd_prepare(void);
 
 /**

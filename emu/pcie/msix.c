@@ -9,7 +9,6 @@
 
 #include "format/bits.h"
 #include "host/closer.h"
-#include "host/eventfd.h"
 #include "layout.h"
 
 #define VECTOR_MASKED 1u /* Mask Bit in Vector Control */
@@ -200,9 +199,10 @@ int msix_send_next(struct msix *msix)
 
 		if (!sendable(vector))
 			continue;
+		if (!closer_signal(msix->closer, vector->eventfd))
+			return -1;
 		vector->pending = false;
 		msix->pending--;
-		eventfd_signal(vector->eventfd);
 		return (int)i;
 	}
 	return -1;

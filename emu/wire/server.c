@@ -81,6 +81,7 @@ static void closer_drained(void *owner)
 	if (server->paused)
 		loop_change(server->loop, &server->watch, EPOLLIN);
 	server->paused = false;
+	endpoint_interrupts_flush(server->endpoint);
 	if (server->session)
 		session_resume(server->session);
 }

@@ -1,17 +1,19 @@
 // SPDX-License-Identifier: MIT
 /*
- * Descriptors whose close(2) waits: TCP sockets that linger, since their peer does not read. No
- * function but the client's own may wait for that, and no end.
+ * Descriptors whose close(2) waits: TCP sockets that linger, since their peer does not read; and
+ * eventfds that take long to signal. No function but the client's own may wait, and no end.
  */
 #include "harness.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -241,6 +243,94 @@ static void function_with_too_many_to_close_waits_alone(void **state)
 	client_close(&c);
 }
 
+#define WATCHERS 250 /* times as many copies of one eventfd */
+#define VECTORS	 16
+
+static int64_t spent_ms(pid_t pid)
+{
+	unsigned long user, system;
+	char path[32], text[1024];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = read(fd, text, sizeof(text) - 1);
+	assert_true(n > 0);
+	close(fd);
+	text[n] = '\0';
+	assert_int_equal(sscanf(strrchr(text, ')'),
+				") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+				&system),
+			 2);
+	return (int64_t)(user + system) * 1000 / sysconf(_SC_CLK_TCK);
+}
+
+static bool watch_often(int fd, int *watchers)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+	int copies[WATCHERS];
+	bool good = true;
+
+	for (int i = 0; i < WATCHERS; i++) {
+		copies[i] = dup(fd);
+		watchers[i] = epoll_create1(EPOLL_CLOEXEC);
+		assert_true(copies[i] >= 0 && watchers[i] >= 0);
+	}
+	for (int i = 0; i < WATCHERS * WATCHERS && good; i++)
+		good = !epoll_ctl(watchers[i / WATCHERS], EPOLL_CTL_ADD, copies[i % WATCHERS],
+				  &event);
+	for (int i = 0; i < WATCHERS; i++)
+		close(copies[i]);
+	return good;
+}
+
+/* To signal it once takes milliseconds; the emulator does it once, and then others do. */
+static void eventfd_that_many_watch(void **state)
+{
+	const struct vfio_irq_set trigger = {
+		.argsz = sizeof(trigger), .index = VFIO_PCI_MSIX_IRQ_INDEX, .count = VECTORS,
+		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+	};
+	struct vfio_irq_set set = trigger;
+	struct pollfd one = { .events = POLLIN };
+	int fds[VECTORS], watchers[WATCHERS];
+	uint64_t total = 0, count;
+	int64_t before, took;
+	struct client c;
+	bool good;
+
+	(void)state;
+	fds[0] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	for (int i = 1; i < VECTORS; i++)
+		fds[i] = fds[0];
+	hello(&c);
+	assert_int_equal(client_write(&c, CONFIG, 4, &(uint16_t){ 6 }, 2), 0);
+	assert_int_equal(client_write(&c, CONFIG, 0x50, &(uint32_t){ 0x80000000 }, 4), 0);
+	set.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+	assert_int_equal(client_call(&c, VFU_DEVICE_SET_IRQS, &set, sizeof(set), fds, VECTORS), 0);
+	good = watch_often(fds[0], watchers);
+	before = spent_ms(emu.pid);
+	if (good)
+		assert_int_equal(client_call(&c, VFU_DEVICE_SET_IRQS, &trigger, sizeof(trigger),
+					     NULL, 0),
+				 0);
+	took = spent_ms(emu.pid) - before;
+	one.fd = fds[0];
+	while (good && total < VECTORS && poll(&one, 1, 2000) == 1)
+		total += read(fds[0], &count, sizeof(count)) == sizeof(count) ? count : 0;
+	for (int i = 0; i < WATCHERS; i++)
+		close(watchers[i]);
+	close(fds[0]);
+	assert_nobody_waits();
+	client_close(&c);
+	if (!good)
+		skip(); /* fs.epoll.max_user_watches */
+	assert_int_equal(total, VECTORS);
+	if (took >= 60)
+		fail_msg("%lld ms were spent on %u signals", (long long)took, VECTORS);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -255,6 +345,7 @@ int main(int argc, char **argv)
 						teardown),
 		cmocka_unit_test_setup_teardown(function_with_too_many_to_close_waits_alone, setup,
 						teardown),
+		cmocka_unit_test_setup_teardown(eventfd_that_many_watch, setup, teardown),
 	};
 
 	if (argc != 2) {
