@@ -265,6 +265,7 @@ void endpoint_disconnect(struct endpoint *endpoint, const char *reason)
 	memory_reset(&endpoint->memory);
 	iova_map_clear(&endpoint->map);
 	msix_disconnect(&endpoint->msix);
+	endpoint->unseen = false;
 	restore(endpoint, CONFIG_RESET_POWER);
 	model_reset(endpoint, TPH_EMU_POWER_ON);
 	compare(endpoint, &old);
