@@ -18,6 +18,7 @@
 #define BLOCK	       (2u << 20) /* what a table of pages is for */
 #define BLOCKS_AT_ONCE 8u	  /* that have pages in them; taking these out takes time */
 #define GREEDY	       64u	  /* files that a share has room for as a whole */
+#define RESIDENT_MAX   2048u	  /* such blocks: the end of the process takes them out, too */
 
 /**
  * struct memory - one mmap of a file, for all mappings of it with that access
@@ -28,6 +29,8 @@
  * @unit: what the file's memory comes in
  * @reaped: bytes that are unmapped already
  * @touched: bits of blocks that have been accessed
+ * @resident: how many are
+ * @hand: the block that is the next to go if there are too many
  */
 struct memory {
 	struct memory *next;
@@ -42,7 +45,12 @@ struct memory {
 	size_t unit;
 	size_t reaped;
 	uint64_t *touched;
+	unsigned int resident;
+	size_t hand;
 };
+
+/* Blocks that have pages, of all maps together. */
+static unsigned int resident;
 
 void iova_map_share(struct iova_map *map, unsigned int count)
 {
@@ -95,6 +103,7 @@ static struct memory *memory_make(struct iova_map *map, const struct memory *lik
 	if (!memory)
 		return NULL;
 	*memory = *like;
+	memory->hand = 0;
 	memory->offset = extent.from;
 	memory->size = size;
 	memory->touched = calloc(size / BLOCK / 64 + 1, sizeof(*memory->touched));
@@ -245,6 +254,7 @@ bool iova_map_reap(struct iova_map *map, unsigned int most)
 		map->retired = memory->next;
 		map->files--;
 		map->space -= memory->size;
+		resident -= memory->resident;
 		if (memory->fd >= 0)
 			closer_take(map->closer, memory->fd);
 		free(memory->touched);
@@ -408,6 +418,49 @@ void iova_map_fini(struct iova_map *map)
 	iova_map_reap(map, UINT_MAX);
 }
 
+static size_t block_count(const struct memory *memory)
+{
+	return (memory->size - 1) / BLOCK + 1;
+}
+
+/* The next block from @hand on that has pages: they stay in the file. */
+static void let_go(struct memory *memory)
+{
+	const size_t blocks = block_count(memory);
+	size_t block = memory->hand, at;
+
+	if (!memory->resident)
+		return;
+	for (;; block++) {
+		if (block >= blocks)
+			block = 0;
+		if (block % 64 == 0 && !memory->touched[block / 64])
+			block += 63;
+		else if (memory->touched[block / 64] >> block % 64 & 1)
+			break;
+	}
+	at = block * BLOCK;
+	madvise(memory->start + at, memory->size - at < BLOCK ? memory->size - at : BLOCK,
+		MADV_DONTNEED);
+	memory->touched[block / 64] &= ~(1ULL << block % 64);
+	memory->hand = block + 1;
+	memory->resident--;
+	resident--;
+}
+
+static void touch(struct memory *memory, size_t block)
+{
+	const uint64_t bit = 1ULL << block % 64;
+
+	if (memory->touched[block / 64] & bit)
+		return;
+	if (resident >= RESIDENT_MAX)
+		let_go(memory);
+	memory->touched[block / 64] |= bit;
+	memory->resident++;
+	resident++;
+}
+
 static int locate(const struct iova_map *map, uint64_t iova, size_t length, unsigned int access,
 		  uint8_t **where)
 {
@@ -427,7 +480,7 @@ static int locate(const struct iova_map *map, uint64_t iova, size_t length, unsi
 	if (!(item->access & access))
 		return -EACCES;
 	place = item->offset + (iova - item->first) - memory->offset;
-	memory->touched[place / BLOCK / 64] |= 1ULL << place / BLOCK % 64;
+	touch(memory, place / BLOCK);
 	*where = memory->start + place;
 	return 0;
 }

@@ -348,6 +348,37 @@ static void share_of_a_map_is_bounded(void **state)
 	close(far);
 }
 
+/* However much of a file is accessed, few pages of it stay in the tables of this process. */
+static void pages_of_a_process_are_bounded(void **state)
+{
+	const uint64_t size = 12ULL << 30, step = 2 << 20;
+	struct fixture *f = *state;
+	const int fd = sparse(size);
+	unsigned long shared = 0;
+	char line[128];
+	FILE *status;
+
+	assert_int_equal(iova_map_add(&f->map, 0, size, RW, fd, 0), 0);
+	for (int round = 0; round < 2; round++)
+		for (uint32_t i = 0; i < size / step; i++) {
+			const uint32_t number = i + 1;
+
+			if (round)
+				assert_number(f, i * step, number);
+			else
+				assert_int_equal(iova_map_write(&f->map, i * step, &number, 4), 0);
+		}
+	status = fopen("/proc/self/status", "r");
+	while (status && fgets(line, sizeof(line), status))
+		sscanf(line, "RssShmem: %lu", &shared);
+	assert_non_null(status);
+	fclose(status);
+	/* a page of each of 2048 blocks, and not of 6144; the kernel's count is not exact */
+	if (shared < 2048 * 3 || shared > 2048 * 6)
+		fail_msg("%lu KiB are in its tables", shared);
+	close(fd);
+}
+
 /* Who answers for others may not answer. */
 static void files_of_no_memory_and_no_disk_are_refused(void **state)
 {
@@ -416,6 +447,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(number_of_maps_is_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(maps_of_a_file_share_an_mmap, setup, teardown),
 		cmocka_unit_test_setup_teardown(share_of_a_map_is_bounded, setup, teardown),
+		cmocka_unit_test_setup_teardown(pages_of_a_process_are_bounded, setup, teardown),
 		cmocka_unit_test_setup_teardown(files_of_no_memory_and_no_disk_are_refused, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(map_agrees_with_a_plain_model, setup, teardown),
