@@ -301,6 +301,8 @@ int main(int argc, char **argv)
 	struct emulator emulator = { .loop.epoll = -1, .log.sink.fd = -1, .signals.fd = -1,
 				     .spare = -1 };
 	struct options options;
+	int64_t deadline_ms;
+	bool reads;
 	int ret;
 
 	/* a descriptor of ours is not to be where messages go */
@@ -324,10 +326,14 @@ int main(int argc, char **argv)
 			complain("cannot wait for events", "", ret);
 		for (size_t i = 0; i < emulator.count; i++)
 			server_close(&emulator.functions[i].server);
-		/* First room for the last line, then the time to read that: it can be a long one. */
-		log_flush(&emulator.log, loop_now() + END_PATIENCE_MS / 5);
+		/* First room for the last line, then the time to read that. */
+		deadline_ms = loop_now() + END_PATIENCE_MS;
+		reads = log_flush(&emulator.log, deadline_ms);
 		summarize(&emulator);
-		if (files_end(&emulator, &options, loop_now() + END_PATIENCE_MS))
+		/* It can be a long one, and take long to make. */
+		if (reads)
+			deadline_ms = loop_now() + END_PATIENCE_MS;
+		if (files_end(&emulator, &options, deadline_ms))
 			ret = -EIO;
 	}
 	stop(&emulator);

@@ -5,7 +5,7 @@
 
 #include <stdbool.h>
 
-/** file_in_memory() - whether @fd is of tmpfs or hugetlbfs, as a memfd is: nobody answers for it. */
+/** file_in_memory() - whether @fd is of tmpfs or hugetlbfs, as a memfd: nobody answers for it. */
 bool file_in_memory(int fd);
 
 /**

@@ -140,7 +140,7 @@ static void memory_put(struct iova_map *map, struct memory *memory)
 		memory_retire(map, memory);
 }
 
-/* All of the file if that is not much, so that it needs no other mmap later; else what is needed. */
+/* All of the file if that is not much, so that it needs no other later; else what is needed. */
 static struct memory *memory_map(struct iova_map *map, const struct memory *like, int fd,
 				 struct extent needed, uint64_t file_size)
 {

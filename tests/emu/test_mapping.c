@@ -272,7 +272,7 @@ static void assert_number(struct fixture *f, uint64_t iova, uint32_t number)
 
 #define MANY 5000u
 
-/* Page by page, in any order, with gaps: one mmap of the file for all, where they are still right. */
+/* Page by page, in any order, with gaps: one mmap of the file for all, and all are right. */
 static void maps_of_a_file_share_an_mmap(void **state)
 {
 	static const uint32_t steps[] = { 1, 7919, MANY - 1 };
