@@ -12,6 +12,7 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "host/closer.h"
 #include "host/eventfd.h"
 #include "host/loop.h"
 #include "instrument/log.h"
@@ -27,7 +28,8 @@
 
 /* What is open beside functions: standard streams, loop, signals, log, monitor, some for ready-fd */
 #define DESCRIPTORS_OWN	     16u
-#define DESCRIPTORS_FUNCTION (4u + VFU_FDS_MAX) /* socket, lock, client, capture; a message's */
+/* socket, lock, client, capture; of the closer; memory, a message's, and what is not closed yet */
+#define DESCRIPTORS_FUNCTION (4u + 2u + MAPPING_FILES_MAX + VFU_FDS_SENT + CLOSER_BUSY)
 
 /** struct function - an endpoint and the socket it is reached by */
 struct function {
@@ -140,7 +142,8 @@ static void descriptors_provide(const struct options *options)
 		(unsigned long long)need, (unsigned long long)limit.rlim_cur);
 }
 
-static int function_start(struct emulator *emulator, struct knobs *knobs)
+/* @functions: how many there are going to be */
+static int function_start(struct emulator *emulator, struct knobs *knobs, unsigned int functions)
 {
 	struct function *function = &emulator->functions[emulator->count];
 	struct capture capture;
@@ -158,10 +161,17 @@ static int function_start(struct emulator *emulator, struct knobs *knobs)
 	}
 	function->endpoint.capture = capture;
 	function->endpoint.loop = &emulator->loop;
+	iova_map_share(&function->endpoint.map, functions);
+	ret = closer_start(&function->endpoint.closer, &emulator->loop);
+	if (ret) {
+		endpoint_fini(&function->endpoint);
+		return complain("cannot make a process to close descriptors", "", ret);
+	}
 	ret = server_open(&function->server, &emulator->loop, &function->endpoint,
 			  &emulator->spare);
 	if (ret) {
 		complain_of_socket(&function->server, function->endpoint.knobs.socket, ret);
+		closer_fini(&function->endpoint.closer, &emulator->loop);
 		endpoint_fini(&function->endpoint);
 		return ret;
 	}
@@ -214,7 +224,8 @@ static int start(struct emulator *emulator, struct options *options)
 	if (!emulator->functions)
 		return complain("cannot make functions", "", -ENOMEM);
 	for (size_t i = 0; i < options->count; i++) {
-		ret = function_start(emulator, &options->functions[i]);
+		ret = function_start(emulator, &options->functions[i],
+				     (unsigned int)options->count);
 		if (ret)
 			return ret;
 	}
@@ -275,11 +286,28 @@ static int files_end(struct emulator *emulator, const struct options *options, i
 	return ret;
 }
 
+/*
+ * Who waits for the end of a stream of ours is not to wait for a descriptor of a client, too: the
+ * closer has that open as well.
+ */
+static void streams_close(void)
+{
+	fflush(NULL);
+	for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+		close(fd);
+}
+
 static void stop(struct emulator *emulator)
 {
+	unsigned int left = 0;
+
 	for (size_t i = 0; i < emulator->count; i++) {
+		struct endpoint *endpoint = &emulator->functions[i].endpoint;
+
 		server_close(&emulator->functions[i].server);
-		endpoint_fini(&emulator->functions[i].endpoint);
+		endpoint_fini(endpoint);
+		left += closer_left(&endpoint->closer);
+		closer_fini(&endpoint->closer, &emulator->loop);
 	}
 	free(emulator->functions);
 	qmp_close(emulator->qmp);
@@ -289,6 +317,8 @@ static void stop(struct emulator *emulator)
 	if (emulator->spare >= 0)
 		close(emulator->spare);
 	loop_fini(&emulator->loop);
+	if (left)
+		streams_close();
 }
 
 /*
@@ -313,6 +343,7 @@ int main(int argc, char **argv)
 				     .spare = -1 };
 	struct options options;
 	int64_t deadline_ms;
+	bool reads;
 	int ret;
 
 	if (!hold_standard_streams())
@@ -337,8 +368,11 @@ int main(int argc, char **argv)
 			server_close(&emulator.functions[i].server);
 		/* First room for the last line, then the time to read that. */
 		deadline_ms = loop_now() + END_PATIENCE_MS;
-		log_flush(&emulator.log, deadline_ms);
+		reads = log_flush(&emulator.log, deadline_ms);
 		summarize(&emulator);
+		/* It can be a long one, and take long to make. */
+		if (reads)
+			deadline_ms = loop_now() + END_PATIENCE_MS;
 		if (files_end(&emulator, &options, deadline_ms))
 			ret = -EIO;
 	}

@@ -27,9 +27,9 @@ static struct {
 	int null;
 } requests;
 
-/* ends the wait of write(2), where there are no requests */
+/* ends the wait of write(2), where there are no requests; a child has none of its parent's */
 static struct {
-	bool ready;
+	pid_t owner;
 	timer_t timer;
 } alarm_clock;
 
@@ -49,12 +49,13 @@ bool eventfd_is(int fd)
 static void request_prepare(void)
 {
 	requests.ready = false;
-	requests.null = open("/dev/null", O_RDONLY | O_CLOEXEC);
+	if (requests.null <= 0)
+		requests.null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 	if (requests.null < 0)
 		return;
+	/* a child has none of its parent's */
+	requests.context = 0;
 	requests.ready = !syscall(SYS_io_setup, 1, &requests.context);
-	if (!requests.ready)
-		close(requests.null);
 }
 
 static void wake(int number)
@@ -78,13 +79,13 @@ static int timer_prepare(void)
 	if (sigaction(WAKE_SIGNAL, &action, NULL) || sigprocmask(SIG_UNBLOCK, &set, NULL) ||
 	    timer_create(CLOCK_MONOTONIC, &event, &alarm_clock.timer))
 		return -errno;
-	alarm_clock.ready = true;
+	alarm_clock.owner = getpid();
 	return 0;
 }
 
 int eventfd_prepare(void)
 {
-	int ret = alarm_clock.ready ? 0 : timer_prepare();
+	int ret = alarm_clock.owner == getpid() ? 0 : timer_prepare();
 
 	request_prepare();
 	return requests.ready ? 0 : ret;
@@ -114,7 +115,8 @@ static bool timer_set(long ns)
 {
 	const struct itimerspec when = { .it_value.tv_nsec = ns, .it_interval.tv_nsec = ns };
 
-	return alarm_clock.ready && !timer_settime(alarm_clock.timer, 0, &when, NULL);
+	return (alarm_clock.owner == getpid() || !timer_prepare()) &&
+	       !timer_settime(alarm_clock.timer, 0, &when, NULL);
 }
 
 void eventfd_signal(int fd)

@@ -9,7 +9,7 @@
 bool eventfd_is(int fd);
 
 /**
- * eventfd_prepare() - once, before the first eventfd_signal(), and in its thread
+ * eventfd_prepare() - once a process, before the first eventfd_signal(), in its thread
  *
  * Return: 0; -errno: there is no way to signal one and not to wait.
  */

@@ -2,67 +2,262 @@
 #include "mapping.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
-/** struct memory - one mmap, shared by the mappings that were cut out of one another */
+#include "closer.h"
+#include "file.h"
+
+#define BLOCK	       (2u << 20) /* what a table of pages is for */
+#define BLOCKS_AT_ONCE 8u	  /* that have pages in them; taking these out takes time */
+#define GREEDY	       64u	  /* files that a share has room for as a whole */
+#define RESIDENT_MAX   2048u	  /* such blocks: the end of the process takes them out, too */
+
+/**
+ * struct memory - one mmap of a file, for all mappings of it with that access
+ * @users: mappings
+ * @device, @inode: which file
+ * @fd: a descriptor of it, so that it is the closer who frees what the file has; -1: another has it
+ * @offset: in the file, of @start
+ * @unit: what the file's memory comes in
+ * @reaped: bytes that are unmapped already
+ * @touched: bits of blocks that have been accessed
+ * @resident: how many are
+ * @hand: the block that is the next to go if there are too many
+ */
 struct memory {
 	struct memory *next;
 	size_t users;
-	void *start;
+	dev_t device;
+	ino_t inode;
+	unsigned int access;
+	int fd;
+	uint8_t *start;
+	uint64_t offset;
 	size_t size;
+	size_t unit;
+	size_t reaped;
+	uint64_t *touched;
+	unsigned int resident;
+	size_t hand;
 };
 
-static struct memory *memory_map(int fd, uint64_t offset, uint64_t size, unsigned int access)
+/* Blocks that have pages, of all maps together. */
+static unsigned int resident;
+
+void iova_map_share(struct iova_map *map, unsigned int count)
 {
+	map->space_max = MAPPING_SPACE_MAX / count;
+	map->files_max = MAPPING_FILES_ALL / count;
+	if (map->files_max > MAPPING_FILES_MAX)
+		map->files_max = MAPPING_FILES_MAX;
+	if (!map->files_max)
+		map->files_max = 1;
+}
+
+static uint64_t space_max(const struct iova_map *map)
+{
+	return map->space_max ? map->space_max : MAPPING_SPACE_MAX;
+}
+
+static unsigned int files_max(const struct iova_map *map)
+{
+	return map->files_max ? map->files_max : MAPPING_FILES_MAX;
+}
+
+static uint64_t round_up(uint64_t value, uint64_t unit)
+{
+	return (value + unit - 1) / unit * unit;
+}
+
+/** struct extent - a part of a file */
+struct extent {
+	uint64_t from;
+	uint64_t to;
+};
+
+/* Another mmap, of @extent; @fd is not kept. */
+static struct memory *memory_make(struct iova_map *map, const struct memory *like, int fd,
+				  struct extent extent)
+{
+	const uint64_t size = extent.to - extent.from;
 	struct memory *memory;
 	int prot = 0;
 
-	if (size > SIZE_MAX || offset > INT64_MAX - size) {
-		errno = EINVAL;
+	errno = ENOSPC;
+	if (map->files >= files_max(map) || size > space_max(map) ||
+	    map->space > space_max(map) - size)
 		return NULL;
-	}
-	if (access & MAPPING_READ)
+	if (like->access & MAPPING_READ)
 		prot |= PROT_READ;
-	if (access & MAPPING_WRITE)
+	if (like->access & MAPPING_WRITE)
 		prot |= PROT_WRITE;
-
 	memory = malloc(sizeof(*memory));
 	if (!memory)
 		return NULL;
-	memory->users = 1;
+	*memory = *like;
+	memory->hand = 0;
+	memory->offset = extent.from;
 	memory->size = size;
-	memory->start = mmap(NULL, size, prot, MAP_SHARED | MAP_NORESERVE, fd, (off_t)offset);
-	if (memory->start == MAP_FAILED) {
-		int error = errno;
-
-		free(memory);
-		errno = error;
-		return NULL;
-	}
+	memory->touched = calloc(size / BLOCK / 64 + 1, sizeof(*memory->touched));
+	if (!memory->touched)
+		goto err_free;
+	memory->start = mmap(NULL, size, prot, MAP_SHARED | MAP_NORESERVE, fd, (off_t)extent.from);
+	if (memory->start == MAP_FAILED)
+		goto err_free;
+	map->files++;
+	map->space += size;
 	return memory;
+
+err_free:
+	/* free() keeps errno */
+	free(memory->touched);
+	free(memory);
+	return NULL;
+}
+
+static void memory_retire(struct iova_map *map, struct memory *memory)
+{
+	struct memory **at = &map->memories;
+
+	while (*at != memory)
+		at = &(*at)->next;
+	*at = memory->next;
+	memory->next = map->retired;
+	map->retired = memory;
 }
 
 static void memory_put(struct iova_map *map, struct memory *memory)
 {
-	if (!memory || --memory->users)
-		return;
-	memory->next = map->retired;
-	map->retired = memory;
+	if (memory && !--memory->users)
+		memory_retire(map, memory);
+}
+
+/* All of the file if that is not much, so that it needs no other later; else what is needed. */
+static struct memory *memory_map(struct iova_map *map, const struct memory *like, int fd,
+				 struct extent needed, uint64_t file_size)
+{
+	const struct extent whole = {
+		.to = file_size > needed.to ? file_size : needed.to,
+	};
+	struct memory *memory = NULL;
+
+	if (whole.to <= space_max(map) / GREEDY)
+		memory = memory_make(map, like, fd, whole);
+	return memory ? memory : memory_make(map, like, fd, needed);
+}
+
+/* One that is not large enough goes, and its mappings are of the new one. */
+static void memory_replace(struct iova_map *map, struct memory *old, struct memory *new)
+{
+	for (size_t i = 0; i < map->count; i++)
+		if (map->items[i].memory == old)
+			map->items[i].memory = new;
+	new->users = old->users;
+	new->fd = old->fd;
+	old->fd = -1;
+	old->users = 0;
+	memory_retire(map, old);
+}
+
+static struct memory *memory_get(struct iova_map *map, int fd, uint64_t offset, uint64_t size,
+				 unsigned int access)
+{
+	struct memory like = { .access = access, .fd = -1 }, *old = map->memories, *memory;
+	struct extent needed;
+	struct stat status;
+
+	errno = EINVAL;
+	if (size > INT64_MAX / 2 || offset > INT64_MAX / 2 - size)
+		return NULL;
+	/* not before it is known that this asks nobody */
+	if ((!file_in_memory(fd) && !file_on_disk(fd)) || fstat(fd, &status) ||
+	    !S_ISREG(status.st_mode)) {
+		errno = ENODEV;
+		return NULL;
+	}
+	like.device = status.st_dev;
+	like.inode = status.st_ino;
+	like.unit = MAPPING_PAGE;
+	if (status.st_blksize > MAPPING_PAGE && !(status.st_blksize & (status.st_blksize - 1)))
+		like.unit = (size_t)status.st_blksize;
+	while (old && (old->device != like.device || old->inode != like.inode ||
+		       old->access != access))
+		old = old->next;
+	needed.from = offset / like.unit * like.unit;
+	needed.to = round_up(offset + size, like.unit);
+	if (old && needed.from >= old->offset && needed.to <= old->offset + old->size) {
+		old->users++;
+		return old;
+	}
+	if (old) {
+		needed.from = needed.from < old->offset ? needed.from : old->offset;
+		if (needed.to < old->offset + old->size)
+			needed.to = old->offset + old->size;
+	} else {
+		like.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+		if (like.fd < 0)
+			return NULL;
+	}
+	memory = memory_map(map, &like, fd, needed,
+			    round_up((uint64_t)status.st_size, like.unit));
+	if (!memory) {
+		const int error = errno;
+
+		if (like.fd >= 0)
+			closer_take(map->closer, like.fd);
+		errno = error;
+		return NULL;
+	}
+	if (old)
+		memory_replace(map, old, memory);
+	memory->users++;
+	memory->next = map->memories;
+	map->memories = memory;
+	return memory;
+}
+
+/* How far from what is unmapped already there are few blocks with pages. */
+static size_t reach(const struct memory *memory)
+{
+	const size_t blocks = (memory->size - 1) / BLOCK + 1;
+	size_t block = memory->reaped / BLOCK, end;
+	unsigned int found = 0;
+
+	for (; block < blocks && found < BLOCKS_AT_ONCE; block++) {
+		if (block % 64 == 0)
+			while (block + 64 < blocks && !memory->touched[block / 64])
+				block += 64;
+		found += memory->touched[block / 64] >> block % 64 & 1;
+	}
+	end = block < blocks ? round_up(block * BLOCK, memory->unit) : memory->size;
+	return end < memory->size ? end : memory->size;
 }
 
 bool iova_map_reap(struct iova_map *map, unsigned int most)
 {
 	for (; map->retired && most; most--) {
 		struct memory *memory = map->retired;
+		const size_t end = reach(memory);
 
+		munmap(memory->start + memory->reaped, end - memory->reaped);
+		memory->reaped = end;
+		if (end < memory->size)
+			continue;
 		map->retired = memory->next;
-		munmap(memory->start, memory->size);
+		map->files--;
+		map->space -= memory->size;
+		resident -= memory->resident;
+		if (memory->fd >= 0)
+			closer_take(map->closer, memory->fd);
+		free(memory->touched);
 		free(memory);
 	}
 	return map->retired;
@@ -137,13 +332,13 @@ int iova_map_add(struct iova_map *map, uint64_t iova, uint64_t size, unsigned in
 	ret = room_make(map, map->count + 1);
 	if (ret)
 		return ret;
-	/* More goes than comes, however often a client maps and unmaps. */
+	/* However often a client maps and unmaps, what it does not use any more goes. */
 	iova_map_reap(map, 2);
 	if (fd >= 0) {
-		item.memory = memory_map(fd, offset, size, access);
+		item.memory = memory_get(map, fd, offset, size, access);
 		if (!item.memory)
 			return -errno;
-		item.base = item.memory->start;
+		item.offset = offset;
 	}
 	insert(map, at, &item);
 	return 0;
@@ -157,8 +352,7 @@ static void keep_head(struct mapping *item, uint64_t first)
 
 static void keep_tail(struct mapping *item, uint64_t last)
 {
-	if (item->base)
-		item->base += last + 1 - item->first;
+	item->offset += last + 1 - item->first;
 	item->first = last + 1;
 }
 
@@ -214,7 +408,8 @@ void iova_map_clear(struct iova_map *map)
 	for (size_t i = 0; i < map->count; i++)
 		memory_put(map, map->items[i].memory);
 	free(map->items);
-	*map = (struct iova_map){ .retired = map->retired };
+	map->items = NULL;
+	map->count = map->room = 0;
 }
 
 void iova_map_fini(struct iova_map *map)
@@ -223,22 +418,70 @@ void iova_map_fini(struct iova_map *map)
 	iova_map_reap(map, UINT_MAX);
 }
 
+static size_t block_count(const struct memory *memory)
+{
+	return (memory->size - 1) / BLOCK + 1;
+}
+
+/* The next block from @hand on that has pages: they stay in the file. */
+static void let_go(struct memory *memory)
+{
+	const size_t blocks = block_count(memory);
+	size_t block = memory->hand, at;
+
+	if (!memory->resident)
+		return;
+	for (;; block++) {
+		if (block >= blocks)
+			block = 0;
+		if (block % 64 == 0 && !memory->touched[block / 64])
+			block += 63;
+		else if (memory->touched[block / 64] >> block % 64 & 1)
+			break;
+	}
+	at = block * BLOCK;
+	madvise(memory->start + at, memory->size - at < BLOCK ? memory->size - at : BLOCK,
+		MADV_DONTNEED);
+	memory->touched[block / 64] &= ~(1ULL << block % 64);
+	memory->hand = block + 1;
+	memory->resident--;
+	resident--;
+}
+
+static void touch(struct memory *memory, size_t block)
+{
+	const uint64_t bit = 1ULL << block % 64;
+
+	if (memory->touched[block / 64] & bit)
+		return;
+	if (resident >= RESIDENT_MAX)
+		let_go(memory);
+	memory->touched[block / 64] |= bit;
+	memory->resident++;
+	resident++;
+}
+
 static int locate(const struct iova_map *map, uint64_t iova, size_t length, unsigned int access,
 		  uint8_t **where)
 {
 	size_t at = find(map, iova);
 	const struct mapping *item;
+	struct memory *memory;
+	uint64_t place;
 
 	if (!length || at == map->count)
 		return -EFAULT;
 	item = &map->items[at];
 	if (iova < item->first || length - 1 > item->last - iova)
 		return -EFAULT;
-	if (!item->base)
+	memory = item->memory;
+	if (!memory)
 		return -EFAULT;
 	if (!(item->access & access))
 		return -EACCES;
-	*where = item->base + (iova - item->first);
+	place = item->offset + (iova - item->first) - memory->offset;
+	touch(memory, place / BLOCK);
+	*where = memory->start + place;
 	return 0;
 }
 

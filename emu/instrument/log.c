@@ -148,9 +148,9 @@ void log_write(struct log *log, struct json_object *line)
 	json_object_put(line);
 }
 
-void log_flush(struct log *log, int64_t deadline_ms)
+bool log_flush(struct log *log, int64_t deadline_ms)
 {
-	sink_flush(&log->sink, deadline_ms);
+	return !sink_flush(&log->sink, deadline_ms);
 }
 
 void log_close(struct log *log, int64_t deadline_ms)

@@ -62,8 +62,8 @@ int log_open(struct log *log, const char *path, uint64_t limit, bool verbose);
  */
 int log_start(struct log *log, struct loop *loop, int stop_fd);
 
-/** log_flush() - let the reader take all, until @deadline_ms. */
-void log_flush(struct log *log, int64_t deadline_ms);
+/** log_flush() - let the reader take all, until @deadline_ms. Return: whether it has. */
+bool log_flush(struct log *log, int64_t deadline_ms);
 
 /** log_close() - log_flush(), and close it. What the reader has not taken counts as lost. */
 void log_close(struct log *log, int64_t deadline_ms);

@@ -124,6 +124,7 @@ static void parts_connect(struct endpoint *endpoint, struct log *log, struct qmp
 	endpoint->instrument.name = knobs->name;
 	endpoint->capture.sink.fd = -1;
 	endpoint->wake.ring = woken;
+	endpoint->map.closer = &endpoint->closer;
 	endpoint->port = (struct port){
 		.events = &port_events,
 		.name = knobs->name,
@@ -165,6 +166,7 @@ int endpoint_init(struct endpoint *endpoint, const struct knobs *knobs, struct l
 	ret = msix_init(&endpoint->msix, knobs);
 	if (ret)
 		goto err_free_memory;
+	endpoint->msix.closer = &endpoint->closer;
 	model_reset(endpoint, TPH_EMU_POWER_ON);
 	return 0;
 
@@ -263,6 +265,7 @@ void endpoint_disconnect(struct endpoint *endpoint, const char *reason)
 	memory_reset(&endpoint->memory);
 	iova_map_clear(&endpoint->map);
 	msix_disconnect(&endpoint->msix);
+	endpoint->unseen = false;
 	restore(endpoint, CONFIG_RESET_POWER);
 	model_reset(endpoint, TPH_EMU_POWER_ON);
 	compare(endpoint, &old);
@@ -355,6 +358,7 @@ void endpoint_config_write(struct endpoint *endpoint, size_t at, const uint8_t *
 	endpoint_interrupts_flush(endpoint);
 	if (knobs->model->config_written)
 		knobs->model->config_written(&endpoint->emu, knobs->model_state, at, length);
+	endpoint->unseen = true;
 }
 
 /* ---- BARs ---- */
@@ -435,16 +439,26 @@ void endpoint_bar_write(struct endpoint *endpoint, unsigned int bar, size_t at, 
 
 /* ---- work and interrupts ---- */
 
-#define MAPS_AT_ONCE 16 /* given back; then it is other functions' and clients' turn */
+#define REAPS_AT_ONCE 1 /* then it is other functions' and clients' turn */
 
 bool endpoint_work(struct endpoint *endpoint)
 {
 	const struct knobs *knobs = &endpoint->knobs;
 	bool more;
 
+	endpoint->unseen = false;
 	fabric_conclude(&endpoint->port);
 	more = knobs->model->work && knobs->model->work(&endpoint->emu, knobs->model_state);
-	return iova_map_reap(&endpoint->map, MAPS_AT_ONCE) || more;
+	return iova_map_reap(&endpoint->map, REAPS_AT_ONCE) || more;
+}
+
+unsigned int endpoint_settle(struct endpoint *endpoint)
+{
+	const uint32_t before = endpoint->instrument.sent.head;
+
+	if (endpoint->unseen)
+		endpoint_work(endpoint);
+	return endpoint->instrument.sent.head - before;
 }
 
 void endpoint_interrupts_flush(struct endpoint *endpoint)

@@ -9,6 +9,7 @@
 
 #include "config_space.h"
 #include "fabric.h"
+#include "host/closer.h"
 #include "host/loop.h"
 #include "host/mapping.h"
 #include "instrument/capture.h"
@@ -39,6 +40,7 @@ enum endpoint_reset {
 /**
  * struct endpoint - a function
  * @function: what its model is told of it
+ * @closer: for what clients give; the caller of endpoint_init() starts it, or does not
  * @map: what the client of the moment lets it reach
  * @memory: behind knobs.memory_bar; a reset clears it
  * @port: its way to the client and to other functions
@@ -47,6 +49,7 @@ enum endpoint_reset {
  * @loop: for @wake; NULL without one (tests of single parts)
  * @wake: the model wants to be called
  * @fresh: no reset since power-on
+ * @unseen: configuration space was written, and the model has had no turn since
  * @descriptors_told: the user knows that its clients want more descriptors than there may be
  */
 struct endpoint {
@@ -55,6 +58,7 @@ struct endpoint {
 	struct tph_emu_function function;
 	struct instrument instrument;
 	struct config_space config;
+	struct closer closer;
 	struct msix msix;
 	struct iova_map map;
 	struct bar_memory memory;
@@ -65,6 +69,7 @@ struct endpoint {
 	struct loop *loop;
 	struct alarm wake;
 	bool fresh;
+	bool unseen;
 	bool descriptors_told;
 };
 
@@ -110,6 +115,16 @@ void endpoint_bar_write(struct endpoint *endpoint, unsigned int bar, size_t at, 
 /** endpoint_work() - go on with what its model has to do. Return: whether there is more right now.
  */
 bool endpoint_work(struct endpoint *endpoint);
+
+/**
+ * endpoint_settle() - let its model act on what was written to configuration space, if it did not
+ *
+ * To be called before the next access: however busy others are, no state goes by that the model has
+ * had no turn in.
+ *
+ * Return: how many requests it sent.
+ */
+unsigned int endpoint_settle(struct endpoint *endpoint);
 
 /** endpoint_interrupt() - send MSI-X message @vector, or keep it pending while masked. */
 void endpoint_interrupt(struct endpoint *endpoint, unsigned int vector);

@@ -4,12 +4,11 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <linux/pci_regs.h>
 
 #include "format/bits.h"
-#include "host/eventfd.h"
+#include "host/closer.h"
 #include "layout.h"
 
 #define VECTOR_MASKED 1u /* Mask Bit in Vector Control */
@@ -166,7 +165,7 @@ void msix_assign(struct msix *msix, unsigned int vector, int eventfd)
 		return;
 	one = touch(msix, vector);
 	if (one->eventfd >= 0)
-		close(one->eventfd);
+		closer_take(msix->closer, one->eventfd);
 	one->eventfd = eventfd;
 }
 
@@ -200,9 +199,10 @@ int msix_send_next(struct msix *msix)
 
 		if (!sendable(vector))
 			continue;
+		if (!closer_signal(msix->closer, vector->eventfd))
+			return -1;
 		vector->pending = false;
 		msix->pending--;
-		eventfd_signal(vector->eventfd);
 		return (int)i;
 	}
 	return -1;

@@ -10,6 +10,8 @@
 #include "config_space.h"
 #include "knobs.h"
 
+struct closer;
+
 #define MSIX_BAR	   4	   /* the default of the BAR, */
 #define MSIX_PBA_AT	   0xf000u /* and of the PBA there */
 #define MSIX_ENTRY_SIZE	   16u
@@ -38,6 +40,7 @@ struct msix_vector {
  * @pending: how many are
  * @table_at: offset of the table in its BAR
  * @pba_at: offset of the PBA in that BAR
+ * @closer: closes eventfds
  * @tags: writable bits of the tag in Vector Control
  */
 struct msix {
@@ -47,6 +50,7 @@ struct msix {
 	unsigned int pending;
 	uint32_t table_at;
 	uint32_t pba_at;
+	struct closer *closer;
 	uint16_t tags;
 };
 

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include <json-c/json.h>
 
@@ -14,9 +13,9 @@
 
 #define JSON_DEPTH_MAX 8
 
-int vfu_channel_init(struct vfu_channel *channel, int fd)
+int vfu_channel_init(struct vfu_channel *channel, int fd, struct closer *closer)
 {
-	*channel = (struct vfu_channel){ .fd = fd };
+	*channel = (struct vfu_channel){ .fd = fd, .closer = closer };
 	channel->payload = malloc(VFU_PAYLOAD_MAX);
 	channel->out = malloc(sizeof(struct vfu_header) + VFU_PAYLOAD_MAX);
 	if (!channel->payload || !channel->out) {
@@ -29,7 +28,9 @@ int vfu_channel_init(struct vfu_channel *channel, int fd)
 void vfu_channel_fini(struct vfu_channel *channel)
 {
 	vfu_next(channel);
-	close(channel->fd);
+	/* The client knows at once; with the socket goes what it has queued there, descriptors too. */
+	shutdown(channel->fd, SHUT_RDWR);
+	closer_take(channel->closer, channel->fd);
 	free(channel->payload);
 	free(channel->out);
 }
@@ -37,7 +38,6 @@ void vfu_channel_fini(struct vfu_channel *channel)
 /* Keeps the descriptors of one recvmsg(); all of them, so that none leaks. */
 static int take_fds(struct vfu_channel *channel, struct msghdr *message)
 {
-	unsigned int taken = 0;
 	int ret = 0;
 
 	for (struct cmsghdr *c = CMSG_FIRSTHDR(message); c; c = CMSG_NXTHDR(message, c)) {
@@ -49,18 +49,17 @@ static int take_fds(struct vfu_channel *channel, struct msghdr *message)
 		count = (c->cmsg_len - CMSG_LEN(0)) / sizeof(fd);
 		for (size_t i = 0; i < count; i++) {
 			memcpy(&fd, CMSG_DATA(c) + i * sizeof(fd), sizeof(fd));
-			taken++;
 			if (channel->fd_count < VFU_FDS_MAX) {
 				channel->fds[channel->fd_count++] = fd;
 			} else {
-				close(fd);
+				closer_take(channel->closer, fd);
 				ret = -EPROTO;
 			}
 		}
 	}
-	/* Cut off although there was room for more of them: we may have no more open. */
+	/* Cut off although there was room for all of them: we may have no more open. */
 	if (message->msg_flags & MSG_CTRUNC)
-		ret = taken < VFU_FDS_MAX ? -EMFILE : -EPROTO;
+		ret = -EMFILE;
 	return ret;
 }
 
@@ -68,7 +67,8 @@ static int receive_bytes(struct vfu_channel *channel, void *to, size_t want)
 {
 	union {
 		struct cmsghdr align;
-		char bytes[CMSG_SPACE(VFU_FDS_MAX * sizeof(int))];
+		/* for all: the kernel closes what there is no room for, and we would wait for it */
+		char bytes[CMSG_SPACE(VFU_FDS_SENT * sizeof(int))];
 	} control;
 	struct iovec iov = { .iov_base = to, .iov_len = want };
 	struct msghdr message = {
@@ -122,7 +122,7 @@ void vfu_next(struct vfu_channel *channel)
 {
 	for (unsigned int i = 0; i < channel->fd_count; i++)
 		if (channel->fds[i] >= 0)
-			close(channel->fds[i]);
+			closer_take(channel->closer, channel->fds[i]);
 	channel->fd_count = 0;
 	channel->have = 0;
 }

@@ -10,6 +10,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "host/closer.h"
+
 enum vfu_command {
 	VFU_VERSION = 1,
 	VFU_DMA_MAP = 2,
@@ -100,11 +102,13 @@ struct vfu_region_io_fds {
 #define VFU_TRANSFER_MAX 0x10000u /* data of one message, our max_data_xfer_size */
 #define VFU_PAYLOAD_MAX	 (sizeof(struct vfu_region_access) + VFU_TRANSFER_MAX)
 #define VFU_FDS_MAX	 16u
+#define VFU_FDS_SENT	 253u /* the kernel lets no more come with one message */
 #define VFU_TRANSFER_DEFAULT 0x100000u /* of a client that names no max_data_xfer_size */
 
 /**
  * struct vfu_channel - one end of a connection
  * @fd: nonblocking stream socket
+ * @closer: closes it, and what came by it
  * @header: of the message that is coming in or has come in
  * @payload: its payload
  * @have: bytes of header and payload so far
@@ -116,6 +120,7 @@ struct vfu_region_io_fds {
  */
 struct vfu_channel {
 	int fd;
+	struct closer *closer;
 	struct vfu_header header;
 	uint8_t *payload;
 	size_t have;
@@ -127,7 +132,7 @@ struct vfu_channel {
 };
 
 /** vfu_channel_init() - @fd is owned from here on, also on failure. Return: 0 or -ENOMEM. */
-int vfu_channel_init(struct vfu_channel *channel, int fd);
+int vfu_channel_init(struct vfu_channel *channel, int fd, struct closer *closer);
 
 /** vfu_channel_fini() - close the connection and every descriptor that nobody kept. */
 void vfu_channel_fini(struct vfu_channel *channel);

@@ -47,6 +47,13 @@ static void listen_again(struct alarm *alarm)
 	loop_change(server->loop, &server->watch, EPOLLIN);
 }
 
+/* With a connection goes what has been sent by it already, descriptors too. */
+static void send_away(struct server *server, int fd)
+{
+	shutdown(fd, SHUT_RDWR);
+	closer_take(&server->endpoint->closer, fd);
+}
+
 /* There is no descriptor for a client: it shall know, and not be waited on in a busy loop. */
 static void turn_away(struct server *server)
 {
@@ -58,13 +65,25 @@ static void turn_away(struct server *server)
 	fd = accept4(server->watch.fd, NULL, NULL, SOCK_CLOEXEC);
 	if (fd >= 0) {
 		log_refused(server, "descriptor-limit");
-		close(fd);
+		send_away(server, fd);
 	}
 	spare_take(server);
 	if (fd >= 0 && *server->spare >= 0)
 		return;
 	loop_change(server->loop, &server->watch, 0);
 	loop_set_alarm(server->loop, &server->retry, RETRY_MS);
+}
+
+static void closer_drained(void *owner)
+{
+	struct server *server = owner;
+
+	if (server->paused)
+		loop_change(server->loop, &server->watch, EPOLLIN);
+	server->paused = false;
+	endpoint_interrupts_flush(server->endpoint);
+	if (server->session)
+		session_resume(server->session);
 }
 
 static bool is_shortage(int error)
@@ -78,6 +97,11 @@ static void server_ready(struct watch *watch, uint32_t events)
 	int fd;
 
 	(void)events;
+	if (closer_await(&server->endpoint->closer)) {
+		server->paused = true;
+		loop_change(server->loop, &server->watch, 0);
+		return;
+	}
 	/* What the last client sent before it left comes first; then the new one is let in. */
 	if (server->session && session_hung_up(server->session))
 		return;
@@ -90,7 +114,7 @@ static void server_ready(struct watch *watch, uint32_t events)
 	/* The protocol allows one client; a second one sees its connection closed. */
 	if (server->session) {
 		log_refused(server, "busy");
-		close(fd);
+		send_away(server, fd);
 		return;
 	}
 	server->session = session_open(server->loop, server->endpoint, fd, client_gone, server);
@@ -224,6 +248,8 @@ int server_open(struct server *server, struct loop *loop, struct endpoint *endpo
 	ret = loop_add(loop, &server->watch, EPOLLIN);
 	if (ret)
 		goto err_unlink;
+	endpoint->closer.drained = closer_drained;
+	endpoint->closer.owner = server;
 	return 0;
 
 err_unlink:
@@ -244,7 +270,8 @@ void server_close(struct server *server)
 		client_gone(server);
 	loop_clear_alarm(server->loop, &server->retry);
 	loop_remove(server->loop, &server->watch);
-	close(server->watch.fd);
+	/* Who has connected and was not let in yet goes with it, and what he has sent. */
+	send_away(server, server->watch.fd);
 	server->watch.fd = -1;
 	/* Somebody may have removed it, and put one of his own there. */
 	if (same_file(&server->place, server->endpoint->knobs.socket))

@@ -13,6 +13,7 @@
 /**
  * struct server - listens on endpoint->knobs.socket
  * @session: the client there is, or NULL
+ * @paused: nobody is let in before the closer has done more
  * @spare: a descriptor held back by all servers together, to turn clients away when no other is
  *	left; -1 if it is lost
  * @retry: set while nobody is let in, for want of descriptors
@@ -25,6 +26,7 @@ struct server {
 	struct endpoint *endpoint;
 	struct watch watch;
 	struct session *session;
+	bool paused;
 	int *spare;
 	struct alarm retry;
 	struct stat place;

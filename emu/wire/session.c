@@ -15,12 +15,13 @@
 
 #include "format/bits.h"
 #include "host/eventfd.h"
+#include "host/file.h"
 #include "protocol.h"
 
 #define IRQ_TYPES (VFIO_PCI_MSIX_IRQ_INDEX + 1) /* no error and no request interrupt */
 
 #define STEPS_AT_ONCE 32 /* of one request; then it is other functions' and clients' turn */
-#define REST_MS 30000 /* until all of a message that has begun must have come */
+#define REST_MS 30000 /* until all of a message that has begun must have come, or have gone */
 #define SILENCE_MS 5000 /* until a client must have negotiated; it begins with that */
 
 struct session;
@@ -30,12 +31,14 @@ struct session;
  * @step: carries out one; the request is still in channel.payload
  * @at: the next one
  * @count: how many there are
+ * @cost: of those of this turn, in such as send nothing
  * @reply_size: bytes of the answer
  */
 struct job {
 	void (*step)(struct session *session, uint32_t at);
 	uint32_t at;
 	uint32_t count;
+	uint32_t cost;
 	size_t reply_size;
 };
 
@@ -43,9 +46,12 @@ struct job {
  * struct session - a client
  * @negotiated: versions are agreed on; nothing else is answered before
  * @closing: close once the reply is out, for this reason; NULL: do not
+ * @paused: nothing is received, for the closer of the function is busy
  * @silence: set until versions are agreed on
  * @rest: set while a message has begun, @begun, and not come whole. A client that has gone can be a
  *	descriptor in its own message, so that nobody tells of its end
+ * @unread: set while one of ours has begun to go, @going, and not gone whole: likewise, the client
+ *	can be in a message that waits for its answer to be read
  * @reason: why it ends, for the log
  * @job: the request that is being carried out; nothing is received meanwhile
  * @carrier: for commands of our own
@@ -61,9 +67,12 @@ struct session {
 	struct watch watch;
 	bool negotiated;
 	const char *closing;
+	bool paused;
 	struct alarm silence;
 	struct alarm rest;
 	bool begun;
+	struct alarm unread;
+	bool going;
 	const char *reason;
 	struct job job;
 	struct carrier carrier;
@@ -118,6 +127,21 @@ static void log_map(struct session *session, const char *event, uint64_t address
 	instrument_write_line(instrument, line);
 }
 
+/* What the client, or who started it, cannot see from an error number. */
+static void log_map_refused(struct session *session, const struct vfu_dma_map *request, int error)
+{
+	struct instrument *instrument = &session->endpoint->instrument;
+	struct json_object *line;
+
+	if (error != ENOSPC && error != ENODEV)
+		return;
+	line = instrument_event(instrument, "map-refused");
+	log_hex(line, "address", request->address, 1);
+	log_hex(line, "size", request->size, 1);
+	log_string(line, "reason", error == ENODEV ? "file" : "limit");
+	instrument_write_line(instrument, line);
+}
+
 static int handle_dma_map(struct session *session, size_t *reply_size)
 {
 	struct vfu_channel *channel = &session->channel;
@@ -137,6 +161,12 @@ static int handle_dma_map(struct session *session, size_t *reply_size)
 	error = -iova_map_add(&session->endpoint->map, request.address, request.size, access,
 			      channel->fd_count ? channel->fds[0] : -1, request.offset);
 	log_map(session, "map", request.address, request.size, error);
+	log_map_refused(session, &request, error);
+	/* The map has one of that file: this one's end frees nothing, and needs nobody else. */
+	if (!error && channel->fd_count && file_in_memory(channel->fds[0])) {
+		close(channel->fds[0]);
+		channel->fds[0] = -1;
+	}
 	return error;
 }
 
@@ -333,6 +363,7 @@ static void region_write(struct session *session, const struct vfu_region_access
 {
 	if (access->region == VFIO_PCI_CONFIG_REGION_INDEX) {
 		fabric_settle(&session->endpoint->port);
+		session->job.cost += endpoint_settle(session->endpoint);
 		endpoint_config_write(session->endpoint, access->offset, data, access->count);
 	} else {
 		fabric_write(&session->endpoint->port, access->region, access->offset, data,
@@ -486,6 +517,7 @@ static int dispatch(struct session *session, size_t *reply_size)
 	if (channel->header.command != VFU_REGION_WRITE &&
 	    channel->header.command != VFU_REGION_WRITE_MULTI)
 		fabric_settle(&session->endpoint->port);
+	endpoint_settle(session->endpoint);
 	return handler->run(session, reply_size);
 }
 
@@ -540,6 +572,11 @@ static void send_out(struct session *session)
 		end(session, session->closing);
 		return;
 	}
+	if (ret)
+		loop_clear_alarm(session->loop, &session->unread);
+	else if (!session->going)
+		loop_set_alarm(session->loop, &session->unread, REST_MS);
+	session->going = !ret;
 	/* Nothing is read before this message is out: what a client can queue is bounded. */
 	loop_change(session->loop, &session->watch, ret && !session->job.step ? EPOLLIN : EPOLLOUT);
 }
@@ -559,7 +596,7 @@ static void job_continue(struct session *session)
 {
 	struct job *job = &session->job;
 
-	for (int i = 0; i < STEPS_AT_ONCE && job->at < job->count; i++)
+	for (job->cost = 0; job->cost < STEPS_AT_ONCE && job->at < job->count; job->cost++)
 		job->step(session, job->at++);
 	if (job->at < job->count) {
 		loop_change(session->loop, &session->watch, EPOLLOUT);
@@ -606,7 +643,8 @@ static bool carrier_unread(struct carrier *carrier)
 	struct session *session = session_of(carrier);
 	struct pollfd one = { .fd = session->watch.fd, .events = POLLIN };
 
-	return session->channel.have || poll(&one, 1, 0) == 1;
+	/* nobody is to wait for what is not read before others' descriptors are closed */
+	return !session->paused && (session->channel.have || poll(&one, 1, 0) == 1);
 }
 
 /* Takes the answer to our command; false if it is none. */
@@ -664,6 +702,11 @@ static void session_ready(struct watch *watch, uint32_t events)
 		return;
 	}
 
+	if (closer_await(&session->endpoint->closer)) {
+		session->paused = true;
+		loop_remove(session->loop, &session->watch);
+		return;
+	}
 	ret = vfu_receive(channel);
 	if (!ret) {
 		if (channel->have && !session->begun)
@@ -703,7 +746,7 @@ struct session *session_open(struct loop *loop, struct endpoint *endpoint, int f
 	struct session *session = calloc(1, sizeof(*session));
 
 	if (!session) {
-		close(fd);
+		closer_take(&endpoint->closer, fd);
 		return NULL;
 	}
 	*session = (struct session){
@@ -712,12 +755,13 @@ struct session *session_open(struct loop *loop, struct endpoint *endpoint, int f
 		.watch = { .fd = fd, .ready = session_ready, .owner = session },
 		.silence = { .ring = too_long_silent, .owner = session },
 		.rest = { .ring = too_long_silent, .owner = session },
+		.unread = { .ring = too_long_silent, .owner = session },
 		.reason = "stopped",
 		.carrier = { .send = carrier_send, .unread = carrier_unread },
 		.ended = ended,
 		.owner = owner,
 	};
-	if (vfu_channel_init(&session->channel, fd)) {
+	if (vfu_channel_init(&session->channel, fd, &endpoint->closer)) {
 		free(session);
 		return NULL;
 	}
@@ -738,11 +782,24 @@ bool session_hung_up(const struct session *session)
 	return poll(&one, 1, 0) == 1 && one.revents & POLLHUP;
 }
 
+void session_resume(struct session *session)
+{
+	const bool busy = session->channel.out_size || session->job.step;
+
+	if (!session->paused)
+		return;
+	session->paused = false;
+	if (loop_add(session->loop, &session->watch, busy ? EPOLLOUT : EPOLLIN))
+		end(session, "memory");
+}
+
 void session_close(struct session *session)
 {
 	loop_clear_alarm(session->loop, &session->silence);
 	loop_clear_alarm(session->loop, &session->rest);
-	loop_remove(session->loop, &session->watch);
+	loop_clear_alarm(session->loop, &session->unread);
+	if (!session->paused)
+		loop_remove(session->loop, &session->watch);
 	/* Who sees its connection closed finds the reason in the log. */
 	endpoint_disconnect(session->endpoint, session->reason);
 	vfu_channel_fini(&session->channel);

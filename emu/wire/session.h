@@ -25,6 +25,9 @@ struct session *session_open(struct loop *loop, struct endpoint *endpoint, int f
 /** session_hung_up() - whether the client is gone already, although not all it sent was handled. */
 bool session_hung_up(const struct session *session);
 
+/** session_resume() - go on reading: the closer of the function is not busy any more. */
+void session_resume(struct session *session);
+
 /** session_close() - end it; the function is as after power-on. */
 void session_close(struct session *session);
 

@@ -4,7 +4,7 @@
  *
  * Four functions are attacked, each by a thread that is a client of it: random and mutated
  * messages, floods whose answers nobody reads, requests that make thousands of lines, maps,
- * descriptors by the hundred. One more thread opens connections that say nothing, and the reader of
+ * descriptors by the hundred, some of which take long to close or to signal. One more thread opens connections that say nothing, and the reader of
  * the log (a pipe) stops to read now and then. A fifth function belongs to the client that behaves.
  *
  * It fails if the emulator ends, tears a line of the log, keeps descriptors, grows, or does not end
@@ -14,6 +14,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
@@ -22,6 +23,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -44,6 +46,11 @@
 #define CONFIG		  VFIO_PCI_CONFIG_REGION_INDEX
 #define PAGE		  4096u
 #define SILENT_MAX	  64
+#define PEERS		  4
+#define LINGER_S	  1
+#define WATCHERS	  120 /* times as many copies of an eventfd */
+#define FILES		  300 /* more than a function may have */
+#define PLACES		  (1u << 20) /* pages of a file that has hardly any */
 #define FDS_MAX		  64
 #define BUCKETS		  4096
 #define BUCKET_US	  20
@@ -68,7 +75,7 @@ static pid_t emulator;
 static atomic_bool attacking;
 static atomic_bool reading;
 static atomic_ulong messages, connections, torn, lines;
-static int memory_fd, event_fd;
+static int memory_fd, event_fd, sparse_fd, watched_fd, listener;
 
 static void die(const char *what)
 {
@@ -103,11 +110,14 @@ static uint32_t below(uint64_t *state, uint32_t bound)
 
 /* ---- messages ---- */
 
-/** struct attack - a thread and its function */
+/** struct attack - a thread and its function; @peers: the last of @met that read nothing */
 struct attack {
 	int function;
 	uint64_t chance;
 	int fd;
+	int gift; /* the first descriptor of the next message, if there is one */
+	int peers[PEERS];
+	unsigned int met;
 	uint16_t id;
 	uint8_t bytes[MESSAGE_MAX + 64];
 };
@@ -144,7 +154,10 @@ static bool post(struct attack *a, size_t size, unsigned int fd_count)
 		control.align.cmsg_len = CMSG_LEN(fd_count * sizeof(int));
 		for (unsigned int i = 0; i < fd_count; i++)
 			memcpy(CMSG_DATA(&control.align) + i * sizeof(int),
-			       below(&a->chance, 4) ? &event_fd : &memory_fd, sizeof(int));
+			       a->gift >= 0		? &a->gift
+			       : below(&a->chance, 4) ? &event_fd
+						      : &memory_fd,
+			       sizeof(int));
 		m.msg_control = control.bytes;
 		m.msg_controllen = CMSG_SPACE(fd_count * sizeof(int));
 	}
@@ -377,6 +390,105 @@ static bool attack_maps(struct attack *a)
 	return true;
 }
 
+/* As far apart as there are pages, and of as many files as there may be, and some. */
+static bool attack_places(struct attack *a)
+{
+	bool good = true;
+
+	for (uint32_t i = 0; i < 1000 + FILES && attacking && good; i++) {
+		const bool file = i >= 1000;
+		const struct vfu_dma_map map = {
+			.argsz = sizeof(map), .flags = 1 + below(&a->chance, 3), .size = PAGE,
+			.address = 0x80000000 + (uint64_t)below(&a->chance, PLACES) * PAGE,
+			.offset = file ? 0 : (uint64_t)below(&a->chance, PLACES) * PAGE,
+		};
+
+		a->gift = file ? memfd_create("one", MFD_CLOEXEC) : sparse_fd;
+		message(a, VFU_DMA_MAP, VFU_NO_REPLY, &map, sizeof(map));
+		good = post(a, sizeof(struct vfu_header) + sizeof(map), 1);
+		if (file)
+			close(a->gift);
+	}
+	a->gift = -1;
+	return good;
+}
+
+/* A connection whose close(2) waits for its peer, who does not read. */
+static int lingering(struct attack *a)
+{
+	const struct linger linger = { .l_onoff = 1, .l_linger = LINGER_S };
+	int *peer = &a->peers[a->met % PEERS];
+	struct sockaddr_in address;
+	socklen_t size = sizeof(address);
+	static const char bytes[65536];
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return -1;
+	if (a->met++ >= PEERS)
+		close(*peer);
+	if (getsockname(listener, (struct sockaddr *)&address, &size) ||
+	    connect(fd, (struct sockaddr *)&address, size) ||
+	    (*peer = accept4(listener, NULL, NULL, SOCK_CLOEXEC)) < 0)
+		die("no connection");
+	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
+	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT | MSG_NOSIGNAL) > 0)
+		;
+	return fd;
+}
+
+/* With a message that is right, with one that has too many, or with one that is not received. */
+static bool attack_linger(struct attack *a)
+{
+	const unsigned int count = 1 + below(&a->chance, 3) * (FDS_MAX / 2 - 1);
+	unsigned int fds = 0;
+	size_t size = right_message(a, &fds);
+	bool good;
+
+	/* not so often that the function does nothing else */
+	if (below(&a->chance, 40))
+		return true;
+	a->gift = lingering(a);
+	if (a->gift < 0)
+		return true;
+	good = post(a, below(&a->chance, 2) ? size : size / 2, count);
+	close(a->gift);
+	a->gift = -1;
+	return good && below(&a->chance, 2);
+}
+
+/* The client is in its own message, which never ends, and leaves: nobody sees that. */
+static bool attack_inside(struct attack *a)
+{
+	unsigned int fds = 0;
+	size_t size = right_message(a, &fds);
+
+	/* the function is lost for long */
+	if (below(&a->chance, 2000))
+		return true;
+	a->gift = a->fd;
+	post(a, size / 2, 1);
+	a->gift = -1;
+	return false;
+}
+
+/* An eventfd that is slow to signal, since many watch it. */
+static bool attack_watched(struct attack *a)
+{
+	const struct vfio_irq_set set = {
+		.argsz = sizeof(set), .index = VFIO_PCI_MSIX_IRQ_INDEX,
+		.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER,
+		.count = VFU_FDS_MAX,
+	};
+	bool good;
+
+	a->gift = watched_fd;
+	message(a, VFU_DEVICE_SET_IRQS, VFU_NO_REPLY, &set, sizeof(set));
+	good = post(a, sizeof(struct vfu_header) + sizeof(set), VFU_FDS_MAX);
+	a->gift = -1;
+	return good && attack_interrupts(a);
+}
+
 static bool attack_half(struct attack *a)
 {
 	unsigned int fds = 0;
@@ -390,7 +502,7 @@ static bool attack_half(struct attack *a)
 static bool (*const attacks[])(struct attack *a) = {
 	attack_right, attack_right, attack_right, attack_mutated, attack_mutated, attack_mutated,
 	attack_random, attack_flood, attack_log, attack_interrupts, attack_dma, attack_maps,
-	attack_half,
+	attack_half, attack_places, attack_linger, attack_inside, attack_watched,
 };
 
 static bool come(struct attack *a)
@@ -643,6 +755,7 @@ static void attack_begin(uint64_t seed)
 	attacking = true;
 	for (int i = 0; i < ATTACKED; i++) {
 		attackers[i].function = i;
+		attackers[i].gift = -1;
 		attackers[i].chance = (seed + (uint64_t)i + 1) * 0x9e3779b97f4a7c15u;
 		if (pthread_create(&threads[i], NULL, attack_run, &attackers[i]))
 			die("no thread");
@@ -664,6 +777,36 @@ static void check(bool good, const char *what, double value, const char *unit)
 {
 	printf("%sok %d - %s: %.2f %s\n", good ? "" : "not ", ++checks, what, value, unit);
 	failures += !good;
+}
+
+static void watch_often(int fd)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+	int copies[WATCHERS];
+
+	for (int i = 0; i < WATCHERS; i++)
+		copies[i] = dup(fd);
+	/* these stay open until the end */
+	for (int i = 0; i < WATCHERS; i++) {
+		const int watcher = epoll_create1(EPOLL_CLOEXEC);
+
+		/* as many as the system lets there be */
+		for (int k = 0; k < WATCHERS; k++)
+			epoll_ctl(watcher, EPOLL_CTL_ADD, copies[k], &event);
+	}
+	for (int i = 0; i < WATCHERS; i++)
+		close(copies[i]);
+}
+
+static int listen_somewhere(void)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof(address)) || listen(fd, 128))
+		die("no listener");
+	return fd;
 }
 
 /* @first_kb, @last_kb: the most that it had in the first and in the last fifth of the time. */
@@ -728,9 +871,14 @@ static int attack_it(const struct run *run)
 	snprintf(errors, sizeof(errors), "%s/errors", directory);
 	memory_fd = memfd_create("hostile", MFD_CLOEXEC);
 	event_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (memory_fd < 0 || event_fd < 0 || ftruncate(memory_fd, 256 * PAGE) ||
+	watched_fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	sparse_fd = memfd_create("sparse", MFD_CLOEXEC);
+	listener = listen_somewhere();
+	if (memory_fd < 0 || event_fd < 0 || watched_fd < 0 ||
+	    ftruncate(sparse_fd, (off_t)PLACES * PAGE) || ftruncate(memory_fd, 256 * PAGE) ||
 	    mkfifo(log_path, 0600))
 		die("no descriptors");
+	watch_often(watched_fd);
 	log_fd = open(log_path, O_RDONLY | O_NONBLOCK | O_CLOEXEC);
 	reading = true;
 	if (log_fd < 0 || pthread_create(&reader, NULL, log_run, &log_fd))

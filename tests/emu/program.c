@@ -3,6 +3,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -65,6 +66,16 @@ unsigned int open_fds(pid_t pid)
 	while (readdir(directory))
 		count++;
 	closedir(directory);
+	return count;
+}
+
+unsigned int open_fds_soon(pid_t pid, unsigned int want)
+{
+	const int64_t until = loop_now() + 2000;
+	unsigned int count;
+
+	while ((count = open_fds(pid)) != want && loop_now() < until)
+		poll(NULL, 0, 1);
 	return count;
 }
 

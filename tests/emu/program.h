@@ -39,6 +39,12 @@ char *slurp(const char *path);
 /** open_fds() - how many descriptors a process has open, and a few. */
 unsigned int open_fds(pid_t pid);
 
+/**
+ * open_fds_soon() - likewise, when there are @want of them, or after a while: what a client gave is
+ * closed by another process.
+ */
+unsigned int open_fds_soon(pid_t pid, unsigned int want);
+
 /** emulator_place() - a folder of its own, and names in it. */
 void emulator_place(struct emulator *e);
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -19,6 +20,7 @@
 #include <linux/vfio.h>
 
 #include "client.h"
+#include "endpoint_regs.h"
 #include "host/loop.h"
 #include "instrument/sink.h"
 #include "program.h"
@@ -297,6 +299,82 @@ static void reader_that_is_slow_gets_everything(void **state)
 	emulator_remove(&e);
 }
 
+#define MANY_FUNCTIONS 36 /* whose summary has more than SINK_QUEUE_SIZE bytes */
+
+/* So many functions, with names f0, f1, .. of the socket and in the log. */
+static void run_many(struct emulator *e, char sockets[][64], int functions)
+{
+	char *argv[2 * MANY_FUNCTIONS + 6] = { (char *)program };
+	static char keys[MANY_FUNCTIONS][96];
+	int ready[2], count = 1;
+	char byte;
+
+	for (int i = 0; i < functions; i++) {
+		snprintf(sockets[i], 64, "%s/f%d", e->directory, i);
+		snprintf(keys[i], sizeof(keys[i]), "socket=%s,name=f%d", sockets[i], i);
+		argv[count++] = (char *)"--function";
+		argv[count++] = keys[i];
+	}
+	argv[count++] = (char *)"--log";
+	argv[count++] = e->log;
+	argv[count++] = (char *)"--ready-fd";
+	argv[count++] = (char *)"3";
+	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
+	e->pid = spawn(argv, e->errors, ready[1]);
+	close(ready[1]);
+	assert_int_equal(read(ready[0], &byte, 1), 1);
+	close(ready[0]);
+}
+
+static void summary_that_is_larger_than_the_queue_is_whole(void **state)
+{
+	static char sockets[MANY_FUNCTIONS][64];
+	struct json_object **lines, *value;
+	struct reader reader;
+	struct emulator e;
+	size_t last = 0;
+	char all[4096];
+	int64_t took;
+	int status;
+
+	(void)state;
+	emulator_place(&e);
+	assert_int_equal(mkfifo(e.log, 0600), 0);
+	reader = (struct reader){ .fd = open(e.log, O_RDONLY | O_NONBLOCK | O_CLOEXEC) };
+	run_many(&e, sockets, MANY_FUNCTIONS);
+	for (int i = 0; i < MANY_FUNCTIONS; i++) {
+		struct client c;
+
+		/* each register is in the summary */
+		hello(&c, sockets[i]);
+		assert_int_equal(client_read(&c, CONFIG, 0, all, sizeof(all)), 0);
+		client_close(&c);
+		reader_read(&reader, 0);
+	}
+	kill(e.pid, SIGTERM);
+	reader_read(&reader, 2000);
+	status = finish_within(e.pid, 5000, &took);
+	assert_true(took < 5000);
+	if (status) {
+		/* a machine that is too busy to write it all in the time there is: then it says so */
+		assert_int_equal(status, 1);
+		assert_errors(&e, "the log is incomplete: 1 lines are missing");
+	} else {
+		lines = log_lines(reader.text);
+		while (lines[last + 1])
+			last++;
+		assert_int_equal(check_gaps(lines), 0);
+		assert_string_equal(word(lines[last], "event"), "summary");
+		assert_true(json_object_object_get_ex(lines[last], "functions", &value));
+		assert_int_equal(json_object_array_length(value), MANY_FUNCTIONS);
+		assert_true(strlen(json_object_to_json_string_ext(value, JSON_C_TO_STRING_PLAIN)) >
+			    SINK_QUEUE_SIZE);
+		lines_free(lines);
+	}
+	reader_close(&reader);
+	emulator_remove(&e);
+}
+
 static void nobody_reads_and_it_ends_all_the_same(void **state)
 {
 	struct reader reader;
@@ -499,6 +577,148 @@ static void clients_beyond_the_limit_are_turned_away(void **state)
 	emulator_remove(&e);
 }
 
+/* ---- maps ---- */
+
+/* As many as there may be, nowhere beside one another: other functions have maps, too. */
+static int maps_many(struct client *c, int fd, uint32_t count)
+{
+	for (uint32_t i = 0; i < count; i++) {
+		const struct vfu_dma_map map = {
+			.argsz = sizeof(map), .flags = 3, .offset = 8192ULL * i,
+			.address = 4096ULL * i, .size = 4096,
+		};
+		int ret = client_post(c, VFU_DMA_MAP, i + 1 < count ? VFU_NO_REPLY : 0, &map,
+				      sizeof(map), &fd, 1);
+
+		if (ret)
+			return ret;
+	}
+	return client_receive(c);
+}
+
+static void maps_of_one_function_leave_room_for_others(void **state)
+{
+	int fd = memfd_create("memory", MFD_CLOEXEC);
+	struct client c, other;
+	struct emulator e;
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 65535 * 8192LL), 0);
+	emulator_start(&e, "");
+	hello(&c, e.socket[0]);
+	hello(&other, e.socket[1]);
+	assert_int_equal(maps_many(&c, fd, 65535), 0);
+	assert_int_equal(maps_many(&other, fd, 65535), 0);
+	client_close(&c);
+	client_close(&other);
+	assert_int_equal(emulator_stop(&e), 0);
+	close(fd);
+	emulator_remove(&e);
+}
+
+/* ---- turns ---- */
+
+#define BUSY_FUNCTIONS 4
+#define STATES	       60
+
+static void write32(struct client *c, unsigned int region, uint64_t at, uint32_t value)
+{
+	assert_int_equal(client_write(c, region, at, &value, 4), 0);
+}
+
+/* A command of so many bytes, done, and from now on repeated after writes to configuration space. */
+static void repeat(struct client *c, const char *socket, int fd, uint32_t length, uint32_t times)
+{
+	const struct vfu_dma_map map = { .argsz = sizeof(map), .flags = 3, .size = 1 << 20 };
+	uint32_t status;
+
+	hello(c, socket);
+	assert_int_equal(client_call(c, VFU_DMA_MAP, &map, sizeof(map), &fd, 1), 0);
+	assert_int_equal(client_write(c, CONFIG, 4, &(uint16_t){ 6 }, 2), 0);
+	write32(c, 0, EP_DMA_LENGTH, length);
+	write32(c, 0, EP_DMA_HINT, EP_HINT_TAG << EP_HINT_SOURCE_SHIFT);
+	write32(c, 0, EP_DMA_DOORBELL, EP_DMA_WRITE);
+	do
+		assert_int_equal(client_read(c, 0, EP_DMA_STATUS, &status, 4), 0);
+	while (status == EP_DMA_BUSY);
+	write32(c, 0, EP_DMA_REPEAT, times);
+}
+
+/* Each state of the control register is one that a request was sent in, by one message or many. */
+static void no_state_goes_by_unseen_while_others_are_busy(void **state)
+{
+	uint8_t payload[8 + STATES * sizeof(struct vfu_region_write_one)];
+	static char sockets[BUSY_FUNCTIONS][64];
+	const uint64_t many = STATES;
+	int fd = memfd_create("memory", MFD_CLOEXEC);
+	struct client c[BUSY_FUNCTIONS];
+	unsigned int states = 0, unseen = 0;
+	struct json_object **lines;
+	bool seen = true;
+	struct emulator e;
+	char *text;
+
+	(void)state;
+	assert_int_equal(ftruncate(fd, 1 << 20), 0);
+	emulator_place(&e);
+	run_many(&e, sockets, BUSY_FUNCTIONS);
+	for (int i = 0; i < BUSY_FUNCTIONS; i++)
+		repeat(&c[i], sockets[i], fd, i ? 1 << 20 : 64, i ? 1000 : 1);
+	for (int i = 1; i < BUSY_FUNCTIONS; i++)
+		assert_int_equal(client_write(&c[i], CONFIG, 0x3c, "", 1), 0);
+	/* nobody waits for an answer in between */
+	for (uint32_t i = 0; i < STATES; i++) {
+		const struct vfu_region_access access = {
+			.offset = TPH_CONTROL, .region = CONFIG, .count = 4,
+		};
+		const uint32_t value = i % 2 ? 0 : 0x100;
+
+		memcpy(payload, &access, sizeof(access));
+		memcpy(payload + sizeof(access), &value, sizeof(value));
+		assert_int_equal(client_post(&c[0], VFU_REGION_WRITE, VFU_NO_REPLY, payload,
+					     sizeof(access) + sizeof(value), NULL, 0),
+				 0);
+	}
+	memcpy(payload, &many, sizeof(many));
+	for (uint32_t i = 0; i < STATES; i++) {
+		const struct vfu_region_write_one one = {
+			.offset = TPH_CONTROL, .region = CONFIG, .count = 4,
+			.data = { 0, i % 2 ? 0 : 1 },
+		};
+
+		memcpy(payload + 8 + i * sizeof(one), &one, sizeof(one));
+	}
+	assert_int_equal(client_call(&c[0], VFU_REGION_WRITE_MULTI, payload, sizeof(payload), NULL,
+				     0),
+			 0);
+	reset(&c[0]);
+	for (int i = 0; i < BUSY_FUNCTIONS; i++)
+		client_close(&c[i]);
+	kill(e.pid, SIGTERM);
+	assert_int_equal(finish(e.pid), 0);
+	text = slurp(e.log);
+	lines = log_lines(text);
+	for (size_t i = 0; lines[i]; i++) {
+		if (strcmp(word(lines[i], "function"), "f0"))
+			continue;
+		if (!strcmp(word(lines[i], "event"), "tlp"))
+			seen = true;
+		if (strcmp(word(lines[i], "event"), "tph-control"))
+			continue;
+		states++;
+		unseen += !seen;
+		seen = false;
+	}
+	assert_int_equal(states, 2 * STATES);
+	assert_int_equal(unseen, 0);
+	lines_free(lines);
+	free(text);
+	close(fd);
+	for (int i = 0; i < BUSY_FUNCTIONS; i++)
+		unlink(sockets[i]);
+	emulator_remove(&e);
+}
+
 /* ---- clients ---- */
 
 static void socket_of_another_instance_is_left_alone(void **state)
@@ -583,10 +803,72 @@ static void silent_client_loses_its_place(void **state)
 	client_close(&c);
 }
 
+/*
+ * Two clients that keep a function and need not even be there: one is in a message of its own that
+ * does not end, so that nobody sees it leave; one does not read its answers.
+ */
+static struct emulator kept_emulator;
+static struct client unread_client;
+
+static void clients_that_stay(void)
+{
+	const struct vfu_header half = { .command = VFU_DEVICE_RESET, .size = 20 };
+	const struct vfu_region_access access = { .region = CONFIG, .count = 4096 };
+	struct client c;
+	int flags;
+
+	emulator_start(&kept_emulator, "");
+	hello(&c, kept_emulator.socket[0]);
+	assert_int_equal(client_send(&c, &half, sizeof(half), &c.fd, 1), 0);
+	client_close(&c);
+	hello(&unread_client, kept_emulator.socket[1]);
+	flags = fcntl(unread_client.fd, F_GETFL);
+	assert_int_equal(fcntl(unread_client.fd, F_SETFL, flags | O_NONBLOCK), 0);
+	for (bool first = true;; first = false) {
+		int ret = client_post(&unread_client, VFU_REGION_READ, 0, &access, sizeof(access),
+				      NULL, 0);
+
+		if (ret == -EAGAIN && !first)
+			break;
+		assert_int_equal(ret, 0);
+	}
+}
+
+static void clients_that_only_stay_lose_their_places(void **state)
+{
+	const int64_t until = loop_now() + 35000;
+	char *text;
+
+	(void)state;
+	for (;;) {
+		text = slurp(kept_emulator.log);
+		if (strstr(text, "\"function\":\"f0\",\"reason\":\"silent\"") &&
+		    strstr(text, "\"function\":\"f1\",\"reason\":\"silent\""))
+			break;
+		if (loop_now() > until)
+			fail_msg("they have their places still: %s", text);
+		free(text);
+		poll(NULL, 0, 50);
+	}
+	free(text);
+	client_close(&unread_client);
+	assert_int_equal(open_fds_soon(kept_emulator.pid, kept_emulator.idle_fds),
+			 kept_emulator.idle_fds);
+	for (int i = 0; i < 2; i++) {
+		struct client c;
+
+		hello(&c, kept_emulator.socket[i]);
+		client_close(&c);
+	}
+	assert_int_equal(emulator_stop(&kept_emulator), 0);
+	emulator_remove(&kept_emulator);
+}
+
 static int group_setup(void **state)
 {
 	(void)state;
 	signal(SIGPIPE, SIG_IGN);
+	clients_that_stay();
 	emulator_start(&silent_emulator, "");
 	return client_connect(&silent_client, silent_emulator.socket[0]);
 }
@@ -650,6 +932,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(log_ends_at_its_limit_with_a_whole_line),
 		cmocka_unit_test(reader_that_does_not_read_stops_nobody),
 		cmocka_unit_test(reader_that_is_slow_gets_everything),
+		cmocka_unit_test(summary_that_is_larger_than_the_queue_is_whole),
 		cmocka_unit_test(nobody_reads_and_it_ends_all_the_same),
 		cmocka_unit_test(reader_that_leaves_ends_it),
 		cmocka_unit_test(hangup_is_an_end_like_others),
@@ -657,9 +940,12 @@ int main(int argc, char **argv)
 		cmocka_unit_test(messages_go_into_no_file),
 		cmocka_unit_test(limit_that_does_not_suffice_is_told_of),
 		cmocka_unit_test(clients_beyond_the_limit_are_turned_away),
+		cmocka_unit_test(maps_of_one_function_leave_room_for_others),
+		cmocka_unit_test(no_state_goes_by_unseen_while_others_are_busy),
 		cmocka_unit_test(socket_of_another_instance_is_left_alone),
 		cmocka_unit_test(reasons_are_in_the_log),
 		cmocka_unit_test(silent_client_loses_its_place),
+		cmocka_unit_test(clients_that_only_stay_lose_their_places),
 	};
 
 	if (argc != 2) {

@@ -3,7 +3,9 @@
 #include "harness.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -236,6 +238,164 @@ static void number_of_maps_is_bounded(void **state)
 	assert_int_equal(f->map.count, 0);
 }
 
+/* ---- what they take of the process ---- */
+
+static unsigned int mmaps(void)
+{
+	FILE *maps = fopen("/proc/self/maps", "r");
+	unsigned int count = 0;
+	int c;
+
+	assert_non_null(maps);
+	while ((c = getc(maps)) != EOF)
+		count += c == '\n';
+	fclose(maps);
+	return count;
+}
+
+static int sparse(uint64_t size)
+{
+	int fd = memfd_create("sparse", MFD_CLOEXEC);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, (off_t)size), 0);
+	return fd;
+}
+
+static void assert_number(struct fixture *f, uint64_t iova, uint32_t number)
+{
+	uint32_t found = 0;
+
+	assert_int_equal(iova_map_read(&f->map, iova, &found, sizeof(found)), 0);
+	assert_int_equal(found, number);
+}
+
+#define MANY 5000u
+
+/* Page by page, in any order, with gaps: one mmap of the file for all, and all are right. */
+static void maps_of_a_file_share_an_mmap(void **state)
+{
+	static const uint32_t steps[] = { 1, 7919, MANY - 1 };
+	const int fd = sparse(2ULL * MANY * PAGE);
+	struct fixture *f = *state;
+
+	for (uint32_t i = 0; i < 2 * MANY; i++)
+		assert_int_equal(pwrite(fd, &i, sizeof(i), (off_t)i * PAGE), sizeof(i));
+	for (size_t round = 0; round < 6; round++) {
+		const unsigned int before = mmaps();
+		const uint32_t step = steps[round % 3];
+
+		/* not all of the file at once: the share of one of many is small */
+		iova_map_share(&f->map, round < 3 ? 1 : 1 << 14);
+		for (uint32_t i = 0, page = 0; i < MANY; i++, page = (page + step) % MANY)
+			assert_int_equal(iova_map_add(&f->map, (uint64_t)page * PAGE, PAGE, RW, fd,
+						      2ULL * page * PAGE),
+					 0);
+		while (iova_map_reap(&f->map, 1))
+			;
+		assert_int_equal(f->map.count, MANY);
+		/* the allocator has some, too */
+		assert_true(mmaps() < before + 20);
+		for (uint32_t page = 0; page < MANY; page += 13)
+			assert_number(f, page * PAGE, 2 * page);
+		/* each is unmapped for itself, and then the rest */
+		for (uint32_t page = 0; page < MANY; page += 2)
+			assert_int_equal(iova_map_remove(&f->map, page * PAGE, PAGE), 0);
+		for (uint32_t page = 0; page < MANY; page += 101) {
+			assert_int_equal(mapped(f, page * PAGE), page % 2);
+			if (page % 2)
+				assert_number(f, page * PAGE, 2 * page);
+		}
+		iova_map_clear(&f->map);
+		while (iova_map_reap(&f->map, 1))
+			;
+		assert_int_equal(f->map.files + f->map.space, 0);
+		assert_true(mmaps() < before + 20);
+	}
+	close(fd);
+}
+
+static void share_of_a_map_is_bounded(void **state)
+{
+	struct fixture *f = *state;
+	int fds[33], far;
+
+	iova_map_share(&f->map, 1024);
+	for (unsigned int i = 0; i < 33; i++)
+		fds[i] = sparse(PAGE);
+	for (unsigned int i = 0; i < 32; i++)
+		assert_int_equal(iova_map_add(&f->map, i * PAGE, PAGE, RW, fds[i], 0), 0);
+	/* a file too many; one that there is already is none */
+	assert_int_equal(iova_map_add(&f->map, 32 * PAGE, PAGE, RW, fds[32], 0), -ENOSPC);
+	assert_int_equal(iova_map_add(&f->map, 32 * PAGE, PAGE, RW, fds[3], 0), 0);
+	assert_int_equal(iova_map_remove(&f->map, 0, PAGE), 0);
+	assert_false(iova_map_reap(&f->map, 1));
+	assert_int_equal(iova_map_add(&f->map, 0, PAGE, RW, fds[32], 0), 0);
+	iova_map_clear(&f->map);
+	while (iova_map_reap(&f->map, 1))
+		;
+
+	/* addresses of this process: 32 GiB are the share */
+	far = sparse(1ULL << 40);
+	assert_int_equal(iova_map_add(&f->map, 0, PAGE, RW, far, 0), 0);
+	assert_int_equal(iova_map_add(&f->map, 1 << 30, PAGE, RW, far, 1ULL << 36), -ENOSPC);
+	assert_int_equal(iova_map_add(&f->map, 1 << 30, PAGE, RW, far, 1ULL << 34), 0);
+	assert_int_equal(iova_map_add(&f->map, 1 << 20, PAGE, RW, f->fd, 0), 0);
+	assert_int_equal(f->map.count, 3);
+	assert_true(mapped(f, 0) && mapped(f, 1 << 30) && mapped(f, 1 << 20));
+	for (unsigned int i = 0; i < 33; i++)
+		close(fds[i]);
+	close(far);
+}
+
+/* However much of a file is accessed, few pages of it stay in the tables of this process. */
+static void pages_of_a_process_are_bounded(void **state)
+{
+	const uint64_t size = 12ULL << 30, step = 2 << 20;
+	struct fixture *f = *state;
+	const int fd = sparse(size);
+	unsigned long shared = 0;
+	char line[128];
+	FILE *status;
+
+	assert_int_equal(iova_map_add(&f->map, 0, size, RW, fd, 0), 0);
+	for (int round = 0; round < 2; round++)
+		for (uint32_t i = 0; i < size / step; i++) {
+			const uint32_t number = i + 1;
+
+			if (round)
+				assert_number(f, i * step, number);
+			else
+				assert_int_equal(iova_map_write(&f->map, i * step, &number, 4), 0);
+		}
+	status = fopen("/proc/self/status", "r");
+	while (status && fgets(line, sizeof(line), status))
+		sscanf(line, "RssShmem: %lu", &shared);
+	assert_non_null(status);
+	fclose(status);
+	/* a page of each of 2048 blocks, and not of 6144; the kernel's count is not exact */
+	if (shared < 2048 * 3 || shared > 2048 * 6)
+		fail_msg("%lu KiB are in its tables", shared);
+	close(fd);
+}
+
+/* Who answers for others may not answer. */
+static void files_of_no_memory_and_no_disk_are_refused(void **state)
+{
+	static const char *const paths[] = { "/proc/version", "/dev/zero", "/sys/kernel/notes",
+					     "/" };
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(paths) / sizeof(paths[0]); i++) {
+		const int fd = open(paths[i], O_RDONLY | O_CLOEXEC);
+
+		assert_true(fd >= 0);
+		assert_int_equal(iova_map_add(&f->map, 0, PAGE, MAPPING_READ, fd, 0), -ENODEV);
+		close(fd);
+	}
+	assert_int_equal(f->map.count + f->map.files, 0);
+}
+
 /* Random maps and unmaps against one flag per page. */
 static void map_agrees_with_a_plain_model(void **state)
 {
@@ -285,6 +445,11 @@ int main(void)
 						teardown),
 		cmocka_unit_test_setup_teardown(partial_unmaps_cut, setup, teardown),
 		cmocka_unit_test_setup_teardown(number_of_maps_is_bounded, setup, teardown),
+		cmocka_unit_test_setup_teardown(maps_of_a_file_share_an_mmap, setup, teardown),
+		cmocka_unit_test_setup_teardown(share_of_a_map_is_bounded, setup, teardown),
+		cmocka_unit_test_setup_teardown(pages_of_a_process_are_bounded, setup, teardown),
+		cmocka_unit_test_setup_teardown(files_of_no_memory_and_no_disk_are_refused, setup,
+						teardown),
 		cmocka_unit_test_setup_teardown(map_agrees_with_a_plain_model, setup, teardown),
 	};
 

@@ -1,0 +1,56 @@
+// SPDX-License-Identifier: MIT
+#include "file.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+
+bool file_in_memory(int fd)
+{
+	/* only these have seals; one that may not be sealed says so, too */
+	return fcntl(fd, F_GET_SEALS) >= 0;
+}
+
+static int mount_of(int fd)
+{
+	char path[40], line[128];
+	int mount = -1;
+	FILE *info;
+
+	snprintf(path, sizeof(path), "/proc/self/fdinfo/%d", fd);
+	info = fopen(path, "re");
+	while (info && fgets(line, sizeof(line), info))
+		if (sscanf(line, "mnt_id: %d", &mount) == 1)
+			break;
+	if (info)
+		fclose(info);
+	return mount;
+}
+
+/* "ID PARENT ... - TYPE SOURCE OPTIONS"; blanks in paths are escaped. */
+static bool type_of(const char *line, int mount, char type[32])
+{
+	const char *rest = strstr(line, " - ");
+	int id;
+
+	return rest && sscanf(line, "%d ", &id) == 1 && id == mount &&
+	       sscanf(rest, " - %31s", type) == 1;
+}
+
+bool file_on_disk(int fd)
+{
+	static const char *const disks[] = { "ext2", "ext3", "ext4", "xfs", "btrfs", "f2fs" };
+	const int mount = mount_of(fd);
+	char line[4096], type[32] = "";
+	FILE *mounts = mount < 0 ? NULL : fopen("/proc/self/mountinfo", "re");
+
+	while (mounts && fgets(line, sizeof(line), mounts))
+		if (type_of(line, mount, type))
+			break;
+	if (mounts)
+		fclose(mounts);
+	for (size_t i = 0; i < sizeof(disks) / sizeof(disks[0]); i++)
+		if (!strcmp(type, disks[i]))
+			return true;
+	return false;
+}

@@ -1,0 +1,358 @@
+// SPDX-License-Identifier: MIT
+/*
+ * Descriptors whose close(2) waits: TCP sockets that linger, since their peer does not read; and
+ * eventfds that take long to signal. No function but the client's own may wait, and no end.
+ */
+#include "harness.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <linux/vfio.h>
+
+#include "client.h"
+#include "endpoint_regs.h"
+#include "host/closer.h"
+#include "host/loop.h"
+#include "program.h"
+
+#define CONFIG	  VFIO_PCI_CONFIG_REGION_INDEX
+#define LINGER_S  20
+#define PROMPT_MS 500 /* an answer takes one at most; else it waits for a peer that never reads */
+#define FDS_MANY  50 /* more than a message of vfio-user may have */
+
+static struct emulator emu;
+static struct client other; /* of f1 */
+static int listener = -1, peers[FDS_MANY], peer_count;
+
+/* A connection that has more to send than its peer takes. */
+static int lingering(void)
+{
+	const struct linger linger = { .l_onoff = 1, .l_linger = LINGER_S };
+	static const char bytes[65536];
+	struct sockaddr_in address;
+	socklen_t size = sizeof(address);
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &size), 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, size), 0);
+	peers[peer_count++] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	assert_int_equal(setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger)), 0);
+	while (send(fd, bytes, sizeof(bytes), MSG_DONTWAIT) > 0)
+		;
+	assert_int_equal(errno, EAGAIN);
+	return fd;
+}
+
+static int setup(void **state)
+{
+	struct sockaddr_in address = { .sin_family = AF_INET };
+
+	(void)state;
+	address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+	listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	peer_count = 0;
+	if (bind(listener, (struct sockaddr *)&address, sizeof(address)) || listen(listener, 128))
+		return -1;
+	emulator_start(&emu, "");
+	return client_connect(&other, emu.socket[1]) || client_version(&other);
+}
+
+static int teardown(void **state)
+{
+	(void)state;
+	for (int i = 0; i < peer_count; i++)
+		close(peers[i]);
+	close(listener);
+	client_close(&other);
+	/* one that a failed test has left */
+	if (emu.pid > 0 && !waitpid(emu.pid, NULL, WNOHANG)) {
+		kill(emu.pid, SIGKILL);
+		finish(emu.pid);
+	}
+	emulator_remove(&emu);
+	return 0;
+}
+
+static void hello(struct client *c)
+{
+	assert_int_equal(client_connect(c, emu.socket[0]), 0);
+	assert_int_equal(client_version(c), 0);
+}
+
+/* The other function answers, and it ends, as if nobody closed anything. */
+static void assert_nobody_waits(void)
+{
+	const int64_t start = loop_now();
+	int64_t took;
+	uint32_t id;
+
+	assert_int_equal(client_read(&other, CONFIG, 0, &id, 4), 0);
+	took = loop_now() - start;
+	if (took > PROMPT_MS)
+		fail_msg("the other function's answer took %lld ms", (long long)took);
+	kill(emu.pid, SIGTERM);
+	assert_int_equal(finish_within(emu.pid, 1000, &took), 0);
+	assert_true(took < 1000);
+}
+
+/* Sends a header with descriptors, gives these up, then sends the payload. */
+static void send_and_forget(struct client *c, const struct vfu_header *header, const int *fds,
+			    unsigned int count)
+{
+	uint8_t payload[64] = { 0 };
+
+	assert_int_equal(client_send(c, header, sizeof(*header), fds, count), 0);
+	for (unsigned int i = 0; i < count; i++)
+		close(fds[i]);
+	client_send(c, payload, header->size - sizeof(*header), NULL, 0);
+}
+
+static void refused_descriptor(void **state)
+{
+	const struct vfu_header header = { .command = VFU_DMA_MAP, .size = 48, .id = 7 };
+	int fd = lingering();
+	struct client c;
+
+	(void)state;
+	hello(&c);
+	c.id = 7;
+	send_and_forget(&c, &header, &fd, 1);
+	assert_int_equal(client_receive(&c), EINVAL);
+	assert_nobody_waits();
+	client_close(&c);
+}
+
+static void more_descriptors_than_a_message_may_have(void **state)
+{
+	const struct vfu_header header = { .command = VFU_DMA_MAP, .size = 48, .id = 7 };
+	int fds[FDS_MANY];
+	struct client c;
+
+	(void)state;
+	hello(&c);
+	for (int i = 0; i < FDS_MANY - 1; i++)
+		fds[i] = eventfd(0, EFD_CLOEXEC);
+	fds[FDS_MANY - 1] = lingering();
+	assert_int_equal(kill(emu.pid, SIGSTOP), 0);
+	send_and_forget(&c, &header, fds, FDS_MANY);
+	assert_int_equal(kill(emu.pid, SIGCONT), 0);
+	assert_int_equal(client_receive(&c), CLIENT_CLOSED);
+	assert_nobody_waits();
+	client_close(&c);
+}
+
+static void descriptor_that_is_not_received_before_the_end(void **state)
+{
+	const struct vfu_header huge = { .command = VFU_DMA_MAP, .size = ~0u };
+	const struct vfu_header more = { .command = VFU_DMA_MAP, .size = 48 };
+	int fd = lingering();
+	struct client c;
+
+	(void)state;
+	hello(&c);
+	/* both are there before the first is looked at */
+	assert_int_equal(kill(emu.pid, SIGSTOP), 0);
+	assert_int_equal(client_send(&c, &huge, sizeof(huge), NULL, 0), 0);
+	send_and_forget(&c, &more, &fd, 1);
+	assert_int_equal(kill(emu.pid, SIGCONT), 0);
+	while (client_receive(&c) != CLIENT_CLOSED)
+		;
+	assert_nobody_waits();
+	client_close(&c);
+}
+
+static void descriptor_of_a_client_that_is_turned_away(void **state)
+{
+	const struct vfu_header header = { .command = VFU_DMA_MAP, .size = 48 };
+	int fd = lingering();
+	struct client c, second;
+
+	(void)state;
+	hello(&c);
+	assert_int_equal(kill(emu.pid, SIGSTOP), 0);
+	assert_int_equal(client_connect(&second, emu.socket[0]), 0);
+	send_and_forget(&second, &header, &fd, 1);
+	assert_int_equal(kill(emu.pid, SIGCONT), 0);
+	assert_int_equal(client_receive(&second), CLIENT_CLOSED);
+	assert_nobody_waits();
+	client_close(&second);
+	client_close(&c);
+}
+
+static void descriptor_of_a_client_that_was_never_let_in(void **state)
+{
+	const struct vfu_header header = { .command = VFU_DMA_MAP, .size = 48 };
+	int fd = lingering();
+	struct client second;
+	int64_t took;
+
+	(void)state;
+	assert_int_equal(kill(emu.pid, SIGSTOP), 0);
+	kill(emu.pid, SIGTERM);
+	assert_int_equal(client_connect(&second, emu.socket[0]), 0);
+	send_and_forget(&second, &header, &fd, 1);
+	assert_int_equal(kill(emu.pid, SIGCONT), 0);
+	assert_int_equal(finish_within(emu.pid, 1000, &took), 0);
+	assert_true(took < 1000);
+	client_close(&second);
+}
+
+/* So many that the queue is full: that function has to wait, and goes on when they are closed. */
+static void function_with_too_many_to_close_waits_alone(void **state)
+{
+	const struct vfu_header header = { .command = VFU_DEVICE_RESET, .size = 16, .id = 9 };
+	unsigned int sent = 0;
+	struct client c;
+	int fds[16], first;
+	uint32_t id;
+
+	(void)state;
+	hello(&c);
+	first = lingering();
+	for (; sent < CLOSER_BUSY + 64; sent += 16) {
+		for (int i = 0; i < 16; i++)
+			fds[i] = sent || i ? eventfd(0, EFD_CLOEXEC) : first;
+		send_and_forget(&c, &header, fds, 16);
+	}
+	for (int64_t until = loop_now() + 2000;
+	     open_fds(emu.pid) <= emu.idle_fds + CLOSER_BUSY && loop_now() < until;)
+		assert_int_equal(client_read(&other, CONFIG, 0, &id, 4), 0);
+	assert_true(open_fds(emu.pid) > emu.idle_fds + CLOSER_BUSY);
+	for (int i = 0; i < 100; i++)
+		assert_int_equal(client_read(&other, CONFIG, 0, &id, 4), 0);
+	assert_true(open_fds(emu.pid) < emu.idle_fds + CLOSER_BUSY + 40);
+	/* it is let go when its peer reads, or leaves */
+	close(peers[0]);
+	c.id = 9;
+	for (unsigned int i = 0; i < sent / 16; i++)
+		assert_int_equal(client_receive(&c), EINVAL);
+	assert_nobody_waits();
+	client_close(&c);
+}
+
+#define WATCHERS 250 /* times as many copies of one eventfd */
+#define VECTORS	 16
+
+static int64_t spent_ms(pid_t pid)
+{
+	unsigned long user, system;
+	char path[32], text[1024];
+	ssize_t n;
+	int fd;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	n = read(fd, text, sizeof(text) - 1);
+	assert_true(n > 0);
+	close(fd);
+	text[n] = '\0';
+	assert_int_equal(sscanf(strrchr(text, ')'),
+				") %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %lu %lu", &user,
+				&system),
+			 2);
+	return (int64_t)(user + system) * 1000 / sysconf(_SC_CLK_TCK);
+}
+
+static bool watch_often(int fd, int *watchers)
+{
+	struct epoll_event event = { .events = EPOLLIN | EPOLLET };
+	int copies[WATCHERS];
+	bool good = true;
+
+	for (int i = 0; i < WATCHERS; i++) {
+		copies[i] = dup(fd);
+		watchers[i] = epoll_create1(EPOLL_CLOEXEC);
+		assert_true(copies[i] >= 0 && watchers[i] >= 0);
+	}
+	for (int i = 0; i < WATCHERS * WATCHERS && good; i++)
+		good = !epoll_ctl(watchers[i / WATCHERS], EPOLL_CTL_ADD, copies[i % WATCHERS],
+				  &event);
+	for (int i = 0; i < WATCHERS; i++)
+		close(copies[i]);
+	return good;
+}
+
+/* To signal it once takes milliseconds; the emulator does it once, and then others do. */
+static void eventfd_that_many_watch(void **state)
+{
+	const struct vfio_irq_set trigger = {
+		.argsz = sizeof(trigger), .index = VFIO_PCI_MSIX_IRQ_INDEX, .count = VECTORS,
+		.flags = VFIO_IRQ_SET_DATA_NONE | VFIO_IRQ_SET_ACTION_TRIGGER,
+	};
+	struct vfio_irq_set set = trigger;
+	struct pollfd one = { .events = POLLIN };
+	int fds[VECTORS], watchers[WATCHERS];
+	uint64_t total = 0, count;
+	int64_t before, took;
+	struct client c;
+	bool good;
+
+	(void)state;
+	fds[0] = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+	for (int i = 1; i < VECTORS; i++)
+		fds[i] = fds[0];
+	hello(&c);
+	assert_int_equal(client_write(&c, CONFIG, 4, &(uint16_t){ 6 }, 2), 0);
+	assert_int_equal(client_write(&c, CONFIG, 0x50, &(uint32_t){ 0x80000000 }, 4), 0);
+	set.flags = VFIO_IRQ_SET_DATA_EVENTFD | VFIO_IRQ_SET_ACTION_TRIGGER;
+	assert_int_equal(client_call(&c, VFU_DEVICE_SET_IRQS, &set, sizeof(set), fds, VECTORS), 0);
+	good = watch_often(fds[0], watchers);
+	before = spent_ms(emu.pid);
+	if (good)
+		assert_int_equal(client_call(&c, VFU_DEVICE_SET_IRQS, &trigger, sizeof(trigger),
+					     NULL, 0),
+				 0);
+	took = spent_ms(emu.pid) - before;
+	one.fd = fds[0];
+	while (good && total < VECTORS && poll(&one, 1, 2000) == 1)
+		total += read(fds[0], &count, sizeof(count)) == sizeof(count) ? count : 0;
+	for (int i = 0; i < WATCHERS; i++)
+		close(watchers[i]);
+	close(fds[0]);
+	assert_nobody_waits();
+	client_close(&c);
+	if (!good)
+		skip(); /* fs.epoll.max_user_watches */
+	assert_int_equal(total, VECTORS);
+	if (took >= 60)
+		fail_msg("%lld ms were spent on %u signals", (long long)took, VECTORS);
+}
+
+int main(int argc, char **argv)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(refused_descriptor, setup, teardown),
+		cmocka_unit_test_setup_teardown(more_descriptors_than_a_message_may_have, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(descriptor_that_is_not_received_before_the_end,
+						setup, teardown),
+		cmocka_unit_test_setup_teardown(descriptor_of_a_client_that_is_turned_away, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(descriptor_of_a_client_that_was_never_let_in, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(function_with_too_many_to_close_waits_alone, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(eventfd_that_many_watch, setup, teardown),
+	};
+
+	if (argc != 2) {
+		fprintf(stderr, "usage: %s PATH-OF-TPH-EMU\n", argv[0]);
+		return 2;
+	}
+	signal(SIGPIPE, SIG_IGN);
+	program = argv[1];
+	return cmocka_run_group_tests_name("closer", tests, NULL, NULL);
+}
