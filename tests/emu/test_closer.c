@@ -108,7 +108,7 @@ static void assert_nobody_waits(void)
 	assert_true(took < 1000);
 }
 
-/* Sends a header with descriptors, gives these up, then sends the payload. */
+/* Gives descriptors up between header and payload: our copy is never the last one. */
 static void send_and_forget(struct client *c, const struct vfu_header *header, const int *fds,
 			    unsigned int count)
 {
@@ -213,7 +213,7 @@ static void descriptor_of_a_client_that_was_never_let_in(void **state)
 /* So many that the queue is full: that function has to wait, and goes on when they are closed. */
 static void function_with_too_many_to_close_waits_alone(void **state)
 {
-	const struct vfu_header header = { .command = VFU_DEVICE_RESET, .size = 16, .id = 9 };
+	const struct vfu_header header = { .command = VFU_DMA_MAP, .size = 48, .id = 9 };
 	unsigned int sent = 0;
 	struct client c;
 	int fds[16], first;
@@ -227,7 +227,7 @@ static void function_with_too_many_to_close_waits_alone(void **state)
 			fds[i] = sent || i ? eventfd(0, EFD_CLOEXEC) : first;
 		send_and_forget(&c, &header, fds, 16);
 	}
-	for (int64_t until = loop_now() + 2000;
+	for (int64_t until = loop_now() + LINGER_S / 2 * 1000;
 	     open_fds(emu.pid) <= emu.idle_fds + CLOSER_BUSY && loop_now() < until;)
 		assert_int_equal(client_read(&other, CONFIG, 0, &id, 4), 0);
 	assert_true(open_fds(emu.pid) > emu.idle_fds + CLOSER_BUSY);
