@@ -24,7 +24,8 @@
  * struct memory - one mmap of a file, for all mappings of it with that access
  * @users: mappings
  * @device, @inode: which file
- * @fd: a descriptor of it, so that it is the closer who frees what the file has; -1: another has it
+ * @fd: a descriptor of the very file that is mapped: whoever closes the last one frees what it has,
+ *	locks and all, and that is the closer
  * @offset: in the file, of @start
  * @unit: what the file's memory comes in
  * @reaped: bytes that are unmapped already
@@ -49,9 +50,6 @@ struct memory {
 	size_t hand;
 };
 
-/* Blocks that have pages, of all maps together. */
-static unsigned int resident;
-
 void iova_map_share(struct iova_map *map, unsigned int count)
 {
 	map->space_max = MAPPING_SPACE_MAX / count;
@@ -60,6 +58,9 @@ void iova_map_share(struct iova_map *map, unsigned int count)
 		map->files_max = MAPPING_FILES_MAX;
 	if (!map->files_max)
 		map->files_max = 1;
+	map->resident_max = RESIDENT_MAX / count;
+	if (!map->resident_max)
+		map->resident_max = 1;
 }
 
 static uint64_t space_max(const struct iova_map *map)
@@ -161,8 +162,6 @@ static void memory_replace(struct iova_map *map, struct memory *old, struct memo
 		if (map->items[i].memory == old)
 			map->items[i].memory = new;
 	new->users = old->users;
-	new->fd = old->fd;
-	old->fd = -1;
 	old->users = 0;
 	memory_retire(map, old);
 }
@@ -201,18 +200,16 @@ static struct memory *memory_get(struct iova_map *map, int fd, uint64_t offset, 
 		needed.from = needed.from < old->offset ? needed.from : old->offset;
 		if (needed.to < old->offset + old->size)
 			needed.to = old->offset + old->size;
-	} else {
-		like.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
-		if (like.fd < 0)
-			return NULL;
 	}
+	like.fd = fcntl(fd, F_DUPFD_CLOEXEC, 3);
+	if (like.fd < 0)
+		return NULL;
 	memory = memory_map(map, &like, fd, needed,
 			    round_up((uint64_t)status.st_size, like.unit));
 	if (!memory) {
 		const int error = errno;
 
-		if (like.fd >= 0)
-			closer_take(map->closer, like.fd);
+		closer_take(map->closer, like.fd);
 		errno = error;
 		return NULL;
 	}
@@ -254,9 +251,8 @@ bool iova_map_reap(struct iova_map *map, unsigned int most)
 		map->retired = memory->next;
 		map->files--;
 		map->space -= memory->size;
-		resident -= memory->resident;
-		if (memory->fd >= 0)
-			closer_take(map->closer, memory->fd);
+		map->resident -= memory->resident;
+		closer_take(map->closer, memory->fd);
 		free(memory->touched);
 		free(memory);
 	}
@@ -424,13 +420,11 @@ static size_t block_count(const struct memory *memory)
 }
 
 /* The next block from @hand on that has pages: they stay in the file. */
-static void let_go(struct memory *memory)
+static void let_go(struct iova_map *map, struct memory *memory)
 {
 	const size_t blocks = block_count(memory);
 	size_t block = memory->hand, at;
 
-	if (!memory->resident)
-		return;
 	for (;; block++) {
 		if (block >= blocks)
 			block = 0;
@@ -445,23 +439,30 @@ static void let_go(struct memory *memory)
 	memory->touched[block / 64] &= ~(1ULL << block % 64);
 	memory->hand = block + 1;
 	memory->resident--;
-	resident--;
+	map->resident--;
 }
 
-static void touch(struct memory *memory, size_t block)
+static void touch(struct iova_map *map, struct memory *memory, size_t block)
 {
+	const unsigned int most = map->resident_max ? map->resident_max : RESIDENT_MAX;
 	const uint64_t bit = 1ULL << block % 64;
+	struct memory *full = memory;
 
 	if (memory->touched[block / 64] & bit)
 		return;
-	if (resident >= RESIDENT_MAX)
-		let_go(memory);
+	if (map->resident >= most) {
+		if (!full->resident)
+			for (full = map->memories; full && !full->resident;)
+				full = full->next;
+		if (full)
+			let_go(map, full);
+	}
 	memory->touched[block / 64] |= bit;
 	memory->resident++;
-	resident++;
+	map->resident++;
 }
 
-static int locate(const struct iova_map *map, uint64_t iova, size_t length, unsigned int access,
+static int locate(struct iova_map *map, uint64_t iova, size_t length, unsigned int access,
 		  uint8_t **where)
 {
 	size_t at = find(map, iova);
@@ -480,7 +481,7 @@ static int locate(const struct iova_map *map, uint64_t iova, size_t length, unsi
 	if (!(item->access & access))
 		return -EACCES;
 	place = item->offset + (iova - item->first) - memory->offset;
-	touch(memory, place / BLOCK);
+	touch(map, memory, place / BLOCK);
 	*where = memory->start + place;
 	return 0;
 }
@@ -489,7 +490,7 @@ static int locate(const struct iova_map *map, uint64_t iova, size_t length, unsi
  * The client can shrink the file behind a mapping at any time; touching the memory would then raise
  * SIGBUS. These calls answer EFAULT instead.
  */
-int iova_map_read(const struct iova_map *map, uint64_t iova, void *data, size_t length)
+int iova_map_read(struct iova_map *map, uint64_t iova, void *data, size_t length)
 {
 	struct iovec to = { .iov_base = data, .iov_len = length }, from = { .iov_len = length };
 	uint8_t *where;
@@ -501,7 +502,7 @@ int iova_map_read(const struct iova_map *map, uint64_t iova, void *data, size_t 
 	return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == (ssize_t)length ? 0 : -EFAULT;
 }
 
-int iova_map_write(const struct iova_map *map, uint64_t iova, const void *data, size_t length)
+int iova_map_write(struct iova_map *map, uint64_t iova, const void *data, size_t length)
 {
 	struct iovec from = { .iov_base = (void *)data, .iov_len = length };
 	struct iovec to = { .iov_len = length };

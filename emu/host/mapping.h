@@ -44,7 +44,8 @@ struct mapping {
  *	gigabytes at once would keep other functions waiting
  * @files: how many of both there are
  * @space: bytes of addresses that they take
- * @files_max, @space_max: iova_map_share()
+ * @resident: blocks of them that have pages
+ * @files_max, @space_max, @resident_max: iova_map_share()
  * @closer: closes files
  */
 struct iova_map {
@@ -57,6 +58,8 @@ struct iova_map {
 	uint64_t space;
 	unsigned int files_max;
 	uint64_t space_max;
+	unsigned int resident;
+	unsigned int resident_max;
 	struct closer *closer;
 };
 
@@ -104,9 +107,9 @@ void iova_map_fini(struct iova_map *map);
  *
  * Return: 0; -EFAULT: not mapped, or no memory behind it; -EACCES: mapped without read access.
  */
-int iova_map_read(const struct iova_map *map, uint64_t iova, void *data, size_t length);
+int iova_map_read(struct iova_map *map, uint64_t iova, void *data, size_t length);
 
 /** iova_map_write() - copy to the client's memory; as iova_map_read(). */
-int iova_map_write(const struct iova_map *map, uint64_t iova, const void *data, size_t length);
+int iova_map_write(struct iova_map *map, uint64_t iova, const void *data, size_t length);
 
 #endif /* EMU_MAPPING_H */

@@ -69,7 +69,7 @@ static int outcome(struct requester *requester, const struct tph_emu_request *re
  * To a driver that polls, the status at the end of a descriptor tells that all else is there: it
  * must not be seen first, and nothing else promises that of one copy.
  */
-static int write_memory(const struct iova_map *map, const struct tlp *tlp, const uint8_t *data)
+static int write_memory(struct iova_map *map, const struct tlp *tlp, const uint8_t *data)
 {
 	const uint32_t last = tlp->kind == TLP_DESCRIPTOR && tlp->length > 4 ? 4 : 0;
 	const uint32_t first = tlp->length - last;
@@ -80,7 +80,7 @@ static int write_memory(const struct iova_map *map, const struct tlp *tlp, const
 	return iova_map_write(map, tlp->address + first, data + first, last);
 }
 
-static int access_memory(const struct iova_map *map, const struct tlp *tlp, void *data)
+static int access_memory(struct iova_map *map, const struct tlp *tlp, void *data)
 {
 	if (tlp->type == TLP_MEMORY_WRITE)
 		return write_memory(map, tlp, data);

@@ -15,7 +15,6 @@
 
 #include "format/bits.h"
 #include "host/eventfd.h"
-#include "host/file.h"
 #include "protocol.h"
 
 #define IRQ_TYPES (VFIO_PCI_MSIX_IRQ_INDEX + 1) /* no error and no request interrupt */
@@ -162,11 +161,6 @@ static int handle_dma_map(struct session *session, size_t *reply_size)
 			      channel->fd_count ? channel->fds[0] : -1, request.offset);
 	log_map(session, "map", request.address, request.size, error);
 	log_map_refused(session, &request, error);
-	/* The map has one of that file: this one's end frees nothing, and needs nobody else. */
-	if (!error && channel->fd_count && file_in_memory(channel->fds[0])) {
-		close(channel->fds[0]);
-		channel->fds[0] = -1;
-	}
 	return error;
 }
 

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <sys/wait.h>
@@ -331,6 +332,57 @@ static void eventfd_that_many_watch(void **state)
 		fail_msg("%lld ms were spent on %u signals", (long long)took, VECTORS);
 }
 
+#define LOCKS  10000
+#define ROUNDS 2000
+
+/* Milliseconds that the emulator itself spends on maps of @fd that come and go. */
+static int64_t maps_cost(struct client *c, int fd)
+{
+	struct vfu_dma_map map = { .argsz = sizeof(map), .flags = 3, .address = 1 << 20, .size = 4096 };
+	struct vfu_dma_unmap unmap = { .argsz = sizeof(unmap), .address = 1 << 20, .size = 4096 };
+	const int64_t before = spent_ms(emu.pid);
+
+	for (int i = 0; i < ROUNDS; i++) {
+		/* half of them while there is a map of that file */
+		map.address = unmap.address = (uint64_t)(1 + i % 2) << 20;
+		assert_int_equal(client_call(c, VFU_DMA_MAP, &map, sizeof(map), &fd, 1), 0);
+		if (i % 2) {
+			unmap.address = 1 << 20;
+			assert_int_equal(client_call(c, VFU_DMA_UNMAP, &unmap, sizeof(unmap), NULL, 0),
+					 0);
+			unmap.address = 2 << 20;
+			assert_int_equal(client_call(c, VFU_DMA_UNMAP, &unmap, sizeof(unmap), NULL, 0),
+					 0);
+		}
+	}
+	return spent_ms(emu.pid) - before;
+}
+
+/* Each close(2) of a file goes through all locks of it, whoever has them. */
+static void file_that_has_many_locks(void **state)
+{
+	struct flock lock = { .l_type = F_RDLCK, .l_whence = SEEK_SET, .l_len = 1 };
+	int fd = memfd_create("locks", MFD_CLOEXEC);
+	int64_t plain, locked;
+	struct client c;
+
+	(void)state;
+	hello(&c);
+	assert_int_equal(ftruncate(fd, 1 << 20), 0);
+	plain = maps_cost(&c, fd);
+	for (int i = 0; i < LOCKS; i++) {
+		lock.l_start = 2 * i;
+		assert_int_equal(fcntl(fd, F_OFD_SETLK, &lock), 0);
+	}
+	locked = maps_cost(&c, fd);
+	close(fd);
+	client_close(&c);
+	printf("# %lld ms, and %lld without locks\n", (long long)locked, (long long)plain);
+	if (2 * locked > 3 * plain + 100)
+		fail_msg("%lld ms were spent, and %lld without locks", (long long)locked,
+			 (long long)plain);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -346,6 +398,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(function_with_too_many_to_close_waits_alone, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(eventfd_that_many_watch, setup, teardown),
+		cmocka_unit_test_setup_teardown(file_that_has_many_locks, setup, teardown),
 	};
 
 	if (argc != 2) {
