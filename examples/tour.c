@@ -257,6 +257,7 @@ static void guest_steers(uint32_t cap)
 	uint32_t enable = ENABLE_IV_16;
 
 	step("A guest steers by itself: its tags 1 and 2 are its CPUs 0 and 1, its manager maps them");
+	shell("tphctl grant %s --cpus 0-3", nic.bdf);
 	open_endpoint(&nic);
 	need(tph_guest_map(device, TPH_MEMORY_VOLATILE, 2, first), "tph_guest_map");
 	access_region(VFIO_PCI_CONFIG_REGION_INDEX, cap + TPH_CONTROL, 4, &enable);
