@@ -123,8 +123,8 @@ static uint32_t offline; /* CPUs that are surely offline; marks are of all devic
 
 static struct {
 	char seed[32];
-	uint64_t tlps, hinted, tagged, sets, maps, by_guests, revocations, resets, writes, vectors, off_windows,
-		enables;
+	uint64_t tlps, hinted, tagged, sets, maps, by_guests, revocations, resets, writes, vectors,
+		off_windows, enables;
 	struct {
 		char name[40];
 		uint64_t count;

@@ -596,8 +596,8 @@ static void storm_of(struct guest *g, unsigned int writes, unsigned int at, unsi
 	pause_ms(50);
 	off = guest_register(g, EP_COUNT_OFF_WINDOWS);
 	table = guest_register(g, EP_COUNT_ST_WRITES);
-	printf("# %u writes in %.0f ms, %u rests: %u off-windows and %u writes of the table at the device\n",
-	       writes, ms, rests, off, table);
+	printf("# %u writes in %.0f ms, %u rests: %u off-windows and %u writes of the table at the "
+	       "device\n", writes, ms, rests, off, table);
 	batches = 16 * (rests + 1) + ms / 10 + 2;
 	assert_true(off <= batches);
 	/* an enable writes all 64 entries, two at once */
