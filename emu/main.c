@@ -29,7 +29,7 @@
 /* What is open beside functions: standard streams, loop, signals, log, monitor, some for ready-fd */
 #define DESCRIPTORS_OWN	     16u
 /* socket, lock, client, capture; of the closer; memory, a message's, and what is not closed yet */
-#define DESCRIPTORS_FUNCTION (4u + 2u + MAPPING_FILES_MAX + VFU_FDS_SENT + CLOSER_BUSY)
+#define DESCRIPTORS_FUNCTION (4u + 3u + MAPPING_FILES_MAX + VFU_FDS_SENT + CLOSER_BUSY)
 
 /** struct function - an endpoint and the socket it is reached by */
 struct function {
@@ -171,7 +171,7 @@ static int function_start(struct emulator *emulator, struct knobs *knobs, unsign
 			  &emulator->spare);
 	if (ret) {
 		complain_of_socket(&function->server, function->endpoint.knobs.socket, ret);
-		closer_fini(&function->endpoint.closer, &emulator->loop);
+		closer_fini(&function->endpoint.closer);
 		endpoint_fini(&function->endpoint);
 		return ret;
 	}
@@ -307,7 +307,7 @@ static void stop(struct emulator *emulator)
 		server_close(&emulator->functions[i].server);
 		endpoint_fini(endpoint);
 		left += closer_left(&endpoint->closer);
-		closer_fini(&endpoint->closer, &emulator->loop);
+		closer_fini(&endpoint->closer);
 	}
 	free(emulator->functions);
 	qmp_close(emulator->qmp);

@@ -9,6 +9,8 @@
  * it, which shares the table of descriptors and nothing else: that one waits, and the end of the
  * emulator does not, for the table outlives it as long as that process does.
  *
+ * Somebody may kill that process: then there is another one, and what was left is closed by it.
+ *
  * An eventfd wakes whoever watches it, before write(2) returns, and its owner can have it watched by
  * millions.
  */
@@ -30,19 +32,26 @@ struct closer_orders;
 /**
  * struct closer - of one function; all zeros is one that closes at once (tests of single parts)
  * @pid: the process
+ * @loop: of ours
  * @wake: eventfd that it waits on
  * @watch: of an eventfd that tells that it is not busy any more
+ * @end: of a descriptor of the process, which tells that it has ended
  * @slow: a signal took long: others are its business
  * @orders: what it shares with that process
  * @drained: called from the event loop when one that closer_await() found busy is not any more
+ * @killed: called from the event loop when the process was killed; @error: 0, there is another one,
+ *   or why there cannot be one: then each descriptor is closed at once
  */
 struct closer {
 	pid_t pid;
+	struct loop *loop;
 	int wake;
 	struct watch watch;
+	struct watch end;
 	bool slow;
 	struct closer_orders *orders;
 	void (*drained)(void *owner);
+	void (*killed)(void *owner, int error);
 	void *owner;
 };
 
@@ -73,6 +82,6 @@ unsigned int closer_left(const struct closer *closer);
 bool closer_await(struct closer *closer);
 
 /** closer_fini() - be told of nothing any more; what is left is closed after our end. */
-void closer_fini(struct closer *closer, struct loop *loop);
+void closer_fini(struct closer *closer);
 
 #endif /* EMU_CLOSER_H */

@@ -113,6 +113,8 @@ static struct memory *memory_make(struct iova_map *map, const struct memory *lik
 	memory->start = mmap(NULL, size, prot, MAP_SHARED | MAP_NORESERVE, fd, (off_t)extent.from);
 	if (memory->start == MAP_FAILED)
 		goto err_free;
+	/* a process that is made later on is not to keep it, see closer.h */
+	madvise(memory->start, size, MADV_DONTFORK);
 	map->files++;
 	map->space += size;
 	return memory;

@@ -86,6 +86,19 @@ static void closer_drained(void *owner)
 		session_resume(server->session);
 }
 
+static void closer_killed(void *owner, int error)
+{
+	const char *name = ((struct server *)owner)->endpoint->knobs.name;
+
+	if (!error)
+		fprintf(stderr, "tph-emu: function %s: its tph-emu-closer was killed; there is "
+			"another one\n", name);
+	else
+		fprintf(stderr, "tph-emu: function %s: its tph-emu-closer was killed, and there is no "
+			"other one: %s; from now on a client may keep others waiting by what it "
+			"gives\n", name, strerror(-error));
+}
+
 static bool is_shortage(int error)
 {
 	return error == EMFILE || error == ENFILE || error == ENOMEM || error == ENOBUFS;
@@ -249,6 +262,7 @@ int server_open(struct server *server, struct loop *loop, struct endpoint *endpo
 	if (ret)
 		goto err_unlink;
 	endpoint->closer.drained = closer_drained;
+	endpoint->closer.killed = closer_killed;
 	endpoint->closer.owner = server;
 	return 0;
 

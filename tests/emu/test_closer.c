@@ -93,8 +93,7 @@ static void hello(struct client *c)
 	assert_int_equal(client_version(c), 0);
 }
 
-/* The other function answers, and it ends, as if nobody closed anything. */
-static void assert_nobody_waits(void)
+static void assert_prompt(void)
 {
 	const int64_t start = loop_now();
 	int64_t took;
@@ -104,6 +103,14 @@ static void assert_nobody_waits(void)
 	took = loop_now() - start;
 	if (took > PROMPT_MS)
 		fail_msg("the other function's answer took %lld ms", (long long)took);
+}
+
+/* The other function answers, and it ends, as if nobody closed anything. */
+static void assert_nobody_waits(void)
+{
+	int64_t took;
+
+	assert_prompt();
 	kill(emu.pid, SIGTERM);
 	assert_int_equal(finish_within(emu.pid, 1000, &took), 0);
 	assert_true(took < 1000);
@@ -242,6 +249,70 @@ static void function_with_too_many_to_close_waits_alone(void **state)
 		assert_int_equal(client_receive(&c), EINVAL);
 	assert_nobody_waits();
 	client_close(&c);
+}
+
+static int closers(pid_t *pids, int room)
+{
+	char path[64], text[256] = "", *rest = text;
+	int fd, count = 0;
+
+	snprintf(path, sizeof(path), "/proc/%d/task/%d/children", (int)emu.pid, (int)emu.pid);
+	fd = open(path, O_RDONLY | O_CLOEXEC);
+	assert_true(read(fd, text, sizeof(text) - 1) >= 0);
+	close(fd);
+	for (long pid; count < room && (pid = strtol(rest, &rest, 10)) > 0;)
+		pids[count++] = (pid_t)pid;
+	return count;
+}
+
+static bool all_differ(const pid_t *now, const pid_t *before)
+{
+	return now[0] != before[0] && now[0] != before[1] && now[1] != before[0] &&
+	       now[1] != before[1];
+}
+
+/* By who may kill it, or by a kernel that is out of memory: in the midst, and again. */
+static void closer_that_is_killed_has_a_successor(void **state)
+{
+	const struct vfu_header header = { .command = VFU_DMA_MAP, .size = 48, .id = 9 };
+	const char *said = "its tph-emu-closer was killed; there is another one";
+	const unsigned int idle = emu.idle_fds + 1; /* and the other client */
+	pid_t pids[4], first[4];
+	struct client c;
+	char *errors;
+	int fds[16];
+
+	(void)state;
+	for (int round = 0; round < 3; round++) {
+		hello(&c);
+		fds[0] = lingering();
+		for (int i = 1; i < 16; i++)
+			fds[i] = eventfd(0, EFD_CLOEXEC);
+		send_and_forget(&c, &header, fds, 16);
+		c.id = 9;
+		assert_int_equal(client_receive(&c), EINVAL);
+		/* it is in the first close(2), and the client and 15 are left */
+		assert_int_equal(open_fds_soon(emu.pid, idle + 16), idle + 16);
+		assert_int_equal(closers(first, 4), 2);
+		for (int i = 0; i < 2; i++)
+			assert_int_equal(kill(first[i], SIGKILL), 0);
+		client_close(&c);
+		assert_int_equal(open_fds_soon(emu.pid, idle), idle);
+		assert_prompt();
+		for (int64_t until = loop_now() + PROMPT_MS; loop_now() < until;)
+			if (closers(pids, 4) == 2 && all_differ(pids, first))
+				break;
+		assert_true(all_differ(pids, first));
+	}
+	assert_nobody_waits();
+	errors = slurp(emu.errors);
+	for (int i = 0; i < 6; i++) {
+		char *next = strstr(errors + (i ? 1 : 0), said);
+
+		assert_non_null(next);
+		memmove(errors, next, strlen(next) + 1);
+	}
+	free(errors);
 }
 
 #define WATCHERS 250 /* times as many copies of one eventfd */
@@ -396,6 +467,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test_setup_teardown(descriptor_of_a_client_that_was_never_let_in, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(function_with_too_many_to_close_waits_alone, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(closer_that_is_killed_has_a_successor, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(eventfd_that_many_watch, setup, teardown),
 		cmocka_unit_test_setup_teardown(file_that_has_many_locks, setup, teardown),
