@@ -32,6 +32,9 @@ static void directory(const char *root, const char *path)
 	char full[PATH_MAX];
 
 	full_path(full, root, path);
+	/* mostly what is above it is there already */
+	if (!mkdir(full, 0755))
+		return;
 	for (char *slash = full + strlen(root); slash; slash = strchr(slash + 1, '/')) {
 		*slash = '\0';
 		if (mkdir(full, 0755) && errno != EEXIST)

@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <linux/capability.h>
 #include <stdio.h>
+#include <stdio_ext.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -14,11 +15,14 @@
 
 /* Before cmocka, which makes a macro of the name of one of its functions. */
 #include "sysfs.h"
+#include "sysfs_file.h"
 #include "tphctl.h"
 
 #include "simulated_paths.h"
 #include "simulation.h"
 #include "tphctl_run.h"
+
+#define KEPT_FD 100	/* and on: no run that tells of a descriptor has so many */
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -144,6 +148,60 @@ static void read_names(void)
 	}
 }
 
+/* Standard input, output and errors of a run, and of the test that does it here. */
+struct streams {
+	char paths[3][PATH_MAX];
+	int kept[3];
+};
+
+static void streams_redirect(struct streams *streams)
+{
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		redirect(streams->paths[fd], fd ? O_WRONLY | O_CREAT | O_TRUNC : O_RDONLY, fd);
+}
+
+static void streams_swap(struct streams *streams)
+{
+	fflush(NULL);
+	for (int fd = 0; fd <= STDERR_FILENO; fd++)
+		streams->kept[fd] = fcntl(fd, F_DUPFD_CLOEXEC, KEPT_FD);
+	streams_redirect(streams);
+}
+
+static void streams_restore(struct streams *streams)
+{
+	fflush(NULL);
+	__fpurge(stdin);
+	clearerr(stdin);
+	clearerr(stdout);
+	for (int fd = 0; fd <= STDERR_FILENO; fd++) {
+		assert_int_equal(dup2(streams->kept[fd], fd), fd);
+		close(streams->kept[fd]);
+	}
+}
+
+static int lowest_free(void)
+{
+	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+
+	close(fd);
+	return fd;
+}
+
+/* Here: memory that is lost is seen when the test ends. */
+static int run_here(const char *words, const char *log, struct streams *streams)
+{
+	int code, first = lowest_free();
+
+	streams_swap(streams);
+	code = tphctl(words, with.simulation, log);
+	streams_restore(streams);
+	sysfs_confine(NULL);
+	if (lowest_free() != first)
+		fail_msg("tphctl %s: a descriptor is left open", words);
+	return code;
+}
+
 /*
  * Looking for leaks takes ten times as long as all that tphctl does, for it reads whatever a process
  * has: so it is done, by exit(), where there is more memory in use than there was before.
@@ -166,24 +224,15 @@ static void __attribute__((noreturn)) run_and_end(const char *words, const char 
 }
 
 /* In a process of its own, which is not loaded anew. */
-int run(const char *words)
+static int run_apart(const char *words, const char *log, struct streams *streams)
 {
-	char in[PATH_MAX], out[PATH_MAX], err[PATH_MAX], log[PATH_MAX];
-	int status;
 	pid_t child;
+	int status;
 
-	snprintf(in, sizeof(in), "%s", scratch_path("in"));
-	snprintf(out, sizeof(out), "%s", with.out ? with.out : scratch_path("out"));
-	snprintf(err, sizeof(err), "%s", scratch_path("err"));
-	snprintf(log, sizeof(log), "%s", scratch_path("log"));
-	give_input(in);
-	read_names();
 	fflush(NULL);
 	child = fork();
 	if (!child) {
-		redirect(in, O_RDONLY, 0);
-		redirect(out, O_WRONLY | O_CREAT | O_TRUNC, 1);
-		redirect(err, O_WRONLY | O_CREAT | O_TRUNC, 2);
+		streams_redirect(streams);
 		if (with.device_fd >= 0 && dup2(with.device_fd, DEVICE_FD) < 0)
 			_exit(99);
 		if (with.unprivileged && !geteuid())
@@ -191,15 +240,48 @@ int run(const char *words)
 		run_and_end(words, log);
 	}
 	assert_int_equal(waitpid(child, &status, 0), child);
-	remove(in);
-	memset(&result, 0, sizeof(result));
+	return WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
+}
+
+/*
+ * What ends with the process: a command that goes on until a signal, and what one keeps between its
+ * looks. A process is what takes longest to make, so only those have one.
+ */
+static bool lasts(const char *words)
+{
+	static const char *const commands[] = { "bind", "unbind", "set", "follow", "watch" };
+
+	if (!strncmp(words, "-j ", 3))
+		words += 3;
+	for (size_t i = 0; i < sizeof(commands) / sizeof(*commands); i++)
+		if (!strncmp(words, commands[i], strlen(commands[i])))
+			return true;
+	return false;
+}
+
+int run(const char *words)
+{
+	struct streams streams;
+	char log[PATH_MAX];
+
+	snprintf(streams.paths[0], PATH_MAX, "%s", scratch_path("in"));
+	snprintf(streams.paths[1], PATH_MAX, "%s", with.out ? with.out : scratch_path("out"));
+	snprintf(streams.paths[2], PATH_MAX, "%s", scratch_path("err"));
+	snprintf(log, sizeof(log), "%s", scratch_path("log"));
+	give_input(streams.paths[0]);
+	read_names();
+	result.out[0] = '\0';
+	if (lasts(words) || with.device_fd >= 0 || with.unprivileged)
+		result.status = run_apart(words, log, &streams);
+	else
+		result.status = run_here(words, log, &streams);
+	remove(streams.paths[0]);
 	if (!with.out)
 		read_back("out", result.out);
 	read_back("err", result.err);
 	read_back("log", result.log);
 	memset(&with, 0, sizeof(with));
 	with.device_fd = -1;
-	result.status = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
 	return result.status;
 }
 

@@ -43,7 +43,7 @@ extern struct run_options with;
 /** run() - run tphctl with @words, cut at blanks. Return: its exit status. */
 int run(const char *words);
 
-/** tphctl() - the same in this process, which can do it once. */
+/** tphctl() - the same in this process, with its streams as they are. */
 int tphctl(const char *words, const char *simulation, const char *log);
 
 /** explain() - fail, and tell what the last run left behind. */
