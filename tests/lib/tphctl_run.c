@@ -22,7 +22,7 @@
 #include "simulation.h"
 #include "tphctl_run.h"
 
-#define KEPT_FD 100	/* and on: no run that tells of a descriptor has so many */
+#define KEPT_FD 100	/* and on: no run has so many open */
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -180,24 +180,25 @@ static void streams_restore(struct streams *streams)
 	}
 }
 
-static int lowest_free(void)
+static int open_here(void)
 {
-	int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 0);
+	int count = 0;
 
-	close(fd);
-	return fd;
+	for (int fd = 0; fd < KEPT_FD; fd++)
+		count += fcntl(fd, F_GETFD) >= 0;
+	return count;
 }
 
 /* Here: memory that is lost is seen when the test ends. */
 static int run_here(const char *words, const char *log, struct streams *streams)
 {
-	int code, first = lowest_free();
+	int code, before = open_here();
 
 	streams_swap(streams);
 	code = tphctl(words, with.simulation, log);
 	streams_restore(streams);
 	sysfs_confine(NULL);
-	if (lowest_free() != first)
+	if (open_here() != before)
 		fail_msg("tphctl %s: a descriptor is left open", words);
 	return code;
 }
@@ -244,12 +245,14 @@ static int run_apart(const char *words, const char *log, struct streams *streams
 }
 
 /*
- * What ends with the process: a command that goes on until a signal, and what one keeps between its
- * looks. A process is what takes longest to make, so only those have one.
+ * What ends with the process: a command that goes on until a signal, what one keeps between its
+ * looks, and a file that has such commands. A process is what takes longest to make, so only those have one.
  */
 static bool lasts(const char *words)
 {
-	static const char *const commands[] = { "bind", "unbind", "set", "follow", "watch" };
+	static const char *const commands[] = {
+		"bind", "unbind", "set", "follow", "watch", "-b",
+	};
 
 	if (!strncmp(words, "-j ", 3))
 		words += 3;
