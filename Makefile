@@ -100,7 +100,7 @@ check: asan
 	@tests/run --build '$(ASAN)' check
 
 test: packages-fuzz asan lab
-	@tests/run --build '$(ASAN)' check prove vm stress headers kernels fuzz sanitize
+	@tests/run --build '$(ASAN)' check prove vm stress headers kernels demo fuzz sanitize
 
 clients: packages-clients lab
 	@tests/clients/run

@@ -13,7 +13,9 @@
 
 #include <linux/pci_regs.h>
 
+#include "dump.h"
 #include "format/bits.h"
+#include "pcie/bars.h"
 #include "pcie/config_space.h"
 #include "pcie/function.h"
 #include "pcie/layout.h"
@@ -22,7 +24,10 @@
 
 #define REASON_MAX 4608 /* of a model: a path may be in it */
 
-/** struct parser - @model_entries: ST entries by default, 0: as many as there can be */
+/**
+ * struct parser - @model_entries: ST entries by default, 0: as many as there can be
+ * @seen: a bit for each key that was given
+ */
 struct parser {
 	struct knobs *knobs;
 	bool entries_given;
@@ -32,6 +37,7 @@ struct parser {
 	bool pba_at_given;
 	bool preset_given;
 	unsigned int model_entries;
+	uint64_t seen;
 	char **error;
 };
 
@@ -538,6 +544,48 @@ static int key_nsr(struct parser *parser, const char *key, const char *value)
 	return parse_switch(parser, key, value, &parser->knobs->no_soft_reset);
 }
 
+/* Taken before all others, by take_profile(): they change what it says. */
+static int key_profile(struct parser *parser, const char *key, const char *value)
+{
+	(void)parser;
+	(void)key;
+	(void)value;
+	return 0;
+}
+
+static int apply_profile(struct parser *parser, const char *value)
+{
+	struct profile *profile;
+	char *why;
+	int ret;
+
+	if (!*value)
+		return refuse(parser, "profile", value, "not the path of a file");
+	profile = dump_read(value, &why);
+	if (!profile) {
+		ret = refuse(parser, "profile", value, "%s", why);
+		free(why);
+		return ret;
+	}
+	profile_apply(profile, parser->knobs);
+	return 0;
+}
+
+static int take_profile(struct parser *parser, const char *text)
+{
+	static const char key[] = "profile=";
+	char *list = strdup(text), *rest = list, *pair;
+	int ret = 0;
+
+	if (!list)
+		abort();
+	while (!ret && !parser->knobs->profile && (pair = strsep(&rest, ",")))
+		if (!strncmp(pair, key, strlen(key)))
+			ret = apply_profile(parser, pair + strlen(key));
+	free(list);
+	return ret;
+}
+
 static int key_vendor(struct parser *parser, const char *key, const char *value)
 {
 	unsigned long id = 0;
@@ -587,7 +635,7 @@ static const struct {
 	{ "control", key_control }, { "tags", key_tags },
 	{ "preset", key_preset },   { "vsec", key_vsec },
 	{ "chain-first", key_chain }, { "pba-offset", key_pba_at },
-	{ "msix-size", key_msix_size },
+	{ "msix-size", key_msix_size }, { "profile", key_profile },
 };
 /* clang-format on */
 
@@ -630,16 +678,15 @@ static int unknown_key(struct parser *parser, const char *key, const char *value
 }
 
 /* Whether the key with that number is given for the first time. */
-static int see(struct parser *parser, const char *key, const char *value, size_t number,
-	       uint64_t *seen)
+static int see(struct parser *parser, const char *key, const char *value, size_t number)
 {
-	if (*seen & UINT64_C(1) << number)
+	if (parser->seen & UINT64_C(1) << number)
 		return refuse(parser, key, value, "the key is given twice");
-	*seen |= UINT64_C(1) << number;
+	parser->seen |= UINT64_C(1) << number;
 	return 0;
 }
 
-static int parse_pair(struct parser *parser, char *pair, uint64_t *seen)
+static int parse_pair(struct parser *parser, char *pair)
 {
 	const char *const *own = parser->knobs->model->keys;
 	char *value = strchr(pair, '=');
@@ -649,12 +696,12 @@ static int parse_pair(struct parser *parser, char *pair, uint64_t *seen)
 	*value++ = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
 		if (!strcmp(keys[i].key, pair))
-			return see(parser, pair, value, i, seen)
+			return see(parser, pair, value, i)
 				       ? -1
 				       : keys[i].parse(parser, pair, value);
 	for (size_t i = 0; own && own[i]; i++)
 		if (!strcmp(own[i], pair))
-			return see(parser, pair, value, ARRAY_SIZE(keys) + i, seen)
+			return see(parser, pair, value, ARRAY_SIZE(keys) + i)
 				       ? -1
 				       : model_parse(parser, pair, value);
 	return unknown_key(parser, pair, value);
@@ -787,17 +834,12 @@ static int check_model(struct parser *parser)
 	return -1;
 }
 
-/* What single values cannot tell: whether they fit together. */
-static int check_whole(struct parser *parser)
+/* What the table has, and what goes with it. */
+static int check_table(struct parser *parser)
 {
 	const unsigned int iv = 1u << ST_MODE_INTERRUPT_VECTOR;
 	struct knobs *knobs = parser->knobs;
-	size_t end, limit = CONFIG_SPACE_SIZE;
 	char number[16];
-	int ret;
-
-	if (!knobs->socket)
-		return refuse(parser, "socket", NULL, "missing; every function needs socket=PATH");
 
 	snprintf(number, sizeof(number), "%u", knobs->entries);
 	switch (knobs->table) {
@@ -843,6 +885,54 @@ static int check_whole(struct parser *parser)
 	}
 	if (!knobs->claim)
 		knobs->claim = knobs->entries;
+	return 0;
+}
+
+/* Keys that say where things are, which the profile says already. */
+static int check_profile(struct parser *parser)
+{
+	static const char *const beside[] = { "socket", "name", "rid", "profile", "p2p", "sent",
+					      "memory-bar", "memory-size", "modes", "width",
+					      "completer", "flr", "nsr", "claim", "control", "tags",
+					      "preset", "vendor", "device", "class" };
+	const struct knobs *knobs = parser->knobs;
+	char number[16];
+
+	for (size_t i = 0; i < ARRAY_SIZE(keys); i++) {
+		bool allowed = !(parser->seen & UINT64_C(1) << i);
+
+		for (size_t j = 0; j < ARRAY_SIZE(beside) && !allowed; j++)
+			allowed = !strcmp(keys[i].key, beside[j]);
+		if (!allowed)
+			return refuse(parser, keys[i].key, NULL,
+				      "the profile says that; change the file, or leave one out");
+	}
+	snprintf(number, sizeof(number), "%u", knobs->memory_bar);
+	for (unsigned int bar = 0; bar < KNOBS_BARS; bar++)
+		if (knobs->memory_bar && knobs->bars[bar].size &&
+		    (bar / 2 == knobs->memory_bar / 2 ||
+		     (bar + 1 == knobs->memory_bar &&
+		      knobs->bars[bar].type & PCI_BASE_ADDRESS_MEM_TYPE_64)))
+			return refuse(parser, "memory-bar", number,
+				      "the device has BAR %u; use %u, if it has nothing there", bar,
+				      knobs->memory_bar ^ 6);
+	return 0;
+}
+
+/* What single values cannot tell: whether they fit together. */
+static int check_whole(struct parser *parser)
+{
+	struct knobs *knobs = parser->knobs;
+	size_t end, limit = CONFIG_SPACE_SIZE;
+	char number[16];
+	int ret;
+
+	if (!knobs->socket)
+		return refuse(parser, "socket", NULL, "missing; every function needs socket=PATH");
+
+	ret = knobs->profile ? check_profile(parser) : check_table(parser);
+	if (ret)
+		return ret;
 
 	snprintf(number, sizeof(number), "0x%x", knobs->tph_bytes);
 	if (knobs->tph_bytes && knobs->tph_bytes < tph_used(knobs))
@@ -852,7 +942,7 @@ static int check_whole(struct parser *parser)
 	if (ret)
 		return ret;
 
-	ret = check_msix(parser);
+	ret = knobs->profile ? 0 : check_msix(parser);
 	if (ret)
 		return ret;
 
@@ -861,15 +951,18 @@ static int check_whole(struct parser *parser)
 		return refuse(parser, "memory-size", number,
 			      "there is no memory without memory-bar=2 or 4");
 	snprintf(number, sizeof(number), "%u", knobs->memory_bar);
-	if (knobs->memory_bar && knobs->vectors && knobs->msix_bar / 2 == knobs->memory_bar / 2)
+	if (knobs->memory_bar && !knobs->profile && knobs->vectors &&
+	    knobs->msix_bar / 2 == knobs->memory_bar / 2)
 		return refuse(parser, "memory-bar", number,
 			      "the MSI-X table is there; use %u, or msix-bar=0 or vectors=0",
 			      knobs->memory_bar ^ 6);
 	if (knobs->memory_bar && !knobs->memory_size)
 		knobs->memory_size = KNOBS_MEMORY_DEFAULT;
 
+	bars_lay(knobs);
+
 	ret = check_model(parser);
-	if (ret)
+	if (ret || knobs->profile)
 		return ret;
 
 	if (knobs->aer)
@@ -961,15 +1054,16 @@ int knobs_parse(struct knobs *knobs, const struct tph_emu_model *model, const ch
 {
 	struct parser parser = { .knobs = knobs, .error = error };
 	char *list = strdup(text), *rest = list, *pair;
-	uint64_t seen = 0;
 	int ret;
 
 	take_defaults(&parser, model);
 	if (!list || asprintf(&knobs->name, "ep%u", number) < 0)
 		abort();
 	ret = check_defaults(&parser);
+	if (!ret)
+		ret = take_profile(&parser, text);
 	while (!ret && (pair = strsep(&rest, ",")))
-		ret = parse_pair(&parser, pair, &seen);
+		ret = parse_pair(&parser, pair);
 	if (!ret)
 		ret = check_whole(&parser);
 	if (ret)

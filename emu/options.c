@@ -13,6 +13,7 @@
 #include "keys.h"
 #include "model.h"
 #include "models/exerciser.h"
+#include "pcie/profile.h"
 
 #define FUNCTIONS_MAX 256 /* as many as a bus has */
 
@@ -55,6 +56,7 @@ static const char help[] =
 	"      preset=power-on|reset what brings these two back (power-on)\n"
 	"      vsec=AT:SIZE+...      vendor-specific capabilities with scratch registers, 4 (none)\n"
 	"      chain-first=tph|vsec  which of them come first in the chain (tph)\n"
+	"      profile=FILE          be like the device that lspci -xxxx printed into FILE (none)\n"
 	"      vendor=ID device=ID class=CODE  PCI ids (0x1234, 0x7450, 0x120000)\n"
 	"      config=AT:VALUE       a dword of its own at 0xb0..0xfc, read only (none)\n"
 	"  --model FILE              functions named behind it are of the model in this shared object\n"
@@ -62,6 +64,7 @@ static const char help[] =
 	"  --log-limit SIZE          most bytes of it, 4096 or more, with K, M or G behind it (none)\n"
 	"  --qmp PATH                QEMU's monitor socket, to read tags out of its MSI-X table\n"
 	"  --ready-fd N              write a line to descriptor N once all sockets listen\n"
+	"  --describe                print what is taken of each profile, and exit\n"
 	"  --verbose                 log maps and unmaps too\n"
 	"  --help                    show this and exit\n"
 	"  --version                 show the version and exit\n"
@@ -172,6 +175,17 @@ static int set_qmp(struct options *options, const char *path)
 	return 0;
 }
 
+static int describe(const struct options *options)
+{
+	for (size_t i = 0; i < options->count; i++) {
+		if (!options->functions[i].profile)
+			return usage_error("--describe: function %s has no profile=FILE%s",
+					   options->functions[i].name, "");
+		profile_describe(&options->functions[i], stdout);
+	}
+	return 1;
+}
+
 int options_parse(struct options *options, int argc, char **argv)
 {
 	static const struct option known[] = {
@@ -181,17 +195,22 @@ int options_parse(struct options *options, int argc, char **argv)
 		{ "model", required_argument, NULL, 'm' },
 		{ "qmp", required_argument, NULL, 'q' },
 		{ "ready-fd", required_argument, NULL, 'r' },
+		{ "describe", no_argument, NULL, 'd' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
+	bool describing = false;
 	int option, ret = 0;
 
 	*options = (struct options){ .model = &exerciser_model, .ready_fd = -1 };
 	opterr = 0;
 	while (!ret && (option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
 		switch (option) {
+		case 'd':
+			describing = true;
+			break;
 		case 'f':
 			ret = add_function(options, optarg);
 			break;
@@ -231,6 +250,8 @@ int options_parse(struct options *options, int argc, char **argv)
 		ret = usage_error("%s: unexpected argument%s", argv[optind], "");
 	if (!ret && !options->count)
 		ret = usage_error("no %s given; there is nothing to %s", "--function", "emulate");
+	if (!ret && describing)
+		ret = describe(options);
 	if (!ret && !options->log)
 		ret = usage_error("no %s given; name a file, or - for %s", "--log", "stdout");
 	return ret;

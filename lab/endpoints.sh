@@ -147,6 +147,15 @@ endpoint_add()
 		socket=* | rid=*)
 			misuse "$what: ${pair%%=*} comes from lab/run"
 			;;
+		profile=*/*)
+			keys+=,$pair
+			;;
+		profile=*)
+			# one of the catalogue
+			[[ -f $LAB/../emu/profiles/$value.lspci ]] || misuse "$what: there is no" \
+				"profile '$value' in emu/profiles; give one of them, or a path"
+			keys+=,profile=$LAB/../emu/profiles/$value.lspci
+			;;
 		*)
 			keys+=,$pair
 			;;

@@ -4,7 +4,6 @@
 #include <linux/pci_regs.h>
 
 #include "header.h"
-#include "layout.h"
 #include "pm.h"
 #include "tph.h"
 
@@ -72,9 +71,10 @@ void accesses_count(struct instrument *instrument, const struct knobs *knobs,
 		    const struct config_space *config, bool write, size_t at, size_t length)
 {
 	struct counters *counters = &instrument->counters;
+	const size_t pm = config->places.pm;
 
 	counters_config(counters, write, at, length);
-	if (at < PM_AT || at + length > PM_AT + PCI_PM_SIZEOF)
+	if (at < pm || at + length > pm + PCI_PM_SIZEOF)
 		count_asleep(instrument, config,
 			     write ? &counters->asleep_writes : &counters->asleep_reads,
 			     write ? "config-write" : "config-read", at, length);

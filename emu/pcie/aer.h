@@ -5,7 +5,11 @@
 
 #include "config_space.h"
 
-/** aer_define() - lay out the capability, the last of the chain. */
+/* bytes of it: with the TLP Prefix Log, which reads 0, and without */
+#define AER_SIZE       0x48u
+#define AER_SIZE_LEAST 0x38u
+
+/** aer_define() - lay out the capability. */
 void aer_define(struct config_space *config);
 
 /**

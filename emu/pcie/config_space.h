@@ -9,6 +9,16 @@
 #define CONFIG_SPACE_SIZE 4096
 #define CONFIG_SCRATCH	  0x5c5c0000u
 
+/** struct places - offsets of the capabilities that do something; 0: there is no such */
+struct places {
+	uint8_t pm;
+	uint8_t msix;
+	uint8_t express;
+	uint8_t af;
+	uint16_t aer;
+	uint16_t pasid;
+};
+
 /**
  * struct config_space - values and the rules for each bit
  * @value: what a read returns
@@ -17,6 +27,7 @@
  * @clear: bits that a written one clears (RW1C)
  * @kept: bits that a function level reset leaves alone
  * @sticky: bits that every reset but a loss of power leaves alone (RWS, RW1CS)
+ * @places: where things are
  *
  * A bit that is in neither @writable nor @clear is read only.
  */
@@ -27,6 +38,7 @@ struct config_space {
 	uint8_t clear[CONFIG_SPACE_SIZE];
 	uint8_t kept[CONFIG_SPACE_SIZE];
 	uint8_t sticky[CONFIG_SPACE_SIZE];
+	struct places places;
 };
 
 /** config_define8() - set initial value and writable bits of a byte. */

@@ -14,7 +14,6 @@
 #include "header.h"
 #include "instrument/analyzer.h"
 #include "interrupt.h"
-#include "layout.h"
 #include "pm.h"
 #include "tlp.h"
 #include "tph.h"
@@ -307,22 +306,25 @@ static int written(size_t byte, size_t at, const uint8_t *data, size_t length)
 static void bars_follow(struct endpoint *endpoint, size_t at, size_t length)
 {
 	const struct knobs *knobs = &endpoint->knobs;
-	const bool wide = knobs_msix_bar_is_wide(knobs);
+	const struct bar *bar = &knobs->bars[knobs->msix_bar];
+	const bool wide = bar->type & PCI_BASE_ADDRESS_MEM_TYPE_64;
 	const size_t bar_at = header_bar_at(knobs->msix_bar);
 	uint64_t low = config_get32(&endpoint->config, bar_at);
 	uint64_t high = wide ? config_get32(&endpoint->config, bar_at + 4) : 0;
 
 	if (accesses_overlap(at, length, bar_at, wide ? 8 : 4))
 		endpoint->tags.msix_address =
-			high << 32 | (low & ~(uint64_t)(knobs->msix_size - 1));
+			high << 32 | (low & ~(uint64_t)(bar->size - 1));
 }
 
 void endpoint_config_write(struct endpoint *endpoint, size_t at, const uint8_t *data, size_t length)
 {
-	const int device_control_high = written(EXPRESS_AT + PCI_EXP_DEVCTL + 1, at, data, length);
-	const int af_control = written(AF_AT + PCI_AF_CTRL, at, data, length);
-	const struct config_state old = state_of(endpoint);
 	struct config_space *config = &endpoint->config;
+	const struct places *places = &config->places;
+	const int device_control_high =
+		written(places->express + PCI_EXP_DEVCTL + 1, at, data, length);
+	const int af_control = written(places->af + PCI_AF_CTRL, at, data, length);
+	const struct config_state old = state_of(endpoint);
 	const struct knobs *knobs = &endpoint->knobs;
 	const size_t table = tph_table_at(knobs);
 	uint16_t entries[KNOBS_CAPABILITY_ENTRIES_MAX];
@@ -365,20 +367,15 @@ void endpoint_config_write(struct endpoint *endpoint, size_t at, const uint8_t *
 
 size_t endpoint_bar_size(const struct endpoint *endpoint, unsigned int bar)
 {
-	const struct knobs *knobs = &endpoint->knobs;
-
-	if (bar == REGISTERS_BAR)
-		return knobs->registers_size;
-	if (is_memory(endpoint, bar))
-		return knobs->memory_size;
-	return bar == knobs->msix_bar && knobs->vectors ? knobs->msix_size : 0;
+	return bar < PCI_STD_NUM_BARS ? endpoint->knobs.bars[bar].size : 0;
 }
 
-/* Whether an access is for MSI-X: in a BAR of its own all are. */
+/* Whether an access is for MSI-X: in a BAR without registers all are. */
 static bool is_msix(const struct endpoint *endpoint, unsigned int bar, size_t at, size_t length)
 {
-	return bar != REGISTERS_BAR || (endpoint->knobs.msix_bar == REGISTERS_BAR &&
-					msix_covers(&endpoint->msix, at, length));
+	if (!endpoint->knobs.vectors || bar != endpoint->knobs.msix_bar)
+		return false;
+	return bar != REGISTERS_BAR || msix_covers(&endpoint->msix, at, length);
 }
 
 void endpoint_bar_read(struct endpoint *endpoint, unsigned int bar, size_t at, uint8_t *data,
@@ -394,6 +391,8 @@ void endpoint_bar_read(struct endpoint *endpoint, unsigned int bar, size_t at, u
 		memcpy(data, endpoint->memory.bytes + at, length);
 	else if (is_msix(endpoint, bar, at, length))
 		msix_read(&endpoint->msix, at, data, length);
+	else if (bar != REGISTERS_BAR)
+		memset(data, 0, length); /* of a profile: nobody knows what is there */
 	else
 		knobs->model->bar_read(&endpoint->emu, knobs->model_state, at, data, length);
 }
@@ -433,7 +432,7 @@ void endpoint_bar_write(struct endpoint *endpoint, unsigned int bar, size_t at, 
 		memory_write(&endpoint->memory, at, data, length);
 	else if (is_msix(endpoint, bar, at, length))
 		msix_bar_write(endpoint, at, data, length);
-	else
+	else if (bar == REGISTERS_BAR)
 		knobs->model->bar_write(&endpoint->emu, knobs->model_state, at, data, length);
 }
 

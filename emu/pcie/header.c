@@ -4,7 +4,7 @@
 #include <linux/pci_regs.h>
 
 #include "format/bits.h"
-#include "layout.h"
+#include "profile.h"
 
 #define STATUS_ERRORS 0xf900u /* RW1C bits of the Status register */
 
@@ -23,6 +23,12 @@ static void define_bar(struct config_space *config, unsigned int bar, uint32_t t
 
 void header_define(const struct knobs *knobs, struct config_space *config)
 {
+	uint16_t subsystem_vendor = knobs->vendor, subsystem = knobs->device;
+
+	if (knobs->profile) {
+		subsystem_vendor = le16_get(knobs->profile->bytes + PCI_SUBSYSTEM_VENDOR_ID);
+		subsystem = le16_get(knobs->profile->bytes + PCI_SUBSYSTEM_ID);
+	}
 	config_define16(config, PCI_VENDOR_ID, knobs->vendor, 0);
 	config_define16(config, PCI_DEVICE_ID, knobs->device, 0);
 	config_define16(config, PCI_COMMAND, 0,
@@ -32,19 +38,11 @@ void header_define(const struct knobs *knobs, struct config_space *config)
 	le16_put(config->clear + PCI_STATUS, STATUS_ERRORS);
 	config_define32(config, PCI_CLASS_REVISION, knobs->class_code << 8 | knobs->revision, 0);
 	config_define8(config, PCI_CACHE_LINE_SIZE, 0, 0xff);
-	define_bar(config, REGISTERS_BAR, PCI_BASE_ADDRESS_MEM_TYPE_32, knobs->registers_size);
-	if (knobs->vectors && knobs->msix_bar != REGISTERS_BAR)
-		define_bar(config, knobs->msix_bar,
-			   knobs_msix_bar_is_wide(knobs) ? PCI_BASE_ADDRESS_MEM_TYPE_64
-							 : PCI_BASE_ADDRESS_MEM_TYPE_32,
-			   knobs->msix_size);
-	if (knobs->memory_bar)
-		define_bar(config, knobs->memory_bar,
-			   PCI_BASE_ADDRESS_MEM_TYPE_64 | PCI_BASE_ADDRESS_MEM_PREFETCH,
-			   knobs->memory_size);
-	config_define16(config, PCI_SUBSYSTEM_VENDOR_ID, knobs->vendor, 0);
-	config_define16(config, PCI_SUBSYSTEM_ID, knobs->device, 0);
-	config_define8(config, PCI_CAPABILITY_LIST, PM_AT, 0);
+	for (unsigned int bar = 0; bar < PCI_STD_NUM_BARS; bar++)
+		if (knobs->bars[bar].size)
+			define_bar(config, bar, knobs->bars[bar].type, knobs->bars[bar].size);
+	config_define16(config, PCI_SUBSYSTEM_VENDOR_ID, subsystem_vendor, 0);
+	config_define16(config, PCI_SUBSYSTEM_ID, subsystem, 0);
 	config_define8(config, PCI_INTERRUPT_LINE, 0, 0xff);
 	if (knobs->extra_at)
 		config_define32(config, knobs->extra_at, knobs->extra_value, 0);

@@ -4,12 +4,11 @@
 #include <linux/pci_regs.h>
 
 #include "header.h"
-#include "layout.h"
 #include "pm.h"
 
 static uint16_t message_control(const struct config_space *config)
 {
-	return config_get16(config, MSIX_AT + PCI_MSIX_FLAGS);
+	return config_get16(config, config->places.msix + PCI_MSIX_FLAGS);
 }
 
 static bool is_open(const struct msix *msix, const struct config_space *config)
@@ -43,7 +42,7 @@ void interrupt_send(struct msix *msix, const struct config_space *config,
 		    struct instrument *instrument, unsigned int vector)
 {
 	/* A disabled MSI-X neither sends nor remembers (7.7.2.2). */
-	if (!(message_control(config) & PCI_MSIX_FLAGS_ENABLE))
+	if (!msix->count || !(message_control(config) & PCI_MSIX_FLAGS_ENABLE))
 		return;
 	msix_trigger(msix, vector);
 	interrupt_flush(msix, config, instrument);

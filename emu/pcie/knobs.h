@@ -52,6 +52,20 @@ enum completer {
 #define KNOBS_MEMORY_MAX     0x1000000u
 #define KNOBS_MEMORY_DEFAULT 0x10000u
 
+struct profile;
+
+/**
+ * struct bar - a Base Address Register
+ * @size: bytes, a power of two; 0: there is none, or it is the upper half of the one before
+ * @type: PCI_BASE_ADDRESS_MEM_TYPE_64 or none, and PCI_BASE_ADDRESS_MEM_PREFETCH
+ */
+struct bar {
+	uint32_t size;
+	uint32_t type;
+};
+
+#define KNOBS_BARS 6u
+
 /**
  * struct knobs - one function
  * @model: what is behind its registers
@@ -59,6 +73,8 @@ enum completer {
  *	of its own are there
  * @registers_size: bytes of the BAR with the registers, a power of two
  * @registers_end: where they end
+ * @profile: the device that it is like (profile.h), or NULL
+ * @bars: all of them, by bars_lay()
  * @socket: path to listen on
  * @name: what the log calls it
  * @rid: requester id on its TLPs in the log
@@ -102,6 +118,8 @@ struct knobs {
 	void *model_state;
 	uint32_t registers_size;
 	uint32_t registers_end;
+	struct profile *profile;
+	struct bar bars[KNOBS_BARS];
 	char *socket;
 	char *name;
 	uint16_t rid;
@@ -146,10 +164,7 @@ struct knobs {
 	uint32_t extra_value;
 };
 
-/** knobs_msix_bar_is_wide() - the BAR for MSI-X alone has 64 bits. */
-bool knobs_msix_bar_is_wide(const struct knobs *knobs);
-
-/** knobs_free() - free the strings in it, and what its model has. */
+/** knobs_free() - free the strings in it, its profile, and what its model has. */
 void knobs_free(struct knobs *knobs);
 
 #endif /* EMU_KNOBS_H */

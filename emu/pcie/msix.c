@@ -9,20 +9,18 @@
 
 #include "format/bits.h"
 #include "host/closer.h"
-#include "layout.h"
 
 #define VECTOR_MASKED 1u /* Mask Bit in Vector Control */
 
 void msix_define(const struct knobs *knobs, struct config_space *config)
 {
-	if (!knobs->vectors)
-		return;
-	config_define8(config, MSIX_AT, PCI_CAP_ID_MSIX, 0);
-	config_define8(config, MSIX_AT + 1, EXPRESS_AT, 0);
-	config_define16(config, MSIX_AT + PCI_MSIX_FLAGS, (uint16_t)(knobs->vectors - 1),
+	const size_t at = config->places.msix;
+
+	config_define8(config, at, PCI_CAP_ID_MSIX, 0);
+	config_define16(config, at + PCI_MSIX_FLAGS, (uint16_t)(knobs->vectors - 1),
 			PCI_MSIX_FLAGS_ENABLE | PCI_MSIX_FLAGS_MASKALL);
-	config_define32(config, MSIX_AT + PCI_MSIX_TABLE, knobs->msix_at | knobs->msix_bar, 0);
-	config_define32(config, MSIX_AT + PCI_MSIX_PBA, knobs->pba_at | knobs->msix_bar, 0);
+	config_define32(config, at + PCI_MSIX_TABLE, knobs->msix_at | knobs->msix_bar, 0);
+	config_define32(config, at + PCI_MSIX_PBA, knobs->pba_at | knobs->msix_bar, 0);
 }
 
 int msix_init(struct msix *msix, const struct knobs *knobs)

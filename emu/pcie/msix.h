@@ -66,7 +66,7 @@ static inline size_t msix_pba_size(unsigned int vectors)
 	return ((size_t)vectors + 63) / 64 * 8;
 }
 
-/** msix_define() - lay the capability out in configuration space, if there are vectors. */
+/** msix_define() - lay the capability out in configuration space; there are vectors. */
 void msix_define(const struct knobs *knobs, struct config_space *config);
 
 /** msix_init() - make the vectors. Return: 0 or -ENOMEM. */

@@ -5,15 +5,9 @@
 
 #include "format/bits.h"
 
-#define TPH_CAPABILITY	     4
-#define TPH_EXTENDED	     (1u << 8)
-#define TPH_LOCATION_SHIFT   9
-#define TPH_TABLE_SIZE_SHIFT 16
-#define TPH_CONTROL	     8
-#define TPH_MODE_MASK	     0x7u
-#define TPH_ENABLE_SHIFT     8
-#define TPH_ENABLE_MASK	     0x300u
-#define TPH_TABLE	     12
+#define TPH_MODE_MASK	 0x7u
+#define TPH_ENABLE_SHIFT 8
+#define TPH_ENABLE_MASK	 0x300u
 
 size_t tph_used(const struct knobs *knobs)
 {

@@ -10,6 +10,17 @@
 #include "config_space.h"
 #include "knobs.h"
 
+/* Registers of the capability, and fields of the TPH Requester Capability register */
+#define TPH_CAPABILITY	     4u
+#define TPH_CONTROL	     8u
+#define TPH_TABLE	     12u
+#define TPH_MODES	     0x7u
+#define TPH_EXTENDED	     (1u << 8)
+#define TPH_LOCATION_SHIFT   9
+#define TPH_LOCATION	     (3u << TPH_LOCATION_SHIFT)
+#define TPH_TABLE_SIZE_SHIFT 16
+#define TPH_TABLE_SIZE	     (0x7ffu << TPH_TABLE_SIZE_SHIFT)
+
 /* TPH Requester Enable */
 enum tph_enable {
 	TPH_ENABLE_OFF = 0,

@@ -11,7 +11,7 @@
 static void make(struct fixture *f, const char *keys)
 {
 	struct knobs knobs;
-	char text[256], *error;
+	char text[1024], *error;
 
 	snprintf(text, sizeof(text), "socket=/nowhere,name=ep,rid=01:00.0%s%s", *keys ? "," : "",
 		 keys);
