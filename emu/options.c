@@ -46,6 +46,8 @@ static const char help[] =
 	"      memory-size=SIZE      of it: 4K .. 16M, a power of two (64K)\n"
 	"      p2p=on|off            requests to addresses without a map go by the client (off)\n"
 	"      queues=N              receive queues and transmit queues, 0..16 of each (0)\n"
+	"      latch=none|ring|entry when a queue takes the tag of an entry: each time (none), when it\n"
+	"                            is enabled, or the first time that any uses that entry\n"
 	"      packets=FILE          pcap file with the packets that are received (a pattern)\n"
 	"      sent=FILE             pcap file to write with those that are transmitted (none)\n"
 	"      tph=on|off            TPH Requester capability (on)\n"

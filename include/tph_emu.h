@@ -220,6 +220,26 @@ uint32_t tph_emu_length(const struct tph_emu *emu, uint32_t type, uint64_t addre
 int tph_emu_send(struct tph_emu *emu, unsigned int engine, const struct tph_emu_request *request);
 
 /**
+ * struct tph_emu_latch - a tag that a device took once, and uses from then on
+ * @taken: it has one; false to begin with
+ * @tag: this one
+ */
+struct tph_emu_latch {
+	bool taken;
+	uint16_t tag;
+};
+
+/**
+ * tph_emu_send_latched() - tph_emu_send(), of a device that does not look at the table each time
+ * @latch: the first request that wants the tag of an entry takes it. All later ones have that tag,
+ *	whatever the table says by then; but a request has none while the requester is off, as ever
+ *
+ * Return: as tph_emu_send().
+ */
+int tph_emu_send_latched(struct tph_emu *emu, unsigned int engine,
+			 const struct tph_emu_request *request, struct tph_emu_latch *latch);
+
+/**
  * tph_emu_transfer() - send the next request of a transfer of any length
  * @whole: the transfer
  * @done: bytes of it that are through, 0 to begin with; raised by what was sent

@@ -23,7 +23,7 @@ _Static_assert(EP_FAULT_BUS_MASTER == TPH_EMU_FAULT_BUS_MASTER &&
 		       EP_FAULT_COMPLETION == TPH_EMU_FAULT_COMPLETION,
 	       "EP_DMA_FAULT is why a request could not be sent");
 
-static const char *const keys[] = { "queues", "packets", NULL };
+static const char *const keys[] = { "queues", "packets", "latch", NULL };
 
 static void defaults(void *state, struct tph_emu_function *function)
 {
@@ -59,12 +59,33 @@ static int set_packets(struct queues *queues, const char *value, char *why, size
 	return -1;
 }
 
+static int set_latch(struct queues *queues, const char *value, char *why, size_t size)
+{
+	static const char *const words[] = {
+		[QUEUE_LATCH_NONE] = "none",
+		[QUEUE_LATCH_RING] = "ring",
+		[QUEUE_LATCH_ENTRY] = "entry",
+	};
+
+	for (size_t i = 0; i < ARRAY_SIZE(words); i++) {
+		if (strcmp(words[i], value))
+			continue;
+		queues->latches.when = (enum queue_latch)i;
+		return 0;
+	}
+	snprintf(why, size, "not one of none, ring, entry");
+	return -1;
+}
+
 static int set(void *state, const char *key, const char *value, char *why, size_t size)
 {
 	struct exerciser *exerciser = state;
 
-	return strcmp(key, "queues") ? set_packets(&exerciser->queues, value, why, size)
-				     : set_queues(&exerciser->queues, value, why, size);
+	if (!strcmp(key, "queues"))
+		return set_queues(&exerciser->queues, value, why, size);
+	if (!strcmp(key, "latch"))
+		return set_latch(&exerciser->queues, value, why, size);
+	return set_packets(&exerciser->queues, value, why, size);
 }
 
 static int check(void *state, const struct tph_emu_function *function, char *why, size_t size)
@@ -76,6 +97,8 @@ static int check(void *state, const struct tph_emu_function *function, char *why
 	if (exerciser->queues.packets.file)
 		snprintf(why, size,
 			 "packets: there is no queue to receive them without queues=1 or more");
+	else if (exerciser->queues.latches.when)
+		snprintf(why, size, "latch: there is no queue to take tags without queues=1 or more");
 	else if (function->sent)
 		snprintf(why, size,
 			 "sent=%s: there is no queue to transmit packets without queues=1 or more",

@@ -67,6 +67,7 @@ static void enable(struct tph_emu *emu, struct queue *queue)
 		.transmit = queue->transmit,
 		.setup = queue->setup,
 		.hints = queue->hints,
+		.latches = queue->latches,
 		.control = queue->control,
 	};
 	if (!setup_is_valid(queue)) {
@@ -214,15 +215,32 @@ static uint32_t hint_of(const struct queue *queue, uint32_t kind)
 	}
 }
 
+static struct tph_emu_latch *latch_of(struct queue *queue, const struct tph_emu_request *request)
+{
+	const uint32_t entry = request->hint & TPH_EMU_HINT_SELECT;
+
+	switch (queue->latches->when) {
+	case QUEUE_LATCH_RING:
+		return &queue->latch[request->kind];
+	case QUEUE_LATCH_ENTRY:
+		return entry < QUEUE_ENTRIES_MAX ? &queue->latches->entries[entry] : NULL;
+	default:
+		return NULL;
+	}
+}
+
 int queue_send(struct tph_emu *emu, struct queue *queue, struct tph_emu_request *request)
 {
 	const unsigned int engine = queue->transmit ? ENGINE_TRANSMIT : ENGINE_RECEIVE;
+	struct tph_emu_latch *latch;
 	int ret;
 
 	request->hint = hint_of(queue, request->kind);
 	request->queue = queue->number;
 	request->transmit = queue->transmit;
-	ret = tph_emu_send(emu, engine, request);
+	latch = latch_of(queue, request);
+	ret = latch ? tph_emu_send_latched(emu, engine, request, latch) :
+		      tph_emu_send(emu, engine, request);
 	if (ret < 0)
 		queue_fault(emu, queue, (uint32_t)-ret, request);
 	if (ret > 0)

@@ -27,6 +27,21 @@ struct queue_hints {
 	uint32_t payload;
 };
 
+#define QUEUE_ENTRIES_MAX 2048u /* of an ST table */
+
+/** enum queue_latch - key latch: when a queue takes the tag of an entry */
+enum queue_latch {
+	QUEUE_LATCH_NONE,  /* each request looks */
+	QUEUE_LATCH_RING,  /* the first of a kind since the queue was enabled */
+	QUEUE_LATCH_ENTRY, /* the first of any queue since the function was reset */
+};
+
+/** struct queue_latches - what all queues have; @entries: by the entry */
+struct queue_latches {
+	enum queue_latch when;
+	struct tph_emu_latch entries[QUEUE_ENTRIES_MAX];
+};
+
 /**
  * struct queue - one queue
  * @number: which of its direction
@@ -34,6 +49,8 @@ struct queue_hints {
  * @setup: registers
  * @run: what @setup was when the queue was enabled
  * @hints: registers
+ * @latches: of all queues
+ * @latch: of its own, by kind
  * @control: EP_QUEUE_CONTROL
  * @split: EP_QUEUE_SPLIT when the queue was enabled
  * @status: EP_QUEUE_STATUS
@@ -50,6 +67,8 @@ struct queue {
 	struct queue_setup setup;
 	struct queue_setup run;
 	struct queue_hints hints;
+	struct queue_latches *latches;
+	struct tph_emu_latch latch[TPH_EMU_PAYLOAD + 1];
 	uint32_t control;
 	bool split;
 	uint32_t status;

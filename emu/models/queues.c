@@ -8,11 +8,14 @@ void queues_reset(struct queues *queues)
 	*queues = (struct queues){
 		.count = queues->count,
 		.packets = queues->packets,
+		.latches.when = queues->latches.when,
 		.receiver.spread = queues->count,
 	};
 	for (unsigned int q = 0; q < EP_QUEUE_MAX; q++) {
 		queues->receiver.queues[q].number = queues->transmitter.queues[q].number = q;
 		queues->transmitter.queues[q].transmit = true;
+		queues->receiver.queues[q].latches = &queues->latches;
+		queues->transmitter.queues[q].latches = &queues->latches;
 	}
 }
 

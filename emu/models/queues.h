@@ -14,10 +14,12 @@
  * struct queues - all of them
  * @count: key queues: of each direction; survives resets
  * @packets: key packets: what is received; survives resets
+ * @latches: key latch survives resets, and no tag does
  */
 struct queues {
 	unsigned int count;
 	struct packets packets;
+	struct queue_latches latches;
 	struct receiver receiver;
 	struct transmitter transmitter;
 };

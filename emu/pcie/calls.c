@@ -40,7 +40,13 @@ static struct requester *requester_with(struct tph_emu *emu, unsigned int engine
 
 int tph_emu_send(struct tph_emu *emu, unsigned int engine, const struct tph_emu_request *request)
 {
-	return requester_send(requester_with(emu, engine), engine, request);
+	return requester_send(requester_with(emu, engine), engine, request, NULL);
+}
+
+int tph_emu_send_latched(struct tph_emu *emu, unsigned int engine,
+			 const struct tph_emu_request *request, struct tph_emu_latch *latch)
+{
+	return requester_send(requester_with(emu, engine), engine, request, latch);
 }
 
 int tph_emu_transfer(struct tph_emu *emu, unsigned int engine, const struct tph_emu_request *whole,

@@ -112,8 +112,29 @@ static int send(struct requester *requester, struct requester_engine *engine,
 	return (int)tlp.length;
 }
 
+/* The tag that the request is to carry, from the table or from what was there once. */
+static int find_tag(struct requester *requester, struct requester_engine *engine,
+		    const struct tph_emu_request *request, struct tph_emu_latch *latch,
+		    uint16_t *tag)
+{
+	const struct knobs *knobs = requester->tags->knobs;
+	const uint32_t control = tph_control(knobs, requester->config);
+	int ret;
+
+	if (tlp_entry(knobs, control, request->hint) == TLP_ENTRY_NONE)
+		latch = NULL;
+	if (latch && latch->taken) {
+		*tag = latch->tag;
+		return 0;
+	}
+	ret = tag_get(requester->tags, &engine->tag, request->hint, tag);
+	if (!ret && latch)
+		*latch = (struct tph_emu_latch){ .taken = true, .tag = *tag };
+	return ret;
+}
+
 int requester_send(struct requester *requester, unsigned int number,
-		   const struct tph_emu_request *request)
+		   const struct tph_emu_request *request, struct tph_emu_latch *latch)
 {
 	struct requester_engine *engine = &requester->engines[number];
 	const struct flight *flight = &requester->port->flight;
@@ -137,7 +158,7 @@ int requester_send(struct requester *requester, unsigned int number,
 		return -TPH_EMU_FAULT_BUS_MASTER;
 	if (!is_tlp(requester, request))
 		return -TPH_EMU_FAULT_COMMAND;
-	ret = tag_get(requester->tags, &engine->tag, request->hint, &tag);
+	ret = find_tag(requester, engine, request, latch, &tag);
 	if (ret)
 		return ret == -EAGAIN ? 0 : -TPH_EMU_FAULT_TAG;
 	return send(requester, engine, request, tag);

@@ -42,9 +42,9 @@ struct requester {
 	struct requester_engine *flyer;
 };
 
-/** requester_send() - as tph_emu_send(). */
+/** requester_send() - as tph_emu_send_latched(); @latch: NULL for tph_emu_send(). */
 int requester_send(struct requester *requester, unsigned int engine,
-		   const struct tph_emu_request *request);
+		   const struct tph_emu_request *request, struct tph_emu_latch *latch);
 
 /** requester_tlp() - a request as a TLP, without its hint. */
 struct tlp requester_tlp(const struct tph_emu_request *request);

@@ -506,6 +506,93 @@ static void tag_changes_in_the_middle_of_a_packet(void **state)
 	assert_int_equal(slot(f, head)[EP_TLP_ST / 4], 0x1107);
 }
 
+/* ST and TH of the payload of one packet more. */
+static uint32_t next_tag(struct fixture *f, bool *hinted)
+{
+	uint32_t head = f->endpoint.instrument.sent.head;
+
+	generate(f, 1);
+	while (slot_kind(f, head) != EP_TLP_PAYLOAD)
+		assert_true(++head < f->endpoint.instrument.sent.head);
+	*hinted = slot(f, head)[EP_TLP_FLAGS / 4] & EP_TLP_TH;
+	return slot(f, head)[EP_TLP_ST / 4];
+}
+
+static void assert_next_tag(struct fixture *f, uint32_t tag)
+{
+	bool hinted;
+
+	assert_int_equal(next_tag(f, &hinted), tag);
+	assert_int_equal(hinted, !!tag);
+}
+
+static void requester_off(struct fixture *f, bool off)
+{
+	config_out(f, TPH_CONTROL, 2, off ? 0 : ENABLE_16);
+}
+
+static void start_latching(struct fixture *f, const char *keys)
+{
+	restart(f, keys);
+	config_out(f, TPH_TABLE, 2, 0x1100);
+	requester_off(f, false);
+	spread_one(f);
+	start(f, 0, 0);
+	queue_set(f, 0, EP_QUEUE_HINT_PAYLOAD, hint(0, 0));
+	assert_next_tag(f, 0x1100);
+}
+
+/* What a driver must know of such a device: a table that is written does not steer it. */
+static void tag_is_taken_when_a_ring_is_made(void **state)
+{
+	struct fixture *f = *state;
+
+	start_latching(f, "queues=2,latch=ring");
+	config_out(f, TPH_TABLE, 2, 0x1107);
+	assert_next_tag(f, 0x1100);
+	/* off: no hint; on again: the old one, whatever was cleared meanwhile */
+	requester_off(f, true);
+	assert_next_tag(f, 0);
+	config_out(f, TPH_TABLE, 2, 0);
+	requester_off(f, false);
+	assert_next_tag(f, 0x1100);
+	/* another entry is no other ring */
+	config_out(f, TPH_TABLE + 2 * 9, 2, 0x1109);
+	queue_set(f, 0, EP_QUEUE_HINT_PAYLOAD, hint(9, 0));
+	assert_next_tag(f, 0x1100);
+	start(f, 0, 0);
+	queue_set(f, 0, EP_QUEUE_CONTROL, 0);
+	queue_set(f, 0, EP_QUEUE_HINT_PAYLOAD, hint(9, 0));
+	start(f, 0, 0);
+	queue_set(f, 0, EP_QUEUE_HINT_PAYLOAD, hint(9, 0));
+	assert_next_tag(f, 0x1109);
+}
+
+static void tag_is_taken_when_an_entry_is_used(void **state)
+{
+	struct fixture *f = *state;
+
+	start_latching(f, "queues=2,latch=entry");
+	config_out(f, TPH_TABLE, 2, 0x1107);
+	assert_next_tag(f, 0x1100);
+	queue_set(f, 0, EP_QUEUE_CONTROL, 0);
+	start(f, 0, 0);
+	queue_set(f, 0, EP_QUEUE_HINT_PAYLOAD, hint(0, 0));
+	assert_next_tag(f, 0x1100);
+	config_out(f, TPH_TABLE + 2 * 9, 2, 0x1109);
+	queue_set(f, 0, EP_QUEUE_HINT_PAYLOAD, hint(9, 0));
+	assert_next_tag(f, 0x1109);
+	/* only a reset of the function brings the others back */
+	endpoint_reset(&f->endpoint, ENDPOINT_RESET_FLR);
+	config_out(f, COMMAND, 2, MEMORY_AND_MASTER);
+	config_out(f, TPH_TABLE, 2, 0x1107);
+	requester_off(f, false);
+	spread_one(f);
+	start(f, 0, 0);
+	queue_set(f, 0, EP_QUEUE_HINT_PAYLOAD, hint(0, 0));
+	assert_next_tag(f, 0x1107);
+}
+
 /* A device without an ST table has its tags here, and its driver moves them while it runs. */
 static void register_changes_in_the_middle_of_a_packet(void **state)
 {
@@ -666,6 +753,8 @@ int main(void)
 		TEST(each_kind_carries_its_own_hint),
 		TEST(each_queue_has_its_own_entries),
 		TEST(tag_changes_in_the_middle_of_a_packet),
+		TEST(tag_is_taken_when_a_ring_is_made),
+		TEST(tag_is_taken_when_an_entry_is_used),
 		TEST(register_changes_in_the_middle_of_a_packet),
 		TEST(polling_driver_hears_no_interrupt),
 		TEST(packets_of_a_file_come_one_after_the_other),
