@@ -345,6 +345,9 @@ static void take_msix(const struct profile *profile, struct knobs *knobs)
 	knobs->pba_at = pba & PCI_MSIX_PBA_OFFSET;
 	if (knobs->msix_bar >= KNOBS_BARS || is_upper(knobs, knobs->msix_bar))
 		knobs->msix_bar = REGISTERS_BAR;
+	/* one that the file does not have: nothing else is to come there */
+	if (!knobs->bars[knobs->msix_bar].size)
+		knobs->bars[knobs->msix_bar].size = BAR_SIZE_LEAST;
 	if (knobs->msix_bar == REGISTERS_BAR && knobs->msix_at < knobs->registers_end)
 		knobs->msix_at = knobs->registers_end;
 	size = msix_table_size(knobs->vectors);
