@@ -273,7 +273,7 @@ static void want_token(void)
 static void open_tells_what_is_wrong_with_a_token(void **context)
 {
 	static const char *const malformed[] = {
-		"", "bd8d9d2b", "bd8d9d2b5a5f4f5aa211f591514ba1f3", TOKEN "0", TOKEN " ", " " TOKEN,
+		"", "bd8d9d2b", "bd8d9d2b5a5f4f5aa211f591514ba1f3", (TOKEN "0"), (TOKEN " "), (" " TOKEN),
 		"bd8d9d2b-5a5f-4f5a-a211-f591514ba1f", "bd8d9d2b-5a5f-4f5a-a211f-591514ba1f3",
 		"gd8d9d2b-5a5f-4f5a-a211-f591514ba1f3", "bd8d9d2b-5a5f-4f5a-a211-f591514ba1fg",
 		"{bd8d9d2b-5a5f-4f5a-a211-f591514ba1f}", "bd8d9d2b-5a5f-4f5a-a211 f591514ba1f3",

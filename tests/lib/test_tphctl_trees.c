@@ -218,7 +218,7 @@ static void trees_that_lead_out_of_themselves(void **context)
 		"kernel/iommu_groups/12/type", "kernel/iommu_groups/12/name",
 		"kernel/iommu_groups/12/reserved_regions", "kernel/irq/1/chip_name",
 		"proc/cmdline", "proc/self/status", "proc/sys/kernel/osrelease",
-		"kernel/debug/tph-vfio-pci/" TREE_ENDPOINT,
+		("kernel/debug/tph-vfio-pci/" TREE_ENDPOINT),
 		"module/iommufd/parameters/allow_unsafe_interrupts",
 	};
 	static const char *const targets[] = { OUTSIDE "/" SECRET, "/proc/self/cwd/../../../../../../.."
@@ -370,7 +370,7 @@ static void names_with_newlines(void **context)
 static void trees_with_huge_files(void **context)
 {
 	static const char *const files[] = { "boot/config-7.3.4-doe", "proc/self/status",
-					     "kernel/debug/tph-vfio-pci/" TREE_ENDPOINT };
+					     ("kernel/debug/tph-vfio-pci/" TREE_ENDPOINT) };
 	char path[PATH_MAX];
 
 	(void)context;
