@@ -186,7 +186,7 @@ static int function_start(struct emulator *emulator, struct knobs *knobs, unsign
 static int files_start(struct emulator *emulator, const struct options *options)
 {
 	const int stop_fd = emulator->signals.fd;
-	int ret = log_start(&emulator->log, &emulator->loop, stop_fd);
+	int ret = !options->log ? 0 : log_start(&emulator->log, &emulator->loop, stop_fd);
 
 	if (ret)
 		return complain("cannot write log", options->log, ret);
@@ -209,7 +209,7 @@ static int start(struct emulator *emulator, struct options *options)
 	ret = loop_init(&emulator->loop);
 	if (ret)
 		return complain("cannot make an event loop", "", ret);
-	ret = log_open(&emulator->log, options->log, options->log_limit, options->verbose);
+	ret = !options->log ? 0 : log_open(&emulator->log, options->log, options->log_limit, options->verbose);
 	if (ret)
 		return complain("cannot write log", options->log, ret);
 	ret = signals_watch(emulator);
@@ -246,18 +246,18 @@ static int report_ready(int fd)
 
 static void summarize(struct emulator *emulator)
 {
-	struct json_object *line = log_event(&emulator->log, "summary", NULL);
-	struct json_object *functions = json_object_new_array();
+	struct line *line = log_event(&emulator->log, "summary", NULL);
 
+	line_open_array(line, "functions");
 	for (size_t i = 0; i < emulator->count; i++) {
-		struct endpoint *endpoint = &emulator->functions[i].endpoint;
-		struct json_object *function = json_object_new_object();
+		const struct endpoint *endpoint = &emulator->functions[i].endpoint;
 
-		log_string(function, "function", endpoint->knobs.name);
-		counters_report(&endpoint->instrument.counters, function);
-		json_object_array_add(functions, function);
+		line_open(line, NULL);
+		line_string(line, "function", endpoint->knobs.name);
+		counters_report(&endpoint->instrument.counters, line);
+		line_close(line);
 	}
-	json_object_object_add(line, "functions", functions);
+	line_close_array(line);
 	log_write(&emulator->log, line);
 }
 
@@ -368,7 +368,7 @@ int main(int argc, char **argv)
 			server_close(&emulator.functions[i].server);
 		/* First room for the last line, then the time to read that. */
 		deadline_ms = loop_now() + END_PATIENCE_MS;
-		reads = log_flush(&emulator.log, deadline_ms);
+		reads = !options.log || log_flush(&emulator.log, deadline_ms);
 		summarize(&emulator);
 		/* It can be a long one, and take long to make. */
 		if (reads)

@@ -64,9 +64,10 @@ static const char help[] =
 	"  --model FILE              functions named behind it are of the model in this shared object\n"
 	"  --log FILE                write events there, one JSON object a line; - is stdout\n"
 	"  --log-limit SIZE          most bytes of it, 4096 or more, with K, M or G behind it (none)\n"
+	"  --no-log                  write none; counters and trace registers are there all the same\n"
 	"  --qmp PATH                QEMU's monitor socket, to read tags out of its MSI-X table\n"
 	"  --ready-fd N              write a line to descriptor N once all sockets listen\n"
-	"  --describe                print what is taken of each profile, and exit\n"
+	"  --describe FILE           print what a function takes of that profile, and exit\n"
 	"  --verbose                 log maps and unmaps too\n"
 	"  --help                    show this and exit\n"
 	"  --version                 show the version and exit\n"
@@ -177,14 +178,24 @@ static int set_qmp(struct options *options, const char *path)
 	return 0;
 }
 
-static int describe(const struct options *options)
+/* What a function of the model would become by that profile alone. */
+static int describe(const struct options *options, const char *path)
 {
-	for (size_t i = 0; i < options->count; i++) {
-		if (!options->functions[i].profile)
-			return usage_error("--describe: function %s has no profile=FILE%s",
-					   options->functions[i].name, "");
-		profile_describe(&options->functions[i], stdout);
+	struct knobs knobs;
+	char *text, *error;
+	int ret;
+
+	if (asprintf(&text, "socket=-,name=%s,profile=%s", options->model->name, path) < 0)
+		abort();
+	ret = knobs_parse(&knobs, options->model, text, 0, &error);
+	free(text);
+	if (ret) {
+		usage_error("--describe: %s%s", error, "");
+		free(error);
+		return -1;
 	}
+	profile_describe(&knobs, stdout);
+	knobs_free(&knobs);
 	return 1;
 }
 
@@ -195,15 +206,15 @@ int options_parse(struct options *options, int argc, char **argv)
 		{ "log", required_argument, NULL, 'l' },
 		{ "log-limit", required_argument, NULL, 'L' },
 		{ "model", required_argument, NULL, 'm' },
+		{ "no-log", no_argument, NULL, 'n' },
 		{ "qmp", required_argument, NULL, 'q' },
 		{ "ready-fd", required_argument, NULL, 'r' },
-		{ "describe", no_argument, NULL, 'd' },
+		{ "describe", required_argument, NULL, 'd' },
 		{ "verbose", no_argument, NULL, 'v' },
 		{ "help", no_argument, NULL, 'h' },
 		{ "version", no_argument, NULL, 'V' },
 		{ NULL, 0, NULL, 0 },
 	};
-	bool describing = false;
 	int option, ret = 0;
 
 	*options = (struct options){ .model = &exerciser_model, .ready_fd = -1 };
@@ -211,7 +222,7 @@ int options_parse(struct options *options, int argc, char **argv)
 	while (!ret && (option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
 		switch (option) {
 		case 'd':
-			describing = true;
+			ret = describe(options, optarg);
 			break;
 		case 'f':
 			ret = add_function(options, optarg);
@@ -224,6 +235,9 @@ int options_parse(struct options *options, int argc, char **argv)
 			break;
 		case 'm':
 			ret = set_model(options, optarg);
+			break;
+		case 'n':
+			options->no_log = true;
 			break;
 		case 'q':
 			ret = set_qmp(options, optarg);
@@ -252,10 +266,12 @@ int options_parse(struct options *options, int argc, char **argv)
 		ret = usage_error("%s: unexpected argument%s", argv[optind], "");
 	if (!ret && !options->count)
 		ret = usage_error("no %s given; there is nothing to %s", "--function", "emulate");
-	if (!ret && describing)
-		ret = describe(options);
-	if (!ret && !options->log)
-		ret = usage_error("no %s given; name a file, or - for %s", "--log", "stdout");
+	if (!ret && !options->log && !options->no_log)
+		ret = usage_error("no %s given; name a file, or - for stdout; or give %s", "--log",
+				  "--no-log");
+	if (!ret && options->no_log && (options->log || options->log_limit))
+		ret = usage_error("--no-log and %s exclude one another%s",
+				  options->log ? "--log" : "--log-limit", "");
 	return ret;
 }
 

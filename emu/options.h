@@ -13,7 +13,8 @@
  * @model: of the functions that are named from here on
  * @functions: knobs of each function
  * @count: how many
- * @log: path of the log
+ * @log: path of the log, NULL for none
+ * @no_log: none is wanted
  * @log_limit: bytes that it may get, 0 for any number
  * @qmp: path of QEMU's monitor socket, or NULL
  * @ready_fd: descriptor to report readiness on, or -1
@@ -24,6 +25,7 @@ struct options {
 	struct knobs *functions;
 	size_t count;
 	const char *log;
+	bool no_log;
 	uint64_t log_limit;
 	const char *qmp;
 	int ready_fd;

@@ -18,46 +18,48 @@ static const char *kind_name(enum tlp_kind kind)
 	return names[kind];
 }
 
-static void log_hint(struct json_object *line, const struct tlp_hint *hint)
+static void add_hint(struct line *line, const struct tlp_hint *hint)
 {
-	log_number(line, "th", hint->th);
+	line_number(line, "th", hint->th);
 	if (!hint->th)
 		return;
-	log_number(line, "ph", hint->ph);
-	log_hex(line, "st", hint->st, hint->width / 4);
-	log_number(line, "width", hint->width);
+	line_number(line, "ph", hint->ph);
+	line_hex(line, "st", hint->st, hint->width / 4);
+	line_number(line, "width", hint->width);
 }
 
-static void log_requester(struct json_object *line, uint16_t rid)
+static void add_requester(struct line *line, uint16_t rid)
 {
 	char requester[16];
 
+	if (!line)
+		return;
 	snprintf(requester, sizeof(requester), "%02x:%02x.%x", (unsigned int)(rid >> 8),
 		 (unsigned int)(rid >> 3 & 0x1f), (unsigned int)(rid & 7));
-	log_string(line, "requester", requester);
+	line_string(line, "requester", requester);
 }
 
 static void log_sent(struct instrument *instrument, const struct tlp *tlp, uint16_t rid,
 		     const struct tlp_path *path)
 {
-	struct json_object *line = instrument_event(instrument, "tlp");
+	struct line *line = instrument_event(instrument, "tlp");
 
-	log_string(line, "type", type_name(tlp->type));
-	log_hex(line, "address", tlp->address, 1);
-	log_number(line, "length", tlp->length);
-	log_hint(line, &tlp->hint);
+	line_string(line, "type", type_name(tlp->type));
+	line_hex(line, "address", tlp->address, 1);
+	line_number(line, "length", tlp->length);
+	add_hint(line, &tlp->hint);
 	if (tlp->hint.th && tlp_wants_entry(tlp->wanted))
-		log_number(line, "entry", tlp->wanted & TPH_EMU_HINT_SELECT);
-	log_requester(line, rid);
+		line_number(line, "entry", tlp->wanted & TPH_EMU_HINT_SELECT);
+	add_requester(line, rid);
 	if (tlp->kind != TLP_DMA) {
-		log_string(line, "direction", tlp->transmit ? "transmit" : "receive");
-		log_number(line, "queue", tlp->queue);
-		log_string(line, "kind", kind_name(tlp->kind));
+		line_string(line, "direction", tlp->transmit ? "transmit" : "receive");
+		line_number(line, "queue", tlp->queue);
+		line_string(line, "kind", kind_name(tlp->kind));
 	}
 	if (path)
-		log_string(line, "path", "client");
+		line_string(line, "path", "client");
 	if (path && path->peer)
-		log_string(line, "peer", path->peer);
+		line_string(line, "peer", path->peer);
 	instrument_write_line(instrument, line);
 }
 
@@ -83,16 +85,16 @@ static void log_received(struct instrument *instrument, const struct tlp *tlp,
 		[TLP_HINT_IGNORED] = "ignored",
 		[TLP_HINT_TAKEN] = "taken",
 	};
-	struct json_object *line = instrument_event(instrument, "received");
+	struct line *line = instrument_event(instrument, "received");
 
-	log_string(line, "type", type_name(tlp->type));
-	log_number(line, "bar", arrival->bar);
-	log_hex(line, "offset", arrival->offset, 1);
-	log_number(line, "length", tlp->length);
-	log_hint(line, &tlp->hint);
-	log_requester(line, arrival->requester);
-	log_string(line, "verdict", verdicts[arrival->verdict]);
-	log_string(line, "hint", uses[arrival->use]);
+	line_string(line, "type", type_name(tlp->type));
+	line_number(line, "bar", arrival->bar);
+	line_hex(line, "offset", arrival->offset, 1);
+	line_number(line, "length", tlp->length);
+	add_hint(line, &tlp->hint);
+	add_requester(line, arrival->requester);
+	line_string(line, "verdict", verdicts[arrival->verdict]);
+	line_string(line, "hint", uses[arrival->use]);
 	instrument_write_line(instrument, line);
 }
 
@@ -118,21 +120,21 @@ void analyzer_fault(struct instrument *instrument, uint32_t reason, const char *
 		[TPH_EMU_FAULT_POWER] = "power",
 		[TPH_EMU_FAULT_COMPLETION] = "completion",
 	};
-	struct json_object *line = instrument_event(instrument, "fault");
+	struct line *line = instrument_event(instrument, "fault");
 
 	instrument->counters.faults++;
-	log_string(line, "reason", reasons[reason]);
-	log_string(line, "command", command);
-	log_number(line, "done", done);
+	line_string(line, "reason", reasons[reason]);
+	line_string(line, "command", command);
+	line_number(line, "done", done);
 	if (tlp) {
-		log_string(line, "type", type_name(tlp->type));
-		log_hex(line, "address", tlp->address, 1);
-		log_number(line, "length", tlp->length);
+		line_string(line, "type", type_name(tlp->type));
+		line_hex(line, "address", tlp->address, 1);
+		line_number(line, "length", tlp->length);
 	}
 	if (queue) {
-		log_number(line, "queue", *queue);
+		line_number(line, "queue", *queue);
 		if (tlp)
-			log_string(line, "kind", kind_name(tlp->kind));
+			line_string(line, "kind", kind_name(tlp->kind));
 	}
 	instrument_write_line(instrument, line);
 }

@@ -3,8 +3,6 @@
 
 #include <stdio.h>
 
-#include "log.h"
-
 void counters_config(struct counters *counters, bool write, size_t at, size_t length)
 {
 	uint32_t *touched = write ? counters->config_writes : counters->config_reads;
@@ -24,41 +22,39 @@ void counters_clear(struct counters *counters)
 	*counters = (struct counters){ 0 };
 }
 
-void counters_report(const struct counters *counters, struct json_object *line)
+void counters_report(const struct counters *counters, struct line *line)
 {
-	struct json_object *registers = json_object_new_object();
-
-	log_number(line, "tlps", counters->tlps);
-	log_number(line, "tlps_hinted", counters->tlps_hinted);
+	line_number(line, "tlps", counters->tlps);
+	line_number(line, "tlps_hinted", counters->tlps_hinted);
 	if (counters->received) {
-		log_number(line, "received", counters->received);
-		log_number(line, "malformed", counters->malformed);
+		line_number(line, "received", counters->received);
+		line_number(line, "malformed", counters->malformed);
 	}
 	if (counters->asleep_reads || counters->asleep_writes || counters->asleep_memory) {
-		log_number(line, "asleep_reads", counters->asleep_reads);
-		log_number(line, "asleep_writes", counters->asleep_writes);
-		log_number(line, "asleep_memory", counters->asleep_memory);
+		line_number(line, "asleep_reads", counters->asleep_reads);
+		line_number(line, "asleep_writes", counters->asleep_writes);
+		line_number(line, "asleep_memory", counters->asleep_memory);
 	}
-	log_number(line, "interrupts", counters->interrupts);
-	log_number(line, "faults", counters->faults);
-	log_number(line, "resets", counters->resets);
-	log_number(line, "tph_accesses", counters->tph);
-	log_number(line, "st_writes", counters->st_writes);
-	log_number(line, "off_windows", counters->off_windows);
-	log_number(line, "config_reads", counters->reads);
-	log_number(line, "config_writes", counters->writes);
+	line_number(line, "interrupts", counters->interrupts);
+	line_number(line, "faults", counters->faults);
+	line_number(line, "resets", counters->resets);
+	line_number(line, "tph_accesses", counters->tph);
+	line_number(line, "st_writes", counters->st_writes);
+	line_number(line, "off_windows", counters->off_windows);
+	line_number(line, "config_reads", counters->reads);
+	line_number(line, "config_writes", counters->writes);
 
+	line_open(line, "config");
 	for (size_t dword = 0; dword < COUNTERS_DWORDS; dword++) {
-		struct json_object *one;
 		char key[8];
 
 		if (!counters->config_reads[dword] && !counters->config_writes[dword])
 			continue;
-		one = json_object_new_object();
-		log_number(one, "reads", counters->config_reads[dword]);
-		log_number(one, "writes", counters->config_writes[dword]);
 		snprintf(key, sizeof(key), "0x%03x", (unsigned int)(dword * 4));
-		json_object_object_add(registers, key, one);
+		line_open(line, key);
+		line_number(line, "reads", counters->config_reads[dword]);
+		line_number(line, "writes", counters->config_writes[dword]);
+		line_close(line);
 	}
-	json_object_object_add(line, "config", registers);
+	line_close(line);
 }

@@ -7,7 +7,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#include <json-c/json.h>
+#include "line.h"
 
 #define COUNTERS_DWORDS 1024 /* of configuration space */
 
@@ -58,6 +58,6 @@ void counters_config(struct counters *counters, bool write, size_t at, size_t le
 void counters_clear(struct counters *counters);
 
 /** counters_report() - add all counts to @line; registers that were never accessed are left out. */
-void counters_report(const struct counters *counters, struct json_object *line);
+void counters_report(const struct counters *counters, struct line *line);
 
 #endif /* EMU_COUNTERS_H */

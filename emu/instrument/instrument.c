@@ -3,12 +3,12 @@
 
 #include "endpoint_regs.h"
 
-struct json_object *instrument_event(struct instrument *instrument, const char *event)
+struct line *instrument_event(struct instrument *instrument, const char *event)
 {
 	return log_event(instrument->log, event, instrument->name);
 }
 
-void instrument_write_line(struct instrument *instrument, struct json_object *line)
+void instrument_write_line(struct instrument *instrument, struct line *line)
 {
 	log_write(instrument->log, line);
 }

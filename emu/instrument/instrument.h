@@ -29,10 +29,10 @@ struct instrument {
 };
 
 /** instrument_event() - begin a line about the function, as log_event(). */
-struct json_object *instrument_event(struct instrument *instrument, const char *event);
+struct line *instrument_event(struct instrument *instrument, const char *event);
 
 /** instrument_write_line() - as log_write(). */
-void instrument_write_line(struct instrument *instrument, struct json_object *line);
+void instrument_write_line(struct instrument *instrument, struct line *line);
 
 /** instrument_read() - read the register at @at, EP_COUNT_* and EP_TRACE*. Return: is there one? */
 bool instrument_read(const struct instrument *instrument, size_t at, uint32_t *value);

@@ -2,9 +2,7 @@
 #include "log.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define LIMIT_LINE 128u /* room for the line that ends a log at its limit */
@@ -55,37 +53,32 @@ int log_start(struct log *log, struct loop *loop, int stop_fd)
 	return sink_start(&log->sink, loop, stop_fd);
 }
 
-struct json_object *log_event(struct log *log, const char *event, const char *function)
+static void begin(struct line *line, const char *event, uint64_t seq)
 {
-	struct json_object *line;
+	line_begin(line);
+	line_string(line, "event", event);
+	line_number(line, "seq", seq);
+}
+
+struct line *log_event(struct log *log, const char *event, const char *function)
+{
+	struct line *line = &log->line;
 
 	log->seq++;
 	if (log->sink.fd < 0)
 		return NULL;
-	line = json_object_new_object();
-	log_string(line, "event", event);
-	log_number(line, "seq", log->seq);
+	begin(line, event, log->seq);
 	if (function)
-		log_string(line, "function", function);
+		line_string(line, "function", function);
 	return line;
 }
 
-static int put(struct log *log, struct json_object *line)
+static int put(struct log *log, const struct line *line)
 {
-	size_t length;
-	const char *text = json_object_to_json_string_length(
-		line, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
-	char *whole = malloc(length + 1);
-	int ret;
+	int ret = sink_put(&log->sink, line->text, line->length);
 
-	if (!whole)
-		return -ENOMEM;
-	memcpy(whole, text, length);
-	whole[length++] = '\n';
-	ret = sink_put(&log->sink, whole, length);
 	if (!ret)
-		log->written += length;
-	free(whole);
+		log->written += line->length;
 	return ret;
 }
 
@@ -93,14 +86,14 @@ static int put(struct log *log, struct json_object *line)
 static int put_note(struct log *log, const char *event, uint64_t seq, const char *key,
 		    uint64_t value)
 {
-	struct json_object *line = json_object_new_object();
+	struct line note = { 0 };
 	int ret;
 
-	log_string(line, "event", event);
-	log_number(line, "seq", seq);
-	log_number(line, key, value);
-	ret = put(log, line);
-	json_object_put(line);
+	begin(&note, event, seq);
+	line_number(&note, key, value);
+	line_end(&note);
+	ret = put(log, &note);
+	line_free(&note);
 	return ret;
 }
 
@@ -113,39 +106,35 @@ static int put_gap(struct log *log, uint64_t seq)
 	return ret;
 }
 
-static bool within_limit(struct log *log, struct json_object *line)
+static bool within_limit(struct log *log, const struct line *line)
 {
-	size_t length;
-
 	if (!log->limit || log->full)
 		return !log->full;
-	json_object_to_json_string_length(
-		line, JSON_C_TO_STRING_PLAIN | JSON_C_TO_STRING_NOSLASHESCAPE, &length);
-	if (log->written + length + 2 * LIMIT_LINE <= log->limit)
+	if (log->written + line->length + 2 * LIMIT_LINE <= log->limit)
 		return true;
 	log->full = true;
 	put_note(log, "limit", log->seq, "bytes", log->limit);
 	return false;
 }
 
-void log_write(struct log *log, struct json_object *line)
+void log_write(struct log *log, struct line *line)
 {
 	int ret = 0;
 
 	if (!line)
 		return;
+	line_end(line);
 	if (!within_limit(log, line))
 		ret = -EOVERFLOW;
 	if (!ret && log->gap)
 		ret = put_gap(log, log->seq - 1);
 	if (!ret)
 		ret = put(log, line);
-	if (ret) {
-		log->gap++;
-		log->lost++;
-		fail(log, -ret);
-	}
-	json_object_put(line);
+	if (!ret)
+		return;
+	log->gap++;
+	log->lost++;
+	fail(log, -ret);
 }
 
 bool log_flush(struct log *log, int64_t deadline_ms)
@@ -158,6 +147,7 @@ void log_close(struct log *log, int64_t deadline_ms)
 	bool gone;
 	size_t left;
 
+	line_free(&log->line);
 	if (log->sink.fd < 0)
 		return;
 	if (log->gap && !log->full)
@@ -167,32 +157,4 @@ void log_close(struct log *log, int64_t deadline_ms)
 	log->lost += left;
 	if (left)
 		fail(log, gone ? EPIPE : EAGAIN);
-}
-
-void log_string(struct json_object *line, const char *key, const char *value)
-{
-	if (line)
-		json_object_object_add(line, key, json_object_new_string(value));
-}
-
-void log_number(struct json_object *line, const char *key, uint64_t value)
-{
-	if (line)
-		json_object_object_add(line, key, json_object_new_int64((int64_t)value));
-}
-
-void log_hex(struct json_object *line, const char *key, uint64_t value, int digits)
-{
-	char text[24];
-
-	if (!line)
-		return;
-	snprintf(text, sizeof(text), "0x%0*" PRIx64, digits, value);
-	log_string(line, key, text);
-}
-
-void log_flag(struct json_object *line, const char *key, bool value)
-{
-	if (line)
-		json_object_object_add(line, key, json_object_new_boolean(value));
 }

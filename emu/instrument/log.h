@@ -12,8 +12,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include <json-c/json.h>
-
+#include "line.h"
 #include "sink.h"
 
 #define LOG_LIMIT_MIN 4096u
@@ -30,6 +29,7 @@
  * @error: errno of the first line that could not be written, 0 while the log is complete
  * @gap: lines that are missing behind the last one that is there
  * @lost: lines that are missing
+ * @line: the one that is being filled
  * @loop: is ended when the reader has left
  */
 struct log {
@@ -43,6 +43,7 @@ struct log {
 	int error;
 	uint64_t gap;
 	uint64_t lost;
+	struct line line;
 	struct loop *loop;
 };
 
@@ -76,24 +77,12 @@ const char *log_strerror(int error);
  * @event: what happened
  * @function: name of the function that it happened to, or NULL
  *
- * Return: an object with "event", "seq" and "function", to be filled and given to log_write(); NULL
- * if the log throws it away, to be given to the same functions.
+ * Return: a line with "event", "seq" and "function", to be filled and given to log_write() before
+ * the next one begins; NULL if there is no log.
  */
-struct json_object *log_event(struct log *log, const char *event, const char *function);
+struct line *log_event(struct log *log, const char *event, const char *function);
 
-/** log_write() - write the line, and free @line. */
-void log_write(struct log *log, struct json_object *line);
-
-/** log_string() - add a string field. */
-void log_string(struct json_object *line, const char *key, const char *value);
-
-/** log_number() - add an unsigned decimal field. */
-void log_number(struct json_object *line, const char *key, uint64_t value);
-
-/** log_hex() - add a field "0x..." of at least @digits digits. */
-void log_hex(struct json_object *line, const char *key, uint64_t value, int digits);
-
-/** log_flag() - add a field that is true or false. */
-void log_flag(struct json_object *line, const char *key, bool value);
+/** log_write() - write the line. */
+void log_write(struct log *log, struct line *line);
 
 #endif /* EMU_LOG_H */

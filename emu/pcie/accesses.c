@@ -18,12 +18,12 @@ struct config_state accesses_state(const struct knobs *knobs, const struct confi
 
 static void log_control(struct instrument *instrument, uint32_t old, uint32_t new)
 {
-	struct json_object *line = instrument_event(instrument, "tph-control");
+	struct line *line = instrument_event(instrument, "tph-control");
 
-	log_hex(line, "old", old, 8);
-	log_hex(line, "new", new, 8);
-	log_string(line, "mode", tph_mode_name(tph_control_mode(new)));
-	log_string(line, "enable", tph_enable_name(tph_control_enable(new)));
+	line_hex(line, "old", old, 8);
+	line_hex(line, "new", new, 8);
+	line_string(line, "mode", tph_mode_name(tph_control_mode(new)));
+	line_string(line, "enable", tph_enable_name(tph_control_enable(new)));
 	instrument_write_line(instrument, line);
 }
 
@@ -35,9 +35,9 @@ void accesses_compare(struct instrument *instrument, const struct config_state *
 	if (tph_control_on(old->control) && !tph_control_on(new->control))
 		instrument->counters.off_windows++;
 	if (new->bus_master != old->bus_master) {
-		struct json_object *line = instrument_event(instrument, "bus-master");
+		struct line *line = instrument_event(instrument, "bus-master");
 
-		log_flag(line, "enabled", new->bus_master);
+		line_flag(line, "enabled", new->bus_master);
 		instrument_write_line(instrument, line);
 	}
 }
@@ -55,15 +55,15 @@ bool accesses_overlap(size_t at, size_t length, size_t start, size_t size)
 static void count_asleep(struct instrument *instrument, const struct config_space *config,
 			 uint32_t *counter, const char *access, size_t at, size_t length)
 {
-	struct json_object *line;
+	struct line *line;
 
 	if (pm_powered(config))
 		return;
 	++*counter;
 	line = instrument_event(instrument, "asleep");
-	log_string(line, "access", access);
-	log_hex(line, "at", at, 3);
-	log_number(line, "length", length);
+	line_string(line, "access", access);
+	line_hex(line, "at", at, 3);
+	line_number(line, "length", length);
 	instrument_write_line(instrument, line);
 }
 
@@ -95,27 +95,27 @@ void accesses_count_memory(struct instrument *instrument, const struct config_sp
 void accesses_log_write(struct instrument *instrument, const char *event, size_t at,
 			const uint8_t *data, size_t length)
 {
-	struct json_object *line = instrument_event(instrument, event);
+	struct line *line = instrument_event(instrument, event);
 	uint64_t value = 0;
 
 	for (size_t i = 0; i < length && i < sizeof(value); i++)
 		value |= (uint64_t)data[i] << 8 * i;
-	log_hex(line, "at", at, 3);
-	log_number(line, "length", length);
-	log_hex(line, "value", value, 1);
+	line_hex(line, "at", at, 3);
+	line_number(line, "length", length);
+	line_hex(line, "value", value, 1);
 	instrument_write_line(instrument, line);
 }
 
 void accesses_log_entry(struct instrument *instrument, unsigned int index, uint16_t old,
 			uint16_t new)
 {
-	struct json_object *line;
+	struct line *line;
 
 	if (old == new)
 		return;
 	line = instrument_event(instrument, "st-entry");
-	log_number(line, "index", index);
-	log_hex(line, "old", old, 4);
-	log_hex(line, "new", new, 4);
+	line_number(line, "index", index);
+	line_hex(line, "old", old, 4);
+	line_hex(line, "new", new, 4);
 	instrument_write_line(instrument, line);
 }

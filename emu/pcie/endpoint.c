@@ -231,9 +231,9 @@ void endpoint_reset(struct endpoint *endpoint, enum endpoint_reset how)
 		[ENDPOINT_RESET_PM] = { "pm", CONFIG_RESET_FUNCTION, TPH_EMU_FUNCTION },
 	};
 	const struct config_state old = state_of(endpoint);
-	struct json_object *line = instrument_event(&endpoint->instrument, "reset");
+	struct line *line = instrument_event(&endpoint->instrument, "reset");
 
-	log_string(line, "how", kinds[how].name);
+	line_string(line, "how", kinds[how].name);
 	instrument_write_line(&endpoint->instrument, line);
 	if (how != ENDPOINT_RESET_POWER_ON)
 		endpoint->instrument.counters.resets++;
@@ -253,10 +253,10 @@ void endpoint_connect(struct endpoint *endpoint)
 
 void endpoint_disconnect(struct endpoint *endpoint, const char *reason)
 {
-	struct json_object *line = instrument_event(&endpoint->instrument, "disconnect");
+	struct line *line = instrument_event(&endpoint->instrument, "disconnect");
 	const struct config_state old = state_of(endpoint);
 
-	log_string(line, "reason", reason);
+	line_string(line, "reason", reason);
 	instrument_write_line(&endpoint->instrument, line);
 	requester_reset(&endpoint->requester);
 	fabric_forget(&endpoint->port);

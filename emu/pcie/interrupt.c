@@ -30,9 +30,9 @@ void interrupt_flush(struct msix *msix, const struct config_space *config,
 	if (!is_open(msix, config))
 		return;
 	while ((vector = msix_send_next(msix)) >= 0) {
-		struct json_object *line = instrument_event(instrument, "interrupt");
+		struct line *line = instrument_event(instrument, "interrupt");
 
-		log_number(line, "vector", (uint64_t)vector);
+		line_number(line, "vector", (uint64_t)vector);
 		instrument_write_line(instrument, line);
 		instrument->counters.interrupts++;
 	}

@@ -27,9 +27,9 @@ static void client_gone(void *owner)
 static void log_refused(struct server *server, const char *reason)
 {
 	struct instrument *instrument = &server->endpoint->instrument;
-	struct json_object *line = instrument_event(instrument, "refused");
+	struct line *line = instrument_event(instrument, "refused");
 
-	log_string(line, "reason", reason);
+	line_string(line, "reason", reason);
 	instrument_write_line(instrument, line);
 }
 

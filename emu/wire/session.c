@@ -114,15 +114,15 @@ static void log_map(struct session *session, const char *event, uint64_t address
 		    int error)
 {
 	struct instrument *instrument = &session->endpoint->instrument;
-	struct json_object *line;
+	struct line *line;
 
 	if (!instrument->log->verbose)
 		return;
 	line = instrument_event(instrument, event);
-	log_hex(line, "address", address, 1);
-	log_hex(line, "size", size, 1);
-	log_number(line, "maps", session->endpoint->map.count);
-	log_number(line, "error", (uint64_t)error);
+	line_hex(line, "address", address, 1);
+	line_hex(line, "size", size, 1);
+	line_number(line, "maps", session->endpoint->map.count);
+	line_number(line, "error", (uint64_t)error);
 	instrument_write_line(instrument, line);
 }
 
@@ -130,14 +130,14 @@ static void log_map(struct session *session, const char *event, uint64_t address
 static void log_map_refused(struct session *session, const struct vfu_dma_map *request, int error)
 {
 	struct instrument *instrument = &session->endpoint->instrument;
-	struct json_object *line;
+	struct line *line;
 
 	if (error != ENOSPC && error != ENODEV)
 		return;
 	line = instrument_event(instrument, "map-refused");
-	log_hex(line, "address", request->address, 1);
-	log_hex(line, "size", request->size, 1);
-	log_string(line, "reason", error == ENODEV ? "file" : "limit");
+	line_hex(line, "address", request->address, 1);
+	line_hex(line, "size", request->size, 1);
+	line_string(line, "reason", error == ENODEV ? "file" : "limit");
 	instrument_write_line(instrument, line);
 }
 

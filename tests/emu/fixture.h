@@ -7,6 +7,8 @@
 
 #include <stdbool.h>
 
+#include <json-c/json.h>
+
 #include "endpoint_regs.h"
 #include "keys.h"
 #include "models/exerciser.h"

@@ -916,6 +916,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	snprintf(text, sizeof(text), "socket=/nowhere,%s%s", functions[how % ARRAY_SIZE(functions)],
 		 how & 0x40 ? ",p2p=on,memory-bar=2,memory-size=1M" : "");
 	/* to write lines takes as long as all else: some inputs do */
+	line_free(&log_of_all.line);
 	log_of_all = (struct log){ .sink.fd = size % LOGGED ? -1 : nowhere, .verbose = true };
 	must(!loop_init(&loop), "no loop");
 	if (how & 0x20) {
