@@ -1,65 +1,16 @@
 // SPDX-License-Identifier: MIT
 #include "dump.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+
+#include "host/file.h"
+#include "host/reason.h"
 
 #define FILE_MAX (1 << 20)
 #define ROW	 16u
-
-static int refuse(char **error, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static int refuse(char **error, const char *format, ...)
-{
-	va_list args;
-
-	va_start(args, format);
-	if (vasprintf(error, format, args) < 0)
-		abort();
-	va_end(args);
-	return -1;
-}
-
-/* The whole file, with a NUL behind it. */
-static char *slurp(const char *path, size_t *size, char **error)
-{
-	/* a FIFO would keep us waiting */
-	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
-	struct stat status;
-	char *text = NULL;
-	ssize_t n = 0;
-
-	*size = 0;
-	if (fd < 0 || fstat(fd, &status)) {
-		refuse(error, "%s", strerror(errno));
-	} else if (!S_ISREG(status.st_mode)) {
-		refuse(error, "it is no regular file");
-	} else if (status.st_size > FILE_MAX) {
-		refuse(error, "it has more than 1 MiB");
-	} else {
-		text = malloc(FILE_MAX + 1);
-		if (!text)
-			abort();
-		while (*size < FILE_MAX && (n = read(fd, text + *size, FILE_MAX - *size)) > 0)
-			*size += (size_t)n;
-		text[*size] = '\0';
-	}
-	if (n < 0) {
-		refuse(error, "%s", strerror(errno));
-		free(text);
-		text = NULL;
-	}
-	if (fd >= 0)
-		close(fd);
-	return text;
-}
 
 /* A digit as lspci prints them. Return: -1 if it is none. */
 static int hex(char character)
@@ -133,7 +84,7 @@ static int parse_text(char *text, struct profile *profile, char **error)
 	while ((line = strsep(&text, "\n"))) {
 		line[strcspn(line, "\r")] = '\0';
 		if (is_address(line) && ++functions > 1)
-			return refuse(error, "it has more than one function; give what lspci -s "
+			return reason_give(error, "it has more than one function; give what lspci -s "
 				      "prints of one");
 		if (parse_row(line, profile))
 			rows++;
@@ -141,10 +92,10 @@ static int parse_text(char *text, struct profile *profile, char **error)
 			parse_region(line, profile);
 	}
 	if (!rows)
-		return refuse(error, "it has no line of bytes as lspci -xxxx prints them, nor 256 or "
+		return reason_give(error, "it has no line of bytes as lspci -xxxx prints them, nor 256 or "
 			      "4096 bytes");
 	if (profile->size <= 64)
-		return refuse(error, "it has the header alone; give lspci -xxxx, as root");
+		return reason_give(error, "it has the header alone; give lspci -xxxx, as root");
 	profile->size = profile->size > PROFILE_CONVENTIONAL_SIZE ? CONFIG_SPACE_SIZE :
 								    PROFILE_CONVENTIONAL_SIZE;
 	return 0;
@@ -159,7 +110,7 @@ struct profile *dump_read(const char *path, char **error)
 
 	if (!profile)
 		abort();
-	text = slurp(path, &size, error);
+	text = file_read(path, FILE_MAX, &size, error);
 	if (text && memchr(text, '\0', size) &&
 	    (size == PROFILE_CONVENTIONAL_SIZE || size == CONFIG_SPACE_SIZE)) {
 		memcpy(profile->bytes, text, size);
@@ -173,7 +124,7 @@ struct profile *dump_read(const char *path, char **error)
 		snprintf(profile->path, sizeof(profile->path), "%s", path);
 		ret = profile_read(profile, why, sizeof(why));
 		if (ret)
-			refuse(error, "%s", why);
+			reason_give(error, "%s", why);
 	}
 	if (!ret)
 		return profile;

@@ -571,19 +571,12 @@ static int apply_profile(struct parser *parser, const char *value)
 	return 0;
 }
 
-static int take_profile(struct parser *parser, const char *text)
+static int take_profile(struct parser *parser, const struct knobs_pair *pairs, size_t count)
 {
-	static const char key[] = "profile=";
-	char *list = strdup(text), *rest = list, *pair;
-	int ret = 0;
-
-	if (!list)
-		abort();
-	while (!ret && !parser->knobs->profile && (pair = strsep(&rest, ",")))
-		if (!strncmp(pair, key, strlen(key)))
-			ret = apply_profile(parser, pair + strlen(key));
-	free(list);
-	return ret;
+	for (size_t i = 0; i < count; i++)
+		if (!strcmp(pairs[i].key, "profile"))
+			return apply_profile(parser, pairs[i].value);
+	return 0;
 }
 
 static int key_vendor(struct parser *parser, const char *key, const char *value)
@@ -686,25 +679,20 @@ static int see(struct parser *parser, const char *key, const char *value, size_t
 	return 0;
 }
 
-static int parse_pair(struct parser *parser, char *pair)
+static int parse_pair(struct parser *parser, const char *key, const char *value)
 {
 	const char *const *own = parser->knobs->model->keys;
-	char *value = strchr(pair, '=');
 
-	if (!value)
-		return refuse(parser, *pair ? pair : "an empty item", NULL, "not KEY=VALUE");
-	*value++ = '\0';
 	for (size_t i = 0; i < ARRAY_SIZE(keys); i++)
-		if (!strcmp(keys[i].key, pair))
-			return see(parser, pair, value, i)
-				       ? -1
-				       : keys[i].parse(parser, pair, value);
+		if (!strcmp(keys[i].key, key))
+			return see(parser, key, value, i) ? -1
+							  : keys[i].parse(parser, key, value);
 	for (size_t i = 0; own && own[i]; i++)
-		if (!strcmp(own[i], pair))
-			return see(parser, pair, value, ARRAY_SIZE(keys) + i)
+		if (!strcmp(own[i], key))
+			return see(parser, key, value, ARRAY_SIZE(keys) + i)
 				       ? -1
-				       : model_parse(parser, pair, value);
-	return unknown_key(parser, pair, value);
+				       : model_parse(parser, key, value);
+	return unknown_key(parser, key, value);
 }
 
 static bool ranges_meet(size_t a, size_t a_size, size_t b, size_t b_size)
@@ -1049,25 +1037,56 @@ static int check_defaults(struct parser *parser)
 	return wrong ? refuse(parser, "model", knobs->model->name, "%s", wrong) : 0;
 }
 
-int knobs_parse(struct knobs *knobs, const struct tph_emu_model *model, const char *text,
-		unsigned int number, char **error)
+static int parse_all(struct parser *parser, const struct knobs_pair *pairs, size_t count)
+{
+	int ret = take_profile(parser, pairs, count);
+
+	for (size_t i = 0; i < count && !ret; i++)
+		ret = parse_pair(parser, pairs[i].key, pairs[i].value);
+	return ret ? ret : check_whole(parser);
+}
+
+int knobs_take(struct knobs *knobs, const struct tph_emu_model *model,
+	       const struct knobs_pair *pairs, size_t count, unsigned int number, char **error)
 {
 	struct parser parser = { .knobs = knobs, .error = error };
-	char *list = strdup(text), *rest = list, *pair;
 	int ret;
 
 	take_defaults(&parser, model);
-	if (!list || asprintf(&knobs->name, "ep%u", number) < 0)
+	if (asprintf(&knobs->name, "ep%u", number) < 0)
 		abort();
 	ret = check_defaults(&parser);
 	if (!ret)
-		ret = take_profile(&parser, text);
-	while (!ret && (pair = strsep(&rest, ",")))
-		ret = parse_pair(&parser, pair);
-	if (!ret)
-		ret = check_whole(&parser);
+		ret = parse_all(&parser, pairs, count);
 	if (ret)
 		knobs_free(knobs);
+	return ret;
+}
+
+int knobs_parse(struct knobs *knobs, const struct tph_emu_model *model, const char *text,
+		unsigned int number, char **error)
+{
+	char *list = strdup(text), *rest = list, *item, *value;
+	struct parser parser = { .error = error };
+	struct knobs_pair *pairs;
+	size_t count = 0;
+	int ret = 0;
+
+	pairs = calloc(strlen(text) / 2 + 1, sizeof(*pairs));
+	if (!list || !pairs)
+		abort();
+	while (!ret && (item = strsep(&rest, ","))) {
+		value = strchr(item, '=');
+		if (!value) {
+			ret = refuse(&parser, *item ? item : "an empty item", NULL, "not KEY=VALUE");
+			break;
+		}
+		*value++ = '\0';
+		pairs[count++] = (struct knobs_pair){ .key = item, .value = value };
+	}
+	if (!ret)
+		ret = knobs_take(knobs, model, pairs, count, number, error);
+	free(pairs);
 	free(list);
 	return ret;
 }

@@ -4,8 +4,19 @@
 #define EMU_KEYS_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "pcie/knobs.h"
+
+/** struct knobs_pair - a key of a function and its value */
+struct knobs_pair {
+	const char *key;
+	const char *value;
+};
+
+/** knobs_take() - knobs_parse() of pairs, whose values may have commas. */
+int knobs_take(struct knobs *knobs, const struct tph_emu_model *model,
+	       const struct knobs_pair *pairs, size_t count, unsigned int number, char **error);
 
 /**
  * knobs_parse() - read KEY=VALUE,...

@@ -61,6 +61,8 @@ static const char help[] =
 	"      profile=FILE          be like the device that lspci -xxxx printed into FILE (none)\n"
 	"      vendor=ID device=ID class=CODE  PCI ids (0x1234, 0x7450, 0x120000)\n"
 	"      config=AT:VALUE       a dword of its own at 0xb0..0xfc, read only (none)\n"
+	"  -f FILE, --file FILE      JSON: these options as members, and in \"functions\" an array of\n"
+	"                            objects of keys\n"
 	"  --model FILE              functions named behind it are of the model in this shared object\n"
 	"  --log FILE                write events there, one JSON object a line; - is stdout\n"
 	"  --log-limit SIZE          most bytes of it, 4096 or more, with K, M or G behind it (none)\n"
@@ -88,35 +90,56 @@ static bool collide(const struct knobs *a, const struct knobs *b)
 	       (a->sent && b->sent && !strcmp(a->sent, b->sent));
 }
 
-static int add_function(struct options *options, const char *text)
+/* Room for another one. Return: it, or NULL if there may be no more. */
+static struct knobs *next_function(struct options *options)
 {
 	struct knobs *functions;
-	char *error;
 
-	if (options->count == FUNCTIONS_MAX)
-		return usage_error("--function %s: too many functions, 256 are allowed%s", text,
-				   "");
+	if (options->count == FUNCTIONS_MAX) {
+		usage_error("too many functions, 256 are allowed%s%s", "", "");
+		return NULL;
+	}
 	functions = realloc(options->functions, (options->count + 1) * sizeof(*functions));
 	if (!functions)
 		abort();
 	options->functions = functions;
-	if (knobs_parse(&functions[options->count], options->model, text,
-			(unsigned int)options->count, &error)) {
-		usage_error("--function %s: %s", text, error);
-		free(error);
-		return -1;
-	}
+	return &functions[options->count];
+}
+
+static int keep_function(struct options *options, const char *what)
+{
+	struct knobs *new = &options->functions[options->count];
+
 	for (size_t i = 0; i < options->count; i++) {
-		if (!collide(&functions[i], &functions[options->count]))
+		if (!collide(&options->functions[i], new))
 			continue;
-		usage_error("--function %s: name, socket and sent must differ from those of "
-			    "function %s",
-			    text, functions[i].name);
-		knobs_free(&functions[options->count]);
+		usage_error("%s: name, socket and sent must differ from those of function %s", what,
+			    options->functions[i].name);
+		knobs_free(new);
 		return -1;
 	}
 	options->count++;
 	return 0;
+}
+
+static int add_function(struct options *options, const char *text)
+{
+	struct knobs *new = next_function(options);
+	char *error, *what;
+	int ret = -1;
+
+	if (!new)
+		return -1;
+	if (asprintf(&what, "--function %s", text) < 0)
+		abort();
+	if (knobs_parse(new, options->model, text, (unsigned int)options->count, &error)) {
+		usage_error("%s: %s", what, error);
+		free(error);
+	} else {
+		ret = keep_function(options, what);
+	}
+	free(what);
+	return ret;
 }
 
 static int set_model(struct options *options, const char *path)
@@ -199,10 +222,83 @@ static int describe(const struct options *options, const char *path)
 	return 1;
 }
 
+static int add_from_file(struct options *options, const char *path, size_t number)
+{
+	const struct configuration_function *function = &options->file.functions[number];
+	const struct tph_emu_model *model = options->model;
+	struct knobs *new = next_function(options);
+	char *error, *what;
+	int ret = -1;
+
+	if (!new || (function->model && set_model(options, function->model)))
+		return -1;
+	if (asprintf(&what, "%s: functions[%zu]", path, number) < 0)
+		abort();
+	if (knobs_take(new, options->model, function->pairs, function->count,
+		       (unsigned int)options->count, &error)) {
+		usage_error("%s: %s", what, error);
+		free(error);
+	} else {
+		ret = keep_function(options, what);
+	}
+	free(what);
+	options->model = model;
+	return ret;
+}
+
+static int set_flag(const char *name, const char *value, bool *flag)
+{
+	*flag = !strcmp(value, "on");
+	if (!*flag && strcmp(value, "off"))
+		return usage_error("%s: not true or false: %s", name, value);
+	return 0;
+}
+
+static int set_from_file(struct options *options, const char *name, const char *value)
+{
+	if (!strcmp(name, "log"))
+		options->log = value;
+	else if (!strcmp(name, "log-limit"))
+		return set_log_limit(options, value);
+	else if (!strcmp(name, "model"))
+		return set_model(options, value);
+	else if (!strcmp(name, "no-log"))
+		return set_flag(name, value, &options->no_log);
+	else if (!strcmp(name, "qmp"))
+		return set_qmp(options, value);
+	else if (!strcmp(name, "verbose"))
+		return set_flag(name, value, &options->verbose);
+	else
+		return usage_error("%s: unknown; known are functions, log, log-limit, model, no-log, "
+				   "qmp, verbose%s", name, "");
+	return 0;
+}
+
+static int read_file(struct options *options, const char *path)
+{
+	char *error;
+	int ret = 0;
+
+	if (options->file.texts)
+		return usage_error("-f %s: there is one already%s", path, "");
+	if (configuration_read(&options->file, path, &error)) {
+		usage_error("-f %s: %s", path, error);
+		free(error);
+		return -1;
+	}
+	for (size_t i = 0; i < options->file.option_count && !ret; i++)
+		ret = set_from_file(options, options->file.options[i].key,
+				    options->file.options[i].value);
+	for (size_t i = 0; i < options->file.function_count && !ret; i++)
+		ret = add_from_file(options, path, i);
+	return ret;
+}
+
 int options_parse(struct options *options, int argc, char **argv)
 {
 	static const struct option known[] = {
-		{ "function", required_argument, NULL, 'f' },
+		{ "file", required_argument, NULL, 'f' },
+		{ "function", required_argument, NULL, 'F' },
 		{ "log", required_argument, NULL, 'l' },
 		{ "log-limit", required_argument, NULL, 'L' },
 		{ "model", required_argument, NULL, 'm' },
@@ -219,12 +315,15 @@ int options_parse(struct options *options, int argc, char **argv)
 
 	*options = (struct options){ .model = &exerciser_model, .ready_fd = -1 };
 	opterr = 0;
-	while (!ret && (option = getopt_long(argc, argv, ":", known, NULL)) != -1) {
+	while (!ret && (option = getopt_long(argc, argv, ":f:", known, NULL)) != -1) {
 		switch (option) {
 		case 'd':
 			ret = describe(options, optarg);
 			break;
 		case 'f':
+			ret = read_file(options, optarg);
+			break;
+		case 'F':
 			ret = add_function(options, optarg);
 			break;
 		case 'l':
@@ -280,5 +379,6 @@ void options_free(struct options *options)
 	for (size_t i = 0; i < options->count; i++)
 		knobs_free(&options->functions[i]);
 	free(options->functions);
+	configuration_free(&options->file);
 	*options = (struct options){ .ready_fd = -1 };
 }

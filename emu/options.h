@@ -6,6 +6,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "configuration.h"
 #include "pcie/knobs.h"
 
 /**
@@ -19,6 +20,7 @@
  * @qmp: path of QEMU's monitor socket, or NULL
  * @ready_fd: descriptor to report readiness on, or -1
  * @verbose: log maps and unmaps too
+ * @file: what else was asked for, in a file
  */
 struct options {
 	const struct tph_emu_model *model;
@@ -30,6 +32,7 @@ struct options {
 	const char *qmp;
 	int ready_fd;
 	bool verbose;
+	struct configuration file;
 };
 
 /**

@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: MIT
 #include "file.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "reason.h"
 
 bool file_in_memory(int fd)
 {
@@ -55,4 +61,43 @@ bool file_on_disk(int fd)
 		if (!strcmp(type, disks[i]))
 			return true;
 	return false;
+}
+
+char *file_read(const char *path, size_t max, size_t *size, char **error)
+{
+	/* a FIFO would keep us waiting */
+	int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+	struct stat status;
+	char *text = NULL;
+	ssize_t n = 0;
+
+	*size = 0;
+	if (fd < 0 || fstat(fd, &status)) {
+		reason_give(error, "%s", strerror(errno));
+		goto out;
+	}
+	if (!S_ISREG(status.st_mode)) {
+		reason_give(error, "it is no regular file");
+		goto out;
+	}
+	if (status.st_size > (off_t)max) {
+		reason_give(error, "it has more than %zu bytes", max);
+		goto out;
+	}
+	/* it can grow meanwhile */
+	text = malloc(max + 1);
+	if (!text)
+		abort();
+	while (*size < max && (n = read(fd, text + *size, max - *size)) > 0)
+		*size += (size_t)n;
+	text[*size] = '\0';
+	if (n < 0) {
+		reason_give(error, "%s", strerror(errno));
+		free(text);
+		text = NULL;
+	}
+out:
+	if (fd >= 0)
+		close(fd);
+	return text;
 }

@@ -167,56 +167,6 @@ static void log_ends_at_its_limit_with_a_whole_line(void **state)
 	emulator_remove(&e);
 }
 
-/* Wrong usage, and what is said of it. */
-static void assert_usage(struct emulator *e, char *first, char *second, char *third, const char *why)
-{
-	char function[96];
-	char *argv[] = { (char *)program, "--function", function, first, second, third, NULL };
-
-	snprintf(function, sizeof(function), "socket=%s", e->socket[0]);
-	assert_int_equal(finish(spawn(argv, e->errors, -1)), 2);
-	assert_errors(e, why);
-	assert_no_sockets(e);
-}
-
-static void without_a_log_everything_else_is_there(void **state)
-{
-	struct emulator e;
-	char function[96], line[8];
-	char *argv[] = { (char *)program, "--function", function, "--no-log", "--ready-fd", "3", NULL };
-	uint32_t resets;
-	struct client c;
-	int ready[2];
-	char *errors;
-
-	(void)state;
-	emulator_place(&e);
-	assert_usage(&e, NULL, NULL, NULL, "no --log given");
-	assert_usage(&e, "--no-log", "--log", "/dev/null", "--no-log and --log exclude one another");
-	assert_usage(&e, "--no-log", "--log-limit", "16K", "--no-log and --log-limit exclude");
-	assert_usage(&e, "--describe", "/nowhere/x", NULL, "profile=/nowhere/x: No such file");
-	snprintf(function, sizeof(function), "socket=%s", e.socket[0]);
-	assert_int_equal(pipe2(ready, O_CLOEXEC), 0);
-	e.pid = spawn(argv, e.errors, ready[1]);
-	close(ready[1]);
-	assert_int_equal(read(ready[0], line, sizeof(line)), 6);
-	close(ready[0]);
-	hello(&c, e.socket[0]);
-	assert_int_equal(client_write(&c, CONFIG, 4, &(uint16_t){ 2 }, 2), 0);
-	reset(&c);
-	assert_int_equal(client_write(&c, CONFIG, 4, &(uint16_t){ 2 }, 2), 0);
-	assert_int_equal(client_read(&c, 0, EP_COUNT_RESETS, &resets, 4), 0);
-	assert_int_equal(resets, 1);
-	client_close(&c);
-	kill(e.pid, SIGTERM);
-	assert_int_equal(finish(e.pid), 0);
-	errors = slurp(e.errors);
-	assert_string_equal(errors, "");
-	free(errors);
-	assert_no_sockets(&e);
-	emulator_remove(&e);
-}
-
 /* ---- readers ---- */
 
 /** struct reader - of a log that is a pipe; @text: what has come, @size bytes of @room */
@@ -987,7 +937,6 @@ int main(int argc, char **argv)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(second_start_destroys_nothing),
 		cmocka_unit_test(log_ends_at_its_limit_with_a_whole_line),
-		cmocka_unit_test(without_a_log_everything_else_is_there),
 		cmocka_unit_test(reader_that_does_not_read_stops_nobody),
 		cmocka_unit_test(reader_that_is_slow_gets_everything),
 		cmocka_unit_test(summary_that_is_larger_than_the_queue_is_whole),

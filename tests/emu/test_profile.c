@@ -81,7 +81,7 @@ static void files_that_cannot_be_read(void **state)
 	rmdir(file);
 	write_file("", 0);
 	assert_int_equal(truncate(file, (1 << 20) + 1), 0);
-	assert_refused("", "more than 1 MiB");
+	assert_refused("", "more than 1048576 bytes");
 }
 
 static void texts_that_are_no_dump(void **state)
