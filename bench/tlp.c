@@ -83,10 +83,13 @@ static uint32_t read32(struct client *client, uint64_t at)
 static void send_all(const char *socket)
 {
 	const struct vfu_dma_map map = { .argsz = sizeof(map), .flags = 3, .size = MEMORY };
-	int memory = memfd_create("memory", MFD_CLOEXEC);
+	int memory = memfd_create("memory", MFD_CLOEXEC | MFD_ALLOW_SEALING);
 	static struct client client;
 
-	must(memory >= 0 && !ftruncate(memory, MEMORY), "memory");
+	/* as QEMU has it */
+	must(memory >= 0 && !ftruncate(memory, MEMORY) &&
+		     !fcntl(memory, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL),
+	     "memory");
 	must(!client_connect(&client, socket) && !client_version(&client), "connect");
 	must(!client_call(&client, VFU_DMA_MAP, &map, sizeof(map), &memory, 1), "map");
 	must(!client_write(&client, CONFIG, COMMAND, &(uint16_t){ 6 }, 2), "command");

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,6 +29,7 @@
  *	locks and all, and that is the closer
  * @offset: in the file, of @start
  * @unit: what the file's memory comes in
+ * @steady: none of it can go away, so it can be touched
  * @reaped: bytes that are unmapped already
  * @touched: bits of blocks that have been accessed
  * @resident: how many are
@@ -44,6 +46,7 @@ struct memory {
 	uint64_t offset;
 	size_t size;
 	size_t unit;
+	bool steady;
 	size_t reaped;
 	uint64_t *touched;
 	unsigned int resident;
@@ -86,7 +89,7 @@ struct extent {
 
 /* Another mmap, of @extent; @fd is not kept. */
 static struct memory *memory_make(struct iova_map *map, const struct memory *like, int fd,
-				  struct extent extent)
+				  struct extent extent, uint64_t steady_size)
 {
 	const uint64_t size = extent.to - extent.from;
 	struct memory *memory;
@@ -107,6 +110,7 @@ static struct memory *memory_make(struct iova_map *map, const struct memory *lik
 	memory->hand = 0;
 	memory->offset = extent.from;
 	memory->size = size;
+	memory->steady = extent.to <= steady_size;
 	memory->touched = calloc(size / BLOCK / 64 + 1, sizeof(*memory->touched));
 	if (!memory->touched)
 		goto err_free;
@@ -145,7 +149,7 @@ static void memory_put(struct iova_map *map, struct memory *memory)
 
 /* All of the file if that is not much, so that it needs no other later; else what is needed. */
 static struct memory *memory_map(struct iova_map *map, const struct memory *like, int fd,
-				 struct extent needed, uint64_t file_size)
+				 struct extent needed, uint64_t file_size, uint64_t steady_size)
 {
 	const struct extent whole = {
 		.to = file_size > needed.to ? file_size : needed.to,
@@ -153,8 +157,8 @@ static struct memory *memory_map(struct iova_map *map, const struct memory *like
 	struct memory *memory = NULL;
 
 	if (whole.to <= space_max(map) / GREEDY)
-		memory = memory_make(map, like, fd, whole);
-	return memory ? memory : memory_make(map, like, fd, needed);
+		memory = memory_make(map, like, fd, whole, steady_size);
+	return memory ? memory : memory_make(map, like, fd, needed, steady_size);
 }
 
 /* One that is not large enough goes, and its mappings are of the new one. */
@@ -172,12 +176,16 @@ static struct memory *memory_get(struct iova_map *map, int fd, uint64_t offset, 
 				 unsigned int access)
 {
 	struct memory like = { .access = access, .fd = -1 }, *old = map->memories, *memory;
+	uint64_t steady_size = 0;
 	struct extent needed;
 	struct stat status;
+	int seals;
 
 	errno = EINVAL;
 	if (size > INT64_MAX / 2 || offset > INT64_MAX / 2 - size)
 		return NULL;
+	/* before its size is looked at, which cannot get less from then on */
+	seals = fcntl(fd, F_GET_SEALS);
 	/* not before it is known that this asks nobody */
 	if ((!file_in_memory(fd) && !file_on_disk(fd)) || fstat(fd, &status) ||
 	    !S_ISREG(status.st_mode)) {
@@ -189,6 +197,9 @@ static struct memory *memory_get(struct iova_map *map, int fd, uint64_t offset, 
 	like.unit = MAPPING_PAGE;
 	if (status.st_blksize > MAPPING_PAGE && !(status.st_blksize & (status.st_blksize - 1)))
 		like.unit = (size_t)status.st_blksize;
+	/* huge pages can run out when they are touched, and that raises SIGBUS, too */
+	if (seals >= 0 && seals & F_SEAL_SHRINK && like.unit == MAPPING_PAGE)
+		steady_size = (uint64_t)status.st_size;
 	while (old && (old->device != like.device || old->inode != like.inode ||
 		       old->access != access))
 		old = old->next;
@@ -207,7 +218,7 @@ static struct memory *memory_get(struct iova_map *map, int fd, uint64_t offset, 
 	if (like.fd < 0)
 		return NULL;
 	memory = memory_map(map, &like, fd, needed,
-			    round_up((uint64_t)status.st_size, like.unit));
+			    round_up((uint64_t)status.st_size, like.unit), steady_size);
 	if (!memory) {
 		const int error = errno;
 
@@ -464,43 +475,53 @@ static void touch(struct iova_map *map, struct memory *memory, size_t block)
 	map->resident++;
 }
 
+/* Where that is, with the memory that it is in, as locate() has found it. */
+struct place {
+	struct memory *memory;
+	uint8_t *at;
+};
+
 static int locate(struct iova_map *map, uint64_t iova, size_t length, unsigned int access,
-		  uint8_t **where)
+		  struct place *place)
 {
 	size_t at = find(map, iova);
 	const struct mapping *item;
-	struct memory *memory;
-	uint64_t place;
+	uint64_t offset;
 
 	if (!length || at == map->count)
 		return -EFAULT;
 	item = &map->items[at];
 	if (iova < item->first || length - 1 > item->last - iova)
 		return -EFAULT;
-	memory = item->memory;
-	if (!memory)
+	if (!item->memory)
 		return -EFAULT;
 	if (!(item->access & access))
 		return -EACCES;
-	place = item->offset + (iova - item->first) - memory->offset;
-	touch(map, memory, place / BLOCK);
-	*where = memory->start + place;
+	offset = item->offset + (iova - item->first) - item->memory->offset;
+	touch(map, item->memory, offset / BLOCK);
+	*place = (struct place){ .memory = item->memory, .at = item->memory->start + offset };
 	return 0;
 }
 
 /*
- * The client can shrink the file behind a mapping at any time; touching the memory would then raise
- * SIGBUS. These calls answer EFAULT instead.
+ * The client can shrink the file behind a mapping at any time, if it is not sealed against that;
+ * touching the memory would then raise SIGBUS. These calls answer EFAULT instead.
  */
 int iova_map_read(struct iova_map *map, uint64_t iova, void *data, size_t length)
 {
 	struct iovec to = { .iov_base = data, .iov_len = length }, from = { .iov_len = length };
-	uint8_t *where;
-	int ret = locate(map, iova, length, MAPPING_READ, &where);
+	struct place place;
+	int ret = locate(map, iova, length, MAPPING_READ, &place);
 
 	if (ret)
 		return ret;
-	from.iov_base = where;
+	if (place.memory->steady) {
+		memcpy(data, place.at, length);
+		/* what is read next may be what this was to tell of */
+		atomic_thread_fence(memory_order_acquire);
+		return 0;
+	}
+	from.iov_base = place.at;
 	return process_vm_readv(getpid(), &to, 1, &from, 1, 0) == (ssize_t)length ? 0 : -EFAULT;
 }
 
@@ -508,11 +529,17 @@ int iova_map_write(struct iova_map *map, uint64_t iova, const void *data, size_t
 {
 	struct iovec from = { .iov_base = (void *)data, .iov_len = length };
 	struct iovec to = { .iov_len = length };
-	uint8_t *where;
-	int ret = locate(map, iova, length, MAPPING_WRITE, &where);
+	struct place place;
+	int ret = locate(map, iova, length, MAPPING_WRITE, &place);
 
 	if (ret)
 		return ret;
-	to.iov_base = where;
+	if (place.memory->steady) {
+		/* this may be what tells of all that was written before */
+		atomic_thread_fence(memory_order_release);
+		memcpy(place.at, data, length);
+		return 0;
+	}
+	to.iov_base = place.at;
 	return process_vm_writev(getpid(), &from, 1, &to, 1, 0) == (ssize_t)length ? 0 : -EFAULT;
 }

@@ -156,6 +156,65 @@ static void shrunk_file_faults_and_does_not_kill(void **state)
 	assert_int_equal(iova_map_write(&f->map, 0, &word, 4), 0);
 }
 
+/* A file that cannot get smaller is touched; what is behind its end is not, and it may grow later. */
+static void sealed_file_is_touched_as_far_as_it_goes(void **state)
+{
+	struct fixture *f = *state;
+	int fd = memfd_create("sealed", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	uint8_t bytes[4096], back[4096];
+
+	assert_int_equal(ftruncate(fd, 8 * 4096), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	assert_int_equal(iova_map_add(&f->map, 0, 8 * 4096, MAPPING_READ | MAPPING_WRITE, fd, 0), 0);
+	memset(bytes, 0x5a, sizeof(bytes));
+	assert_int_equal(iova_map_write(&f->map, 4096 + 100, bytes, sizeof(bytes)), 0);
+	assert_int_equal(pread(fd, back, sizeof(back), 4096 + 100), sizeof(back));
+	assert_memory_equal(back, bytes, sizeof(bytes));
+	memset(bytes, 0xa5, sizeof(bytes));
+	assert_int_equal(pwrite(fd, bytes, sizeof(bytes), 7 * 4096), sizeof(bytes));
+	assert_int_equal(iova_map_read(&f->map, 7 * 4096, back, sizeof(back)), 0);
+	assert_memory_equal(back, bytes, sizeof(bytes));
+	/* a hole is no end */
+	assert_int_equal(fallocate(fd, FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE, 0, 8 * 4096), 0);
+	assert_int_equal(iova_map_read(&f->map, 7 * 4096, back, 1), 0);
+	assert_int_equal(back[0], 0);
+	assert_int_equal(ftruncate(fd, 4096), -1);
+	assert_int_equal(errno, EPERM);
+
+	/* another map of it, that reaches farther */
+	assert_int_equal(iova_map_add(&f->map, 0x100000, 8 * 4096, MAPPING_READ | MAPPING_WRITE, fd,
+				      4 * 4096),
+			 0);
+	assert_int_equal(iova_map_write(&f->map, 0x100000 + 4 * 4096, bytes, 1), -EFAULT);
+	assert_int_equal(iova_map_read(&f->map, 0x100000 + 7 * 4096, back, 1), -EFAULT);
+	assert_int_equal(iova_map_write(&f->map, 0x100000, bytes, 1), 0);
+	assert_int_equal(iova_map_write(&f->map, 0, bytes, 1), 0);
+	assert_int_equal(ftruncate(fd, 12 * 4096), 0);
+	assert_int_equal(iova_map_write(&f->map, 0x100000 + 4 * 4096, bytes, 1), 0);
+	close(fd);
+}
+
+/* Sealed too late: it was mapped when it could still shrink, and then it did. */
+static void file_that_shrinks_before_it_is_sealed(void **state)
+{
+	struct fixture *f = *state;
+	int fd = memfd_create("late", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+	uint8_t byte = 1;
+
+	assert_int_equal(ftruncate(fd, 8 * 4096), 0);
+	assert_int_equal(iova_map_add(&f->map, 0, 8 * 4096, MAPPING_READ | MAPPING_WRITE, fd, 0), 0);
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	assert_int_equal(fcntl(fd, F_ADD_SEALS, F_SEAL_SHRINK), 0);
+	assert_int_equal(iova_map_write(&f->map, 4096, &byte, 1), -EFAULT);
+	/* and a second map of that is none more steady */
+	assert_int_equal(iova_map_add(&f->map, 0x100000, 8 * 4096, MAPPING_READ | MAPPING_WRITE, fd,
+				      0),
+			 0);
+	assert_int_equal(iova_map_write(&f->map, 0x100000 + 4096, &byte, 1), -EFAULT);
+	assert_int_equal(iova_map_write(&f->map, 0x100000, &byte, 1), 0);
+	close(fd);
+}
+
 static void bad_unmaps_change_nothing(void **state)
 {
 	struct fixture *f = *state;
@@ -439,6 +498,10 @@ int main(void)
 		cmocka_unit_test_setup_teardown(overlaps_are_refused, setup, teardown),
 		cmocka_unit_test_setup_teardown(access_is_checked, setup, teardown),
 		cmocka_unit_test_setup_teardown(shrunk_file_faults_and_does_not_kill, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(sealed_file_is_touched_as_far_as_it_goes, setup,
+						teardown),
+		cmocka_unit_test_setup_teardown(file_that_shrinks_before_it_is_sealed, setup,
 						teardown),
 		cmocka_unit_test_setup_teardown(bad_unmaps_change_nothing, setup, teardown),
 		cmocka_unit_test_setup_teardown(wide_unmaps_remove_all_or_nothing_there_is, setup,
