@@ -312,6 +312,25 @@ static void what_is_left_out_is_not_found(void **state)
 	assert_int_not_equal(f->endpoint.config.writable[0x301 + 8], 0);
 }
 
+/* Two that would do something: the first one does, and the other is not there. */
+static void second_one_of_a_kind_is_left_out(void **state)
+{
+	struct fixture *f = *state;
+	uint8_t bytes[CONFIG_SPACE_SIZE];
+
+	plain(bytes);
+	bytes[0x41] = 0x90;
+	le32_put(bytes + 0x90, 0x00035001);
+	le32_put(bytes + 0x100, 0x20010017);
+	le32_put(bytes + 0x200, 0x00010017);
+	write_file(bytes, sizeof(bytes));
+	become(f, file, "");
+	assert_int_equal(find_first(f, PCI_CAP_ID_PM), 0x40);
+	assert_int_equal(config(f, 0x41, 1), 0x50);
+	assert_int_equal(find_extended(f, PCI_EXT_CAP_ID_TPH), 0x100);
+	assert_int_equal(config(f, 0x100, 4) >> 20, 0);
+}
+
 static void bars_are_the_devices(void **state)
 {
 	struct fixture *f = *state;
@@ -437,6 +456,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(keys_that_the_profile_has),
 		cmocka_unit_test_setup_teardown(binary_copy, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(what_is_left_out_is_not_found, fixture_setup,
+						fixture_teardown),
+		cmocka_unit_test_setup_teardown(second_one_of_a_kind_is_left_out, fixture_setup,
 						fixture_teardown),
 		cmocka_unit_test_setup_teardown(bars_are_the_devices, fixture_setup, fixture_teardown),
 		cmocka_unit_test_setup_teardown(catalogue, fixture_setup, fixture_teardown),
